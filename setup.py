@@ -1,22 +1,31 @@
-"Package metadata: every value comes from settings.ini, which nbdev reads too"
+"Package metadata. Every value comes from settings.ini, which nbdev reads too."
 from configparser import ConfigParser
+from pathlib import Path
 from setuptools import find_packages, setup
 
+here = Path(__file__).resolve().parent
 config = ConfigParser(delimiters=['='])
-config.read('settings.ini', encoding='utf-8')
+config.read(here/'settings.ini', encoding='utf-8')
 cfg = config['DEFAULT']
 
 extras = {name: cfg[f'{name.replace("-", "_")}_requirements'].split()
           for name in ('viz', 'cvt', 'pml', 'offline-weights', 'dev')}
-extras['all'] = sorted({r for reqs in extras.values() for r in reqs})
+extras['all'] = sorted({r for name, reqs in extras.items() if name != 'dev' for r in reqs})   # every feature
+extras['dev'] = sorted({*extras['dev'], *extras['all']})                                       # and what the tests want
+
+statuses = ('1 - Planning', '2 - Pre-Alpha', '3 - Alpha', '4 - Beta', '5 - Production/Stable', '6 - Mature', '7 - Inactive')
+readme = here/'README.md'
 
 setup(
     name=cfg['lib_name'], version=cfg['version'], description=cfg['description'], keywords=cfg['keywords'],
     author=cfg['author'], author_email=cfg['author_email'], license='Apache-2.0', url=cfg['git_url'],
-    long_description=open('README.md', encoding='utf-8').read() if __import__('os').path.exists('README.md') else '',
+    classifiers=[f'Development Status :: {statuses[int(cfg["status"])-1]}',
+                 f'Intended Audience :: {cfg["audience"].title()}', f'Natural Language :: {cfg["language"].title()}',
+                 *(f'Programming Language :: Python :: 3.{m}' for m in range(int(cfg['min_python'].split('.')[1]), 14))],
+    long_description=readme.read_text(encoding='utf-8') if readme.exists() else '',
     long_description_content_type='text/markdown',
     packages=find_packages(include=['kfr_nb', 'kfr_nb.*']), include_package_data=True,
-    package_data={'kfr_nb': ['trees/*', 'trees/**/*']},
+    package_data={'kfr_nb': ['trees/*', 'trees/**/*', 'assets/*']},
     python_requires=f'>={cfg["min_python"]}', install_requires=cfg['requirements'].split(), extras_require=extras,
     entry_points={'console_scripts': cfg['console_scripts'].split(), 'nbdev': [f'{cfg["lib_path"]}={cfg["lib_path"]}._modidx:d']},
     zip_safe=False,

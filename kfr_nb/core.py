@@ -141,7 +141,7 @@ def git_revision(
     folder:str|Path|None=None, # A folder of the work tree; this package's by default
 )->str|None: # Hash, with '+' where the tree has uncommitted changes; None outside a repository
     "The git revision of a folder"
-    folder = Path(folder or __file__ if '__file__' in globals() else '.'); folder = folder if folder.is_dir() else folder.parent
+    folder = Path(folder or globals().get('__file__', '.')); folder = folder if folder.is_dir() else folder.parent
     def git(*a): return subprocess.run(['git','-C',str(folder),*a], capture_output=True, text=True, timeout=10)
     try:
         head = git('rev-parse','--short=12','HEAD')

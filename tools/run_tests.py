@@ -1,0 +1,100 @@
+"""Runs the notebooks as tests: what `nbdev_test` does, each notebook in a process of its own, with a count at the end.
+
+    python tools/run_tests.py                       every notebook
+    python tools/run_tests.py nbs/api/10_tree.ipynb nbs/tutorials
+    python tools/run_tests.py --flags 'slow data'   also the cells marked #| slow and #| data
+
+Cells marked `#| eval: false`, and those with a flag of settings.ini's `tst_flags`, are left out as nbdev leaves them out.
+"""
+import argparse, os, subprocess, sys, time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def notebooks(names):
+    "The notebooks to run: all that nbdev knows, or those named (files or folders)"
+    from nbdev.doclinks import nbglob
+    known = sorted(Path(f).resolve() for f in nbglob(ROOT/'nbs', as_path=True))
+    known = [f for f in known if not (f.parent/'.notest').exists()]
+    if not names: return known
+    wanted = [Path(n).resolve() for n in names]
+    for w in wanted:
+        if not w.exists(): sys.exit(f'run_tests: {w} does not exist')
+    return [f for f in known if any(f == w or w in f.parents for w in wanted)]
+
+
+def cells(path, skip):
+    "How many code cells run, how many are left out, and for which flags"
+    from nbdev.frontmatter import FrontmatterProc
+    from nbdev.process import NBProcessor
+    nb = NBProcessor(path, procs=FrontmatterProc, process=True).nb
+    code = [c for c in nb.cells if c.cell_type == 'code' and c.source.strip() and 'nbdev_export'+'(' not in c.source]
+    if str(getattr(nb, 'frontmatter_', {}).get('skip_exec', '')).lower() in ('1', 'true', 'yes', 'on'): return 0, len(code), {'skip_exec'}
+    ran, why = 0, set()
+    for c in code:
+        directives = getattr(c, 'directives_', None) or {}
+        out = skip & directives.keys()
+        if directives.get('eval:', [''])[0].lower() == 'false': out = out | {'eval: false'}
+        why |= out
+        ran += not out
+    return ran, len(code)-ran, why
+
+
+def one(path, flags):
+    "Run one notebook in this process; print its failure; exit status 0, 1 (failed) or 3 (no cell ran)"
+    from nbdev.config import get_config
+    from nbdev.test import test_nb
+    skip = set(get_config().tst_flags.split())
+    ran, left, why = cells(path, skip - set(flags))
+    print(f'{ran} cells' + (f', {left} left out ({", ".join(sorted(why))})' if left else ''), flush=True)
+    if not ran: return 3
+    os.chdir(ROOT/'nbs')
+    ok, _ = test_nb(path, skip_flags=skip, force_flags=flags, basepath=ROOT)
+    return 0 if ok else 1
+
+
+def launch(path, args, env):
+    "Run one notebook in a fresh process"
+    t = time.time()
+    cmd = [sys.executable, __file__, '--one', str(path), '--flags', args.flags]
+    try:
+        r = subprocess.run(cmd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=args.timeout)
+        code, out, err = r.returncode, r.stdout, r.stderr
+    except subprocess.TimeoutExpired as e:
+        text = lambda o: o.decode(errors='replace') if isinstance(o, bytes) else o or ''
+        code, out, err = 124, text(e.stdout), text(e.stderr) + f'\nstopped after {args.timeout} s'
+    return path, code, out, err, time.time()-t
+
+
+def main():
+    p = argparse.ArgumentParser(description='Run the notebooks as tests')
+    p.add_argument('paths', nargs='*', help='notebooks or folders; default: all')
+    p.add_argument('--flags', default='', help='flags of cells to run too, such as "slow data"')
+    p.add_argument('--workers', type=int, default=min(2, os.cpu_count() or 1), help='notebooks at a time (default %(default)s)')
+    p.add_argument('--timeout', type=float, default=1200, help='seconds for one notebook (default %(default)s)')
+    p.add_argument('--one', help=argparse.SUPPRESS)
+    args = p.parse_args()
+    if args.one: return one(Path(args.one), args.flags.split())
+
+    files, start = notebooks(args.paths), time.time()
+    workers = max(1, min(args.workers, len(files)))
+    env = {'OMP_NUM_THREADS': str(max(1, (os.cpu_count() or 1)//workers)), 'MPLBACKEND': 'agg', **os.environ}
+    env['PYTHONPATH'] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])])
+    passed, failed, idle = [], [], []
+    with ThreadPoolExecutor(workers) as pool:
+        for path, code, out, err, took in pool.map(lambda f: launch(f, args, env), files):
+            name, note = path.relative_to(ROOT), out.splitlines()[0] if out else 'did not start'
+            (passed if code == 0 else idle if code == 3 else failed).append(name)
+            word = {0: 'passed', 3: 'no cell ran'}.get(code, 'FAILED')
+            print(f'{word:8} {str(name):50} {took:6.1f} s  {note}', flush=True)
+            if code not in (0, 3): print(out.partition('\n')[2] + err, f'exit status {code}', sep='\n', flush=True)
+    for name in failed: print(f'failed: {name}')
+    if not files: print('run_tests: no notebook found, which counts as a failure', file=sys.stderr)
+    print(f'{len(files)} notebooks in {time.time()-start:.0f} s, {workers} at a time')
+    print(f'{len(passed)} passed, {len(failed) + (not files)} failed' + (f', {len(idle)} skipped' if idle else ''))
+    return 1 if failed or not passed else 0
+
+
+if __name__ == '__main__': sys.exit(main())
