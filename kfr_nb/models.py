@@ -217,9 +217,9 @@ MODELS = {
 }
 
 # %% ../nbs/api/60_models.ipynb #fc074d50
-def _spec(name)->tuple[ModelSpec,str]:
+def _spec(name:str)->tuple[ModelSpec,str]:
     "The entry for a model's name, and the name within its library"
-    if not name.startswith('timm:'): return MODELS[choose('model', name, [*MODELS,'timm:NAME'] if name != 'timm:NAME' else MODELS)], name
+    if not name.startswith('timm:'): return MODELS[choose('model', name, [*MODELS,'timm:NAME'])], name
     import timm
     inner = name[5:]; choose('timm model', inner.split('.')[0], timm.list_models())
     cfg = timm.get_pretrained_cfg(inner)
