@@ -85,7 +85,7 @@ def install():
         os.unlink(READY)
     pip = ['-m', 'pip', 'install', '--disable-pip-version-check', '-c', 'constraints.txt']
     run(*pip + ['-q', 'setuptools', 'wheel'])
-    run(*pip + ['--no-build-isolation', '-e', '.[dev]'])
+    run(*pip + ['--no-build-isolation', '--use-pep517', '-e', '.[dev]'])
     run(os.path.join('tools', 'torchvision_cpu_mend.py'))
     with open(READY + '.part', 'w') as f: f.write(want)
     os.replace(READY + '.part', READY)

@@ -1,0 +1,99 @@
+"""Holds the modules of kfr_nb to their layers: each imports only layers to its left.
+
+Reads the exported files (no module is run), then imports the light ones in a fresh process
+and looks at what came with them.
+"""
+import ast, subprocess, sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = 'kfr_nb'
+LAYERS = [['core'], ['tree', 'geometry'], ['knowledge', 'noise', 'data'], ['losses', 'metrics', 'localization', 'models'],
+          ['train'], ['study'], ['bench', 'cli']]
+WITHIN = {'losses'}                                # packages whose modules may import one another
+DRAWS = 'viz'                                      # takes arrays, tables and trees: sees these layers and itself only
+DRAWN = {'core', 'tree', 'geometry', 'knowledge', 'noise', 'data', 'losses', 'metrics', 'localization'}
+LIGHT = ['losses', 'geometry', 'metrics', 'tree']  # bring nothing heavier than torch and numpy
+HEAVY = ['matplotlib', 'seaborn', 'plotly', 'umap', 'sklearn', 'scipy', 'pandas', 'nltk', 'networkx', 'timm', 'transformers',
+         'torchvision', 'accelerate', 'pytorch_grad_cam', 'pytorch_metric_learning', 'ipywidgets', 'IPython', 'PIL', 'tqdm']
+
+
+def part(module):
+    "The layer's name of a module: `losses` of `kfr_nb.losses.kfr`, '' of the package itself"
+    return module.split('.')[1] if '.' in module else ''
+
+
+def imported(path, module):
+    "Modules of this package that a file imports anywhere, with line numbers; relative imports resolved"
+    package = module if path.name == '__init__.py' else module.rpartition('.')[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'), str(path))):
+        if isinstance(node, ast.Import): names = [a.name for a in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ''
+            if node.level:
+                parents = package.split('.')
+                base = '.'.join([*parents[:len(parents)-node.level+1], *filter(None, [node.module])])
+            names = [f'{base}.{a.name}' for a in node.names] if base == PACKAGE else [base]
+        else: continue
+        yield from ((n, node.lineno) for n in names if n.split('.')[0] == PACKAGE)
+
+
+def allowed(frm, to):
+    "Whether layer `frm` may import layer `to`"
+    if frm == DRAWS: return to in DRAWN | {DRAWS}
+    rank = {name: i for i, layer in enumerate(LAYERS) for name in layer}
+    if to == DRAWS: return rank[frm] >= rank['train']
+    if frm == to: return frm in WITHIN
+    if rank[to] < rank[frm]: return True
+    layer = LAYERS[rank[frm]]                      # within a layer: those written further left
+    return to in layer and layer.index(to) < layer.index(frm)
+
+
+def check_directions(root=ROOT):
+    "One line for each import that goes the wrong way, or comes from a module in no layer"
+    known, faults, files = {n for layer in LAYERS for n in layer} | {DRAWS, ''}, [], sorted((root/PACKAGE).rglob('*.py'))
+    for path in files:
+        if path.name == '_modidx.py': continue
+        module = '.'.join(path.relative_to(root).with_suffix('').parts).removesuffix('.__init__')
+        frm = part(module)
+        if frm not in known:
+            faults.append(f'{path.relative_to(root)}: {frm} is in no layer: add it to tools/check_imports.py')
+            continue
+        for name, line in imported(path, module):
+            to = part(name)
+            if not to or name == module or f'{PACKAGE}.{to}' == module: continue
+            if to not in known: continue           # a plain name of the package, such as __version__
+            if not frm: faults.append(f'{path.relative_to(root)}:{line}: the package itself must import nothing, not {name}')
+            elif not allowed(frm, to): faults.append(f'{path.relative_to(root)}:{line}: {module} must not import {name}')
+    return len(files), faults
+
+
+def check_light(root=ROOT):
+    "One line for each light module that brings a heavy package when imported"
+    found = [m for name in LIGHT for m in sorted((root/PACKAGE).glob(f'{name}.py')) + sorted((root/PACKAGE/name).glob('[a-z]*.py'))]
+    mods, faults = ['.'.join(m.relative_to(root).with_suffix('').parts) for m in found], []
+    for mod in mods:
+        # what torch and numpy bring themselves does not count
+        code = (f'import sys, torch, numpy; sys.path.insert(0, {str(root)!r}); had = set(sys.modules); import {mod}; '
+                f'print(*sorted({{m.split(".")[0] for m in set(sys.modules)-had}} & set({HEAVY!r})))')
+        r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+        if r.returncode: faults.append(f'{mod} cannot be imported:\n{r.stderr}')
+        elif r.stdout.strip(): faults.append(f'{mod} brings {r.stdout.strip()}: import it where it is used')
+    return mods, faults
+
+
+def self_test():
+    "The check itself finds what it should"
+    assert allowed('losses', 'geometry') and allowed('losses', 'losses') and allowed('cli', 'viz') and allowed('viz', 'tree')
+    assert allowed('geometry', 'tree') and not allowed('tree', 'geometry') and allowed('cli', 'bench')
+    for frm, to in [('core', 'tree'), ('viz', 'train'), ('losses', 'train'), ('metrics', 'models'), ('losses', 'viz'), ('study', 'cli')]:
+        assert not allowed(frm, to), (frm, to)
+
+
+if __name__ == '__main__':
+    self_test()
+    n, faults = check_directions()
+    light, more = check_light()
+    for f in faults + more: print(f)
+    print(f'{n} files, {len(light)} light modules, {len(faults)+len(more)} faults')
+    sys.exit(bool(faults or more or not n))
