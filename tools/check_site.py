@@ -1,0 +1,75 @@
+"""Checks a rendered site: every internal link, image, script and anchor is there, and pages load nothing from the network.
+
+    python tools/check_site.py _docs
+"""
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+LOADS = {('img', 'src'), ('script', 'src'), ('link', 'href'), ('source', 'src'), ('video', 'src'), ('iframe', 'src'), ('object', 'data')}
+NETWORK = {'cdn.plot.ly'}                   # interactive figures name their library by address
+
+
+class Page(HTMLParser):
+    "The ids of a page, and what it links to and loads"
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.links, self.loads, self.images, self.title, self.maths = set(), [], [], 0, False, 0
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        a = dict(attrs)
+        for key in ('id', 'name'):
+            if a.get(key): self.ids.add(a[key])
+        self.title |= tag == 'title'
+        self.maths += tag == 'math'
+        self.images += tag == 'img'
+        for key, value in attrs:
+            if value is None: continue
+            if (tag, key) in LOADS and a.get('rel') != 'canonical': self.loads.append(value)
+            elif key == 'href': self.links.append(value)
+
+
+def check(folder):
+    "Faults of a site, and how many pages, links and images were looked at"
+    pages = {p: Page(p.read_text(encoding='utf-8')) for p in sorted(folder.rglob('*.html'))}
+    faults, links, images = [], 0, 0
+
+    def target(page, ref):
+        "(file, anchor) of a reference within the site; None for another scheme or host"
+        u = urlsplit(ref)
+        if u.scheme or u.netloc: return None
+        file = (folder/unquote(u.path).lstrip('/') if u.path.startswith('/') else page.parent/unquote(u.path)) if u.path else page
+        if file.is_dir(): file = file/'index.html'
+        return file.resolve(), unquote(u.fragment)
+
+    parsed = {p.resolve(): v for p, v in pages.items()}
+    for path, page in pages.items():
+        where = path.relative_to(folder)
+        images += page.images
+        if not page.title: faults.append(f'{where}: no title')
+        for ref in page.loads:
+            links += 1
+            t = target(path, ref)
+            if t is None:
+                u = urlsplit(ref)
+                if u.scheme != 'data' and u.netloc not in NETWORK: faults.append(f'{where}: loads {ref[:120]} from the network')
+            elif not t[0].is_file(): faults.append(f'{where}: {ref} is missing')
+        for ref in page.links:
+            t = target(path, ref)
+            if t is None: continue
+            links += 1
+            file, anchor = t
+            if not file.is_file(): faults.append(f'{where}: broken link {ref}')
+            elif anchor and file in parsed and anchor not in parsed[file].ids: faults.append(f'{where}: no place {ref}')
+    return faults, len(pages), links, images
+
+
+if __name__ == '__main__':
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else '_docs')
+    faults, pages, links, images = check(folder)
+    for f in faults: print(f)
+    if not pages: print(f'{folder} holds no page')
+    print(f'{pages} pages, {links} links, {images} images, {len(faults)} faults')
+    sys.exit(bool(faults) or not pages)

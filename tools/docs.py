@@ -1,0 +1,169 @@
+"""Renders the notebooks as a site into _docs/, with Quarto where it is installed and with smalldocs otherwise.
+
+Both read the same _quarto.yml. nbdev first turns the notebooks into pages (documentation of exported names, hidden cells
+left out) in _proc/. smalldocs has no numbered equations, no cross-references and fetches its maths renderer from the network,
+so for it equations are numbered here, references become links, and maths becomes MathML.
+"""
+import argparse, html, json, os, re, shutil, subprocess, sys, time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NBS, PROC, OUT = ROOT/'nbs', ROOT/'_proc', ROOT/'_docs'
+SECTIONS = {'tutorials': 'Tutorials', 'studies': 'Studies', 'api': 'Reference'}
+KINDS = {'eq': 'Equation', 'fig': 'Figure', 'tbl': 'Table', 'sec': 'Section'}
+EXPECTED = {'format.html.html-math-method is ignored'}      # smalldocs does not read it, and we do what it asks
+
+
+def write_sidebar():
+    "nbs/sidebar.yml: home, then each folder's notebooks in the order of their numbers"
+    lines = ['website:', '  sidebar:', '    contents:', '      - index.ipynb']
+    for folder, title in SECTIONS.items():
+        files = sorted(f for f in (NBS/folder).glob('*.ipynb') if f.name[0] not in '_.')
+        if files: lines += [f'      - section: {title}', '        contents:', *(f'          - {folder}/{f.name}' for f in files)]
+    (NBS/'sidebar.yml').write_text('\n'.join(lines) + '\n', encoding='utf-8')
+
+
+def process(workers):
+    "nbdev's part: settings into nbdev.yml, notebooks into _proc/"
+    from nbdev.quarto import refresh_quarto_yml
+    from nbdev.serve import proc_nbs
+    refresh_quarto_yml()
+    write_sidebar()
+    shutil.rmtree(PROC, ignore_errors=True)
+    proc_nbs(n_workers=workers)
+    for pic in [p for d in NBS.rglob('_results') for p in d.rglob('*') if p.suffix in ('.png', '.svg', '.html')]:
+        dest = PROC/pic.relative_to(NBS)                    # nbdev leaves folders with an underscore behind
+        dest.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(pic, dest)
+
+
+def text_cells(nb):
+    "The parts of a notebook that hold Markdown: cells, and outputs of that kind; each with a way to set it"
+    for cell in nb['cells']:
+        if cell['cell_type'] == 'markdown': yield cell, 'source'
+        for out in cell.get('outputs', []):
+            if 'text/markdown' in out.get('data', {}): yield out['data'], 'text/markdown'
+
+
+def number_references(nb):
+    "Number labelled equations, figures, tables; turn `@eq-name` and its like into links; name the unknown ones"
+    names, counts = {}, dict.fromkeys(KINDS, 0)
+
+    def label(name, title=None):
+        kind = name.partition('-')[0]
+        counts[kind] += 1
+        names[name] = f'{KINDS[kind]} {counts[kind]}' if title is None else title
+        return counts[kind]
+
+    def equation(m):
+        n = label(m[2])
+        return f'::: {{#{m[2]} .equation}}\n$$\n{m[1].strip()}\n$$\n\n[({n})]{{.equation-number}}\n:::\n'
+
+    for cell in nb['cells']:
+        source = ''.join(cell['source'])
+        if cell['cell_type'] == 'code':
+            for m in re.finditer(r'^#\| *label: *((?:fig|tbl)-[\w-]+)', source, re.M): label(m[1])
+        elif cell['cell_type'] == 'markdown':
+            cell['source'] = re.sub(r'\$\$(.+?)\$\$[ \t]*\{#(eq-[\w-]+)\}', equation, source, flags=re.S)
+            for m in re.finditer(r'^#+ +(.+?) *\{#(sec-[\w-]+)[^}]*\}', source, re.M): label(m[2], f'section “{m[1]}”')
+    unknown = []
+
+    def link(m):
+        if m[1] not in names:
+            unknown.append(m[1])
+            return m[0]
+        return f'[{names[m[1]]}](#{m[1]})'
+    for holder, key in text_cells(nb):
+        parts = re.split(r'(```.*?```|`[^`\n]*`)', ''.join(holder[key]), flags=re.S)
+        holder[key] = ''.join(p if i % 2 else re.sub(r'(?<![\w`\\])@((?:eq|fig|tbl|sec)-[\w-]+)', link, p) for i, p in enumerate(parts))
+    return unknown
+
+
+def prepare_for_smalldocs():
+    "Change the notebooks in _proc/ so that smalldocs shows what Quarto would; return (faults, page names Quarto would give)"
+    faults, pages = [], {}
+    for path in sorted(PROC.rglob('*.ipynb')):
+        nb, rel = json.loads(path.read_text(encoding='utf-8')), path.relative_to(PROC)
+        faults += [f'{rel}: @{name} refers to nothing' for name in number_references(nb)]
+        for cell in nb['cells']:
+            if cell['cell_type'] == 'raw':
+                source = ''.join(cell['source'])
+                m = re.search(r'^output-file: *(\S+)\n', source, re.M)
+                if m:
+                    pages[str(rel.with_name(m[1]))] = str(rel.with_suffix('.html'))
+                    cell['source'] = source.replace(m[0], '')
+        path.write_text(json.dumps(nb), encoding='utf-8')
+    return faults, pages
+
+
+def mathml(m, faults, where):
+    "One formula as MathML"
+    from latex2mathml.converter import convert
+    tex, display = html.unescape(m[2]), 'block' if m[1] == 'display' else 'inline'
+    tex = re.sub(r'\\(operatorname\*?)\{', r'\\operatorname{', tex)
+    try: out = convert(tex, display=display)
+    except Exception as e:                                  # the library raises classes of its own for each kind of mistake
+        faults.append(f'{where}: formula cannot be rendered ({type(e).__name__}): {tex}')
+        return m[0]
+    if re.search(r'>\\[a-zA-Z]+<', out): faults.append(f'{where}: formula with an unknown command: {tex}')
+    return out
+
+
+def finish_pages(pages, site_url):
+    "MathML for maths, links within the site for links to its published address"
+    faults, site = [], site_url.rstrip('/') + '/'
+    for path in sorted(OUT.rglob('*.html')):
+        rel = path.relative_to(OUT)
+        text = path.read_text(encoding='utf-8')
+        text = re.sub(r'<span class="math (inline|display)">\\[(\[](.*?)\\[)\]]</span>', lambda m: mathml(m, faults, rel), text, flags=re.S)
+        text = re.sub(r'<(link|script)[^>]*katex[^>]*>(</script>)?', '', text)
+
+        def local(m):
+            target, _, anchor = html.unescape(m[1]).partition('#')
+            target = pages.get(target, target) or 'index.html'
+            if not (OUT/target).is_file(): return m[0]
+            return f'href="{os.path.relpath(target, rel.parent)}{"#" + anchor if anchor else ""}"'
+        text = re.sub(rf'href="{re.escape(site)}([^"]*)"(?: target="_blank")?', local, text)
+        path.write_text(text, encoding='utf-8')
+    return faults
+
+
+def render_smalldocs():
+    "Build the site with smalldocs; return what is wrong with it"
+    try: from smalldocs.site import build
+    except ImportError: sys.exit('docs: neither Quarto nor smalldocs is installed (smalldocs needs Python 3.11 or later)')
+    faults, pages = prepare_for_smalldocs()
+    site = build(PROC, quiet=True)
+    faults += [w for w in site.warnings if w not in EXPECTED]
+    shutil.rmtree(OUT, ignore_errors=True)
+    shutil.move(site.out, OUT)
+    return faults + finish_pages(pages, str(site.project.website.get('site-url') or ''))
+
+
+def render_quarto():
+    "Build the site with Quarto"
+    code = subprocess.call(['quarto', 'render', '--no-execute'], cwd=PROC)
+    if code: sys.exit(f'docs: quarto render ended with exit status {code}')
+    shutil.rmtree(OUT, ignore_errors=True)
+    shutil.move(PROC/'_docs', OUT)
+    return []
+
+
+def main():
+    p = argparse.ArgumentParser(description='Render the notebooks as a site into _docs/')
+    p.add_argument('--with', dest='tool', choices=['quarto', 'smalldocs'], help='default: Quarto where it is installed')
+    p.add_argument('--workers', type=int, default=min(2, os.cpu_count() or 1), help='notebooks at a time (default %(default)s)')
+    args, start = p.parse_args(), time.time()
+    os.chdir(ROOT)
+    tool = args.tool or ('quarto' if shutil.which('quarto') else 'smalldocs')
+    if tool == 'quarto' and not shutil.which('quarto'): sys.exit('docs: Quarto is not installed; see https://quarto.org, or leave out --with')
+    if args.tool is None and tool == 'smalldocs': print('docs: Quarto is not installed; rendering with smalldocs instead')
+    process(args.workers)
+    faults = render_quarto() if tool == 'quarto' else render_smalldocs()
+    for f in faults: print(f'docs: {f}')
+    n = len(list(OUT.rglob('*.html')))
+    print(f'docs: {n} pages in {OUT.relative_to(ROOT)}/ by {tool} in {time.time()-start:.0f} s, {len(faults)} faults')
+    return 1 if faults else 0
+
+
+if __name__ == '__main__': sys.exit(main())
