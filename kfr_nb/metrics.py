@@ -5,32 +5,35 @@
 # %% ../nbs/api/50_metrics.ipynb #da4b9237
 from __future__ import annotations
 from typing import Callable, Iterator
-import torch, torch.nn.functional as F
+import torch
 from torch import Tensor
 from .core import choose, check_embeddings, check_labels
+from .geometry import pairwise_cosine_similarity, pairwise_latent_distance
 
 # %% auto #0
 __all__ = ['SIMILARITIES', 'answerable', 'top1', 'recall_at_k', 'map_at_r', 'hierarchical_precision_at_k',
            'mean_average_hierarchical_precision', 'hierarchical_distance_at_k', 'mistake_severity', 'tree_correlation']
 
 # %% ../nbs/api/50_metrics.ipynb #c1dfd96e
-def _cosine(a, b): return F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).T
-def _l2(a, b): return -torch.cdist(a, b)
-def _standardise(z, eps=1e-6): return (z-z.mean(-1, keepdim=True))/(z.std(-1, keepdim=True, correction=0)+eps)
-def _l1(a, b): return -torch.cdist(_standardise(a), _standardise(b), p=1)/a.shape[-1]
+def _l2(a, b):
+    origin = b.mean(0)                       # distances by matrix product lose digits far from the origin
+    return -torch.cdist(a-origin, b-origin)
+def _l1(a, b): return -pairwise_latent_distance(a, b)
 
 SIMILARITIES = {
-    'cosine': _cosine, # cosine of the angle
-    'l2': _l2,         # minus the Euclidean distance
-    'l1': _l1,         # minus KFR's latent distance: the mean absolute difference of standardised features
+    'cosine': pairwise_cosine_similarity,
+    'l2': _l2, # minus the Euclidean distance
+    'l1': _l1, # minus KFR's latent distance: the mean absolute difference of standardised features
 }
 
-# %% ../nbs/api/50_metrics.ipynb #fe5dbbce
+# %% ../nbs/api/50_metrics.ipynb #b1d57811
 def _similarity(similarity)->Callable:
     return similarity if callable(similarity) else SIMILARITIES[choose('similarity', similarity, SIMILARITIES)]
 
-# %% ../nbs/api/50_metrics.ipynb #17ba0791
+# %% ../nbs/api/50_metrics.ipynb #bd307a3e
 _BLOCK = 2**23  # Similarities held at once
+
+def _exact(device)->torch.dtype: return torch.float32 if torch.device(device).type == 'mps' else torch.float64    # MPS has no float64
 
 def _sets(z, labels, gallery, gallery_labels)->tuple:
     "Checked (queries, their labels, gallery, its labels, does the gallery hold the queries themselves?)"
@@ -45,7 +48,7 @@ def _sets(z, labels, gallery, gallery_labels)->tuple:
     if zg.shape[1] != zq.shape[1]: raise ValueError(f'queries have {zq.shape[1]} features but the gallery has {zg.shape[1]}')
     return zq, yq, zg.to(zq), yg.to(zq.device), False
 
-# %% ../nbs/api/50_metrics.ipynb #7b52009b
+# %% ../nbs/api/50_metrics.ipynb #fa35e192
 def _blocks(zq, zg, itself, similarity, keep=None)->Iterator[tuple[Tensor,Tensor]]:
     "Rows of queries and their similarities to the gallery, a block at a time; a query's own is minus infinity"
     f = _similarity(similarity)
@@ -54,10 +57,12 @@ def _blocks(zq, zg, itself, similarity, keep=None)->Iterator[tuple[Tensor,Tensor
         s = f(zq[r], zg)
         if s.shape != (len(r),len(zg)): raise ValueError(f'the similarity gave shape {tuple(s.shape)} for {len(r)} queries and a gallery of {len(zg)}')
         if s.isnan().any(): raise ValueError(f'the similarity gave NaN for query {r[s.isnan().any(1)][0].item()}')
-        if itself: s = s.clone() if s._is_view() else s; s[torch.arange(len(r), device=r.device), r] = -torch.inf
+        if itself:
+            s = s.clone() if callable(similarity) else s            # a function of the user's may hand out a table of its own
+            s[torch.arange(len(r), device=r.device), r] = -torch.inf
         yield r, s
 
-# %% ../nbs/api/50_metrics.ipynb #f1abd670
+# %% ../nbs/api/50_metrics.ipynb #0716d970
 def answerable(
     labels:Tensor, # Labels of the queries, shape (N,)
     gallery_labels:Tensor|None=None, # Labels of the gallery; without it the queries rank each other
@@ -73,7 +78,7 @@ def _relevant(yq, yg, itself)->Tensor:
     n = int(max(yq.max(), yg.max()))+1 if len(yq) and len(yg) else 1
     return torch.bincount(yg, minlength=n)[yq] - int(itself)
 
-# %% ../nbs/api/50_metrics.ipynb #0716d970
+# %% ../nbs/api/50_metrics.ipynb #b3f0c7f6
 def _usable(yq, yg, itself)->tuple[Tensor,Tensor]:
     "R of each query and which are answerable; an error if none is"
     if not len(yq) or not len(yg): raise ValueError('there are no pictures to rank')
@@ -87,7 +92,7 @@ def _check_ks(ks)->tuple:
     if bad or not ks: raise ValueError(f'k must be a whole number of at least 1, got {bad[0] if bad else ks!r}')
     return ks
 
-# %% ../nbs/api/50_metrics.ipynb #91032ad7
+# %% ../nbs/api/50_metrics.ipynb #12c6fc06
 def top1(
     logits:Tensor, # Class scores, shape (N, C)
     labels:Tensor, # Class indices, shape (N,)
@@ -96,9 +101,9 @@ def top1(
     check_embeddings(logits, 'logits'); y = check_labels(labels, logits.shape[1], len(logits)).to(logits.device)
     if not len(y): raise ValueError('there are no pictures to score')
     own = logits.detach().gather(1, y[:,None])
-    return ((logits.detach() >= own).sum(1) == 1).double().mean().item()
+    return ((logits.detach() >= own).sum(1) == 1).sum().item()/len(y)
 
-# %% ../nbs/api/50_metrics.ipynb #d435a6cd
+# %% ../nbs/api/50_metrics.ipynb #f6e1126c
 def recall_at_k(
     z:Tensor, # Embeddings of the queries, shape (N, d)
     labels:Tensor, # Their classes, shape (N,)
@@ -117,9 +122,9 @@ def recall_at_k(
         nearest = s.masked_fill(~same, -torch.inf).amax(1, keepdim=True)
         before.append(((s >= nearest) & ~same).sum(1))
     before = torch.cat(before)
-    return {k: (before < k).double().mean().item() for k in ks}
+    return {k: (before < k).sum().item()/len(before) for k in ks}
 
-# %% ../nbs/api/50_metrics.ipynb #63266754
+# %% ../nbs/api/50_metrics.ipynb #b6692ea5
 def _worst_order(values, gains)->Tensor:
     "`gains` in the order of falling `values`, the smaller gain first among equal values"
     low = gains.argsort(dim=1, stable=True)
@@ -141,7 +146,7 @@ def _top_gains(
         top[tied] = _worst_order(s[tied], gain(tied, everything))[:,:k]
     return top
 
-# %% ../nbs/api/50_metrics.ipynb #f1f836cb
+# %% ../nbs/api/50_metrics.ipynb #fc074d50
 def map_at_r(
     z:Tensor, # Embeddings of the queries, shape (N, d)
     labels:Tensor, # Their classes, shape (N,)
@@ -155,12 +160,12 @@ def map_at_r(
     places = torch.arange(1, int(R.max())+1, device=zq.device)
     total = 0.
     for r,s in _blocks(zq, zg, itself, similarity, keep):
-        hit = _top_gains(s, lambda rows,columns: (yg[columns] == yq[r][rows][:,None]).double(), len(places))
+        hit = _top_gains(s, lambda rows,columns: (yg[columns] == yq[r][rows][:,None]).to(_exact(s.device)), len(places))
         hit = hit*(places <= R[r][:,None])
         total += ((hit.cumsum(1)/places*hit).sum(1)/R[r]).sum().item()
     return total/int(keep.sum())
 
-# %% ../nbs/api/50_metrics.ipynb #af3e1334
+# %% ../nbs/api/50_metrics.ipynb #0286dd55
 def _check_classes(
     D:Tensor, # Class distances or similarities
     name:str, # 'D' or 'H'
@@ -169,7 +174,7 @@ def _check_classes(
     "Raise `ValueError` unless `D` is a finite, symmetric, non-negative square matrix; distances also have a zero diagonal"
     if not isinstance(D, Tensor) or D.ndim != 2 or D.shape[0] != D.shape[1]:
         raise ValueError(f'{name} must be a square tensor (C, C), got {tuple(D.shape) if isinstance(D, Tensor) else type(D).__name__}')
-    D = D.detach().to(device, torch.float32 if torch.device(device).type == 'mps' else torch.float64)
+    D = D.detach().to(device, _exact(device))
     if not torch.isfinite(D).all(): raise ValueError(f'{name} has NaN or infinite values')
     if (D < 0).any(): raise ValueError(f'{name} has the negative value {D.min().item():g}')
     if not torch.allclose(D, D.T): raise ValueError(f'{name} must be symmetric')
@@ -177,7 +182,7 @@ def _check_classes(
     if name == 'H' and (D > D.diagonal()[:,None]).any(): raise ValueError('H must be a similarity: no class may be more like another than like itself')
     return D
 
-# %% ../nbs/api/50_metrics.ipynb #0286dd55
+# %% ../nbs/api/50_metrics.ipynb #fe2ef495
 def _best_sums(H, yg, k, itself)->Tensor:
     "The greatest sums of the first 1..k similarities, for a query of each class, shape (C, k)"
     C = len(H)
@@ -187,7 +192,7 @@ def _best_sums(H, yg, k, itself)->Tensor:
     place = torch.arange(k, device=H.device).expand(C, k).contiguous()
     return values.gather(1, torch.searchsorted(ends.contiguous(), place, right=True).clamp_max(C-1)).cumsum(1)
 
-# %% ../nbs/api/50_metrics.ipynb #fb644351
+# %% ../nbs/api/50_metrics.ipynb #64e095fe
 def _hierarchical_precision(z, labels, H, k, similarity, gallery, gallery_labels)->Tensor:
     "HP@1 .. HP@k, each the mean over the queries"
     zq,yq,zg,yg,itself = _sets(z, labels, gallery, gallery_labels)
@@ -205,7 +210,7 @@ def _hierarchical_precision(z, labels, H, k, similarity, gallery, gallery_labels
         total += ratio.sum(0)
     return total/int(keep.sum())
 
-# %% ../nbs/api/50_metrics.ipynb #fe2ef495
+# %% ../nbs/api/50_metrics.ipynb #2e01e174
 def hierarchical_precision_at_k(
     z:Tensor, # Embeddings of the queries, shape (N, d)
     labels:Tensor, # Their classes, shape (N,)
@@ -222,7 +227,7 @@ def hierarchical_precision_at_k(
     curve = _hierarchical_precision(z, labels, H, max(ks), similarity, gallery, gallery_labels)
     return {k: curve[k-1].item() for k in ks}
 
-# %% ../nbs/api/50_metrics.ipynb #c5b76da3
+# %% ../nbs/api/50_metrics.ipynb #54ceb912
 def mean_average_hierarchical_precision(
     z:Tensor, # Embeddings of the queries, shape (N, d)
     labels:Tensor, # Their classes, shape (N,)
@@ -236,7 +241,7 @@ def mean_average_hierarchical_precision(
     if k is not None: _check_ks(k)
     return _hierarchical_precision(z, labels, H, k, similarity, gallery, gallery_labels).mean().item()
 
-# %% ../nbs/api/50_metrics.ipynb #667be543
+# %% ../nbs/api/50_metrics.ipynb #6c1e671f
 def _ranked_distances(logits, labels, D, k)->tuple[Tensor,Tensor]:
     "Distances from the true class to the k classes that score highest, (N, k), ties in the worst order; and the labels"
     check_embeddings(logits, 'logits'); y = check_labels(labels, logits.shape[1], len(logits)).to(logits.device)
@@ -247,7 +252,7 @@ def _ranked_distances(logits, labels, D, k)->tuple[Tensor,Tensor]:
     return torch.cat([-_top_gains(l, lambda rows,columns: -D[t[rows][:,None], columns], k)
                       for l,t in zip(logits.detach().split(max(1, _BLOCK//len(D))), y.split(max(1, _BLOCK//len(D))))]), y
 
-# %% ../nbs/api/50_metrics.ipynb #5a5b0f9b
+# %% ../nbs/api/50_metrics.ipynb #511a418e
 def hierarchical_distance_at_k(
     logits:Tensor, # Class scores, shape (N, C)
     labels:Tensor, # Class indices, shape (N,)
@@ -275,7 +280,7 @@ def mistake_severity(
         wrong = (predictions.detach() >= own).sum(1) > 1                # as in `top1`
     return d[wrong].mean().item()
 
-# %% ../nbs/api/50_metrics.ipynb #2a459380
+# %% ../nbs/api/50_metrics.ipynb #b4c96d80
 def _ranks(v:Tensor)->Tensor:
     "Ranks from 1, equal values sharing their mean rank, as float64"
     _,inverse,counts = torch.unique(v, return_inverse=True, return_counts=True)
@@ -287,7 +292,7 @@ def _spearman(a:Tensor, b:Tensor)->float:
     scale = (a.norm()*b.norm()).item()
     return (a@b).item()/scale if scale > 0 else float('nan')
 
-# %% ../nbs/api/50_metrics.ipynb #4d89d294
+# %% ../nbs/api/50_metrics.ipynb #b7103ca2
 def tree_correlation(
     z:Tensor, # Embeddings, shape (N, d)
     labels:Tensor, # Class indices, shape (N,)
