@@ -157,4 +157,4 @@ def pairwise_cosine_similarity(
 )->Tensor: # Similarities, shape (A, B)
     "`cosine_similarity` for all pairs of rows"
     a = F.normalize(_wide(za), dim=-1)
-    return a @ (a if zb is None else F.normalize(_wide(zb), dim=-1)).T
+    with torch.autocast(a.device.type, enabled=False): return a @ (a if zb is None else F.normalize(_wide(zb), dim=-1)).T
