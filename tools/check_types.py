@@ -3,7 +3,7 @@
 nbdev writes a class over several cells, later methods as `@patch` functions, which no type checker knows.
 So the check reads a copy in which those functions stand in their classes, and reports lines of the real files.
 """
-import ast, json, shutil, subprocess, sys, tempfile
+import ast, json, re, shutil, subprocess, sys, tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +42,7 @@ def joined(source):
         name = ends.get(n)
         for node, decorators in moved.get(name, []):
             body = lines[node.lineno-1:node.end_lineno]
-            if 'classmethod' in decorators: body[0] = body[0].replace(f'cls:{name}', 'cls').replace(f'cls: {name}', 'cls')
+            if 'classmethod' in decorators: body = re.sub(rf'\b(\w+) *: *{name}\b', r'\1', '\n'.join(body), count=1).split('\n')
             out += [f'    @{d}' for d in decorators] + ['    ' + l for l in body]
             numbers += [node.lineno]*len(decorators) + list(range(node.lineno, node.end_lineno+1))
     return '\n'.join(out), numbers

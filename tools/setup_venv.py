@@ -106,3 +106,4 @@ def main():
 if __name__ == '__main__':
     try: main()
     except KeyboardInterrupt: stop('interrupted; the next call starts it again', 130)
+    except OSError as e: stop('%s. The next call starts the set-up again.' % e, 1)   # a full disk, a folder that cannot be written
