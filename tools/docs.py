@@ -23,18 +23,50 @@ def write_sidebar():
     (NBS/'sidebar.yml').write_text('\n'.join(lines) + '\n', encoding='utf-8')
 
 
-def process(workers):
+def page_maker():
+    "nbdev's processors, with one exchanged: exported names come from the exported module, so no lesson runs again"
+    from execnb.shell import CaptureShell
+    from nbdev.process import Processor
+    from nbdev.processors import FilterDefaults, _default_exp, exec_show_docs
+
+    class show_exported(Processor):
+        "Run the `show_doc` cells, with everything in sight that the notebook's module holds"
+        def begin(self):
+            self.shell, module = CaptureShell(), _default_exp(self.nb)
+            self.shell.run_cell('from nbdev.showdoc import show_doc')
+            if module: self.shell.run_cell(f'import kfr_nb.{module} as _m; globals().update(vars(_m))')
+
+        def cell(self, cell):
+            if cell.cell_type != 'code' or not cell.source or 'show_doc(' not in cell.source: return
+            self.shell.cell(cell)
+            if self.shell.exc: raise RuntimeError(f'the documentation of {cell.source!r} failed') from self.shell.exc
+
+    class Pages(FilterDefaults):
+        def base_procs(self): return [show_exported if p is exec_show_docs else p for p in super().base_procs()]
+    return Pages()
+
+
+def process():
     "nbdev's part: settings into nbdev.yml, notebooks into _proc/"
+    from execnb.nbio import read_nb, write_nb
     from nbdev.quarto import refresh_quarto_yml
-    from nbdev.serve import proc_nbs
     refresh_quarto_yml()
     write_sidebar()
     shutil.rmtree(PROC, ignore_errors=True)
-    proc_nbs(n_workers=workers)
-    for pic in [p for d in NBS.rglob('_results') for p in d.rglob('*') if p.suffix in ('.png', '.svg', '.html')]:
-        dest = PROC/pic.relative_to(NBS)                    # nbdev leaves folders with an underscore behind
+    sys.path.insert(0, str(ROOT))
+    os.environ['IN_TEST'] = '1'
+    make_page = page_maker()
+    for src in sorted(NBS.rglob('*')):
+        rel = src.relative_to(NBS)
+        if not src.is_file() or any(p[0] == '.' or p in ('runs', 'results', '__pycache__') for p in rel.parts): continue
+        dest = PROC/rel
         dest.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(pic, dest)
+        if src.suffix == '.ipynb':
+            nb = read_nb(src)
+            try: make_page(nb)
+            except Exception as e: raise RuntimeError(f'{src.relative_to(ROOT)} could not be made into a page') from e
+            write_nb(nb, dest)
+        else: shutil.copyfile(src, dest)
 
 
 def text_cells(nb):
@@ -152,13 +184,12 @@ def render_quarto():
 def main():
     p = argparse.ArgumentParser(description='Render the notebooks as a site into _docs/')
     p.add_argument('--with', dest='tool', choices=['quarto', 'smalldocs'], help='default: Quarto where it is installed')
-    p.add_argument('--workers', type=int, default=min(2, os.cpu_count() or 1), help='notebooks at a time (default %(default)s)')
     args, start = p.parse_args(), time.time()
     os.chdir(ROOT)
     tool = args.tool or ('quarto' if shutil.which('quarto') else 'smalldocs')
     if tool == 'quarto' and not shutil.which('quarto'): sys.exit('docs: Quarto is not installed; see https://quarto.org, or leave out --with')
     if args.tool is None and tool == 'smalldocs': print('docs: Quarto is not installed; rendering with smalldocs instead')
-    process(args.workers)
+    process()
     faults = render_quarto() if tool == 'quarto' else render_smalldocs()
     for f in faults: print(f'docs: {f}')
     n = len(list(OUT.rglob('*.html')))
