@@ -63,7 +63,9 @@ def ready():
 def run(*args):
     "Run one step, and stop with its exit status where it fails"
     import subprocess
-    code = subprocess.call([os.path.join(BIN, 'python')] + list(args), cwd=ROOT)
+    env = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'PYTHONHOME', 'PIP_TARGET', 'PIP_PREFIX')}
+    env['PIP_USER'] = '0'                                   # a user's own pip settings must not lead outside .venv
+    code = subprocess.call([os.path.join(BIN, 'python')] + list(args), cwd=ROOT, env=env)
     if code: stop('%s failed with exit status %d; see above. The next call starts the set-up again.' % (' '.join(args[:3]), code), 1)
 
 

@@ -50,7 +50,7 @@ def interrupt(folder, sig, until):
 
 def checks(d):
     "One (name, function) for each property, in order; each starts from what the one before it left"
-    here = project(d/'tiny')
+    here = project(d/'a folder')           # with a space in its name
     site = lambda: list(here.glob('.venv/lib/python*/site-packages/*'))
 
     def too_old():
@@ -81,7 +81,7 @@ def checks(d):
         assert make(here) == (0, '')
         took = time.time()-t
         print(f'    a second call takes {took*1e3:.0f} ms')
-        assert took < 1, took
+        assert took < 2, took
 
     def new_requirements():
         with open(here/'constraints.txt', 'a') as f: f.write('# changed\n')
