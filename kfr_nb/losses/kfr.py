@@ -4,7 +4,8 @@
 
 # %% ../../nbs/api/42_kfr.ipynb #da4b9237
 from __future__ import annotations
-import numpy as np, torch, torch.nn.functional as F
+import inspect
+import torch, torch.nn.functional as F
 from torch import Tensor, nn
 from ..core import check_embeddings, check_labels, choose
 from ..geometry import latent_distance, normalize_latents, pairwise_l1
@@ -23,13 +24,15 @@ def _check_inputs(z, labels, D, name='z'):
         if 'out of range' not in str(e): raise
         raise ValueError(f'{e}: a class is missing from the tree, D has {len(D)} rows') from None
 
-def _tree_distance(D, ya, yb, validate=True):
-    "D at pairs of classes"
-    t = D[ya,yb]
-    if validate and not ((t >= 0) & (t < torch.inf)).all():
-        k = (~((t >= 0) & (t < torch.inf))).nonzero()[0].tolist()
-        a,b = torch.broadcast_tensors(ya,yb); a,b = a[tuple(k)].item(),b[tuple(k)].item()
-        raise ValueError(f'D[{a}, {b}] is {D[a,b].item()}: tree distances must be finite and not negative; is one of the two classes missing from the tree?')
+def _tree_distance(D, ya, yb, validate=True, pairwise=False):
+    "D at pairs of classes, or at all pairs of them"
+    t = D.index_select(0, ya).index_select(1, yb) if pairwise else D[ya,yb]
+    if validate:
+        lo,hi = t.aminmax()                                                    # both are NaN where one value is
+        if not (lo >= 0 and hi < torch.inf):
+            k = (~((t >= 0) & (t < torch.inf))).nonzero()[0].tolist()
+            a,b = (ya[k[0]].item(),yb[k[-1]].item())
+            raise ValueError(f'D[{a}, {b}] is {D[a,b].item()}: tree distances must be finite and not negative; is one of the two classes missing from the tree?')
     return t
 
 # %% ../../nbs/api/42_kfr.ipynb #fe5dbbce
@@ -52,16 +55,20 @@ def _sort_rows(r:Tensor)->tuple[Tensor,Tensor]:
     key.numpy().sort(axis=1)                                                   # vectorised in NumPy, several times as fast as torch.sort
     return (key >> 32).int().view(torch.float32), key.bitwise_and_(0xffffffff)
 
+def _share_ties(r:Tensor, before:Tensor, upto:Tensor)->None:
+    "In place: partners with equal ratios get the prefix sums of their group"
+    step = (r[:,1:] != r[:,:-1]) | (r[:,1:] == torch.inf)                      # partners at infinity weigh nothing: no tie
+    rows = (~step.all(1)).nonzero()[:,0] if r.device.type == 'cpu' else slice(None)          # few rows have ties; a GPU would have to wait to know
+    step = step[rows]; edge = torch.ones(len(step), 1, dtype=torch.bool, device=r.device)
+    before[rows] = torch.where(torch.cat([edge,step],1), before[rows], 0).cummax(1).values
+    upto[rows] = torch.where(torch.cat([step,edge],1), upto[rows], torch.inf).flip(1).cummin(1).values.flip(1)
+
 def _rank_weights(x:Tensor, t:Tensor)->Tensor:
     "W_before − W_after for each partner of each anchor, shape (B, P)"
     r,order = _sort_rows(torch.where(t > 0, x/t, torch.inf))
-    s = t.gather(1, order); upto = s.cumsum(1); total = upto[:,-1:]; before = upto-s
-    step = r[:,1:] != r[:,:-1]
-    if r.device.type != 'cpu' or not step.all():                               # equal ratios share the sums of their group
-        edge = torch.ones_like(r[:,:1], dtype=torch.bool)
-        before = torch.where(torch.cat([edge,step],1), before, 0).cummax(1).values
-        upto = torch.where(torch.cat([step,edge],1), upto, torch.inf).flip(1).cummin(1).values.flip(1)
-    return torch.empty_like(x).scatter_(1, order, before+upto-total).masked_fill_((x == 0) & (t == 0), 0)
+    s = t.gather(1, order); upto = s.cumsum(1); total = upto[:,-1:].clone(); before = upto-s
+    _share_ties(r, before, upto)
+    return torch.empty_like(x).scatter_(1, order, before.add_(upto).sub_(total)).masked_fill_((x == 0) & (t == 0), 0)
 
 # %% ../../nbs/api/42_kfr.ipynb #bd307a3e
 def _all_triplets(x:Tensor, t:Tensor)->Tensor:
@@ -106,7 +113,7 @@ def _all_terms(z, labels, partner_z, partner_labels, D, ell, detach, validate, e
     if detach == 'anchor': z = z.detach()
     if detach == 'partners': pz = pz.detach()
     x = pairwise_l1(z, None if own and detach is None else pz, ell) / z.shape[1]
-    t = _tree_distance(D, labels[:,None], py[None], validate).to(x.dtype)
+    t = _tree_distance(D, labels, py, validate, pairwise=True).to(x.dtype)
     n = x.shape[1]
     return _all_triplets(x, t)/n**2, 2*x.sum(1)*t.sum(1)/n**2, t.sum(1), x
 
@@ -152,7 +159,7 @@ def quantitative_relativity_loss(
     pairs = x.numel()-len(x) if partners == 'all' and (pz is None or extended) else x.numel()       # a sample's distance to itself is none
     return loss, dict(latent_distance=x.detach().sum()/max(1,pairs), relativity=gini.detach().mean())
 
-# %% ../../nbs/api/42_kfr.ipynb #12c6fc06
+# %% ../../nbs/api/42_kfr.ipynb #2e01e174
 class QuantitativeRelativityLoss(nn.Module):
     "`quantitative_relativity_loss` with its options and `D` kept"
     def __init__(self,
@@ -160,15 +167,14 @@ class QuantitativeRelativityLoss(nn.Module):
         **options, # Of `quantitative_relativity_loss`: partners, normalize, ell, scale_free, detach, reduction, extended, validate, with_stats
     ):
         super().__init__()
-        known = quantitative_relativity_loss.__kwdefaults__ or quantitative_relativity_loss.__code__.co_varnames[3:quantitative_relativity_loss.__code__.co_argcount]
-        for k in options: choose('option', k, known)
-        self.options = options; self.register_buffer('D', D.clone())
+        for k in options: choose('option', k, list(inspect.signature(quantitative_relativity_loss).parameters)[3:])
         if D.ndim != 2 or D.shape[0] != D.shape[1]: raise ValueError(f'D must have shape (C, C), got {tuple(D.shape)}')
+        self.options = options; self.register_buffer('D', D.clone())
 
     def forward(self, z:Tensor, labels:Tensor, **options): return quantitative_relativity_loss(z, labels, self.D, **{**self.options, **options})
     def extra_repr(self): return ', '.join([f'classes={len(self.D)}']+[f'{k}={v!r}' for k,v in self.options.items()])
 
-# %% ../../nbs/api/42_kfr.ipynb #f6e1126c
+# %% ../../nbs/api/42_kfr.ipynb #a9334987
 def kfr_objective(
     logits:Tensor, # Classifier's output for the anchors, shape (B, C)
     z:Tensor, # Embeddings of the anchors, shape (B, d)
