@@ -15,7 +15,7 @@ from .tree import KnowledgeTree
 
 # %% auto #0
 __all__ = ['TREES_FOLDER', 'PARENT_RULES', 'SHAPES', 'TREES', 'open_wordnet', 'wordnet_tree', 'class_table', 'load_tree',
-           'build_wordnet']
+           'wordnet_distances', 'synset_names', 'learned_tree', 'build_wordnet']
 
 # %% ../nbs/api/15_knowledge.ipynb #c1dfd96e
 TREES_FOLDER = Path(__file__ if '__file__' in globals() else __import__('kfr_nb').__file__).parent/'trees'
@@ -55,12 +55,15 @@ PARENT_RULES:dict[str,Callable] = {             # each gives a sort key for a pa
     'offset': lambda short,long,count: lambda w: w}
 
 def _choose_parents(nouns:Mapping[str,_Noun], wnids:Sequence[str], rule:str)->dict[str,str]:
-    "The parent that the rule keeps, for each synset in or above `wnids` but the root"
+    "The parent that the rule keeps, for `wnids` and what it keeps above them, up to the root"
     make = PARENT_RULES[choose('parent rule', rule, PARENT_RULES)]
     short = _ways_up(nouns, wnids, min)
     count = Counter(a for w in wnids for a in _all_above(nouns, w)) if rule == 'common' else Counter()
     key = make(short, _ways_up(nouns, wnids, max) if rule == 'longest' else short, count)
-    return {w: min(nouns[w].above, key=key) for w in short if nouns[w].above}
+    kept:dict[str,str] = {}
+    for w in wnids:
+        while w not in kept and nouns[w].above: up = min(nouns[w].above, key=key); kept[w],w = up,up
+    return kept
 
 # %% ../nbs/api/15_knowledge.ipynb #fa35e192
 def _wnid(synset:Any)->str|None:
@@ -75,14 +78,15 @@ def _name_to_wnid()->dict[str,str]: return {n.name:w for w,n in _nouns().items()
 def _resolve(synsets)->tuple[list[str],list[str],Mapping[str,_Noun]]:
     "Class names, wnids, and the nouns to look them up in"
     if isinstance(synsets, (str,bytes)): raise ValueError(f'synsets must be a list or a dictionary, got the text {synsets!r}')
-    named = dict(synsets) if isinstance(synsets, Mapping) else {s if isinstance(s, str) else s.name():s for s in synsets}
-    if not named: raise ValueError('no synsets given')
-    if not isinstance(synsets, Mapping) and len(named) < len(list(synsets)): raise ValueError(f'synset {Counter(map(str, synsets)).most_common(1)[0][0]!r} is listed twice')
+    pairs = list(synsets.items()) if isinstance(synsets, Mapping) else [(s if isinstance(s, str) else s.name(), s) for s in synsets]
+    if not pairs: raise ValueError('no synsets given')
+    named = dict(pairs)
+    if len(named) < len(pairs): raise ValueError(f'synset {Counter(c for c,_ in pairs).most_common(1)[0][0]!r} is listed twice')
     wnids,nouns = [_wnid(s) for s in named.values()],_nouns()
     if None in wnids or any(w not in nouns for w in wnids): wnids,nouns = _from_full_wordnet(list(named.values()))
     twice = [w for w,n in Counter(wnids).items() if n > 1]
     if twice: raise ValueError(f'{[c for c,w in zip(named,wnids) if w == twice[0]]} are the same synset, {nouns[twice[0]].name} ({twice[0]})')
-    return [str(c) for c in named],wnids,nouns
+    return [str(c) for c in named],[str(w) for w in wnids],nouns
 
 # %% ../nbs/api/15_knowledge.ipynb #1574bddb
 _HOW = ("get WordNet 3.0 with `python -m nltk.downloader wordnet`, or from your distribution (Debian: apt-get install wordnet-base wordnet-sense-index) "
@@ -117,8 +121,10 @@ def open_wordnet(
             except LookupError: pass                 # nltk has no WordNet of its own: try the folders
         for p in places if reader is None else []:
             if not (p/'data.noun').is_file(): continue
-            safe = Path(tempfile.mkdtemp(prefix='kfr-wordnet-')); nltk.data.path.append(str(safe))
-            _complete_copy(p, safe/'corpora'/'wordnet'); reader = WordNetCorpusReader(str(safe/'corpora'/'wordnet'), None); break
+            copy = tempfile.TemporaryDirectory(prefix='kfr-wordnet-'); nltk.data.path.append(copy.name)
+            _complete_copy(p, Path(copy.name)/'corpora'/'wordnet')
+            reader = WordNetCorpusReader(str(Path(copy.name)/'corpora'/'wordnet'), None)
+            reader._copy = copy; break               # the copy lives as long as its reader
     if reader is None: raise ValueError(f'no WordNet found: looked in nltk\'s data folders and {[str(p) for p in places]}; {_HOW}')
     if reader.get_version() != '3.0': raise ValueError(f'found WordNet {reader.get_version()}, but wnids are those of 3.0; {_HOW}')
     return reader
@@ -132,9 +138,16 @@ def _from_full_wordnet(synsets)->tuple[list[str],dict[str,_Noun]]:
     return [f'n{s.offset():08d}' for s in found],_noun_table(found)
 
 def _full_synset(wn, s):
+    "nltk's synset for a name, a wnid or a synset; an unknown one is answered with the senses there are"
+    from nltk.corpus.reader.wordnet import WordNetError
     if callable(getattr(s, 'offset', None)): return s
-    try: return wn.synset_from_pos_and_offset('n', int(s[1:])) if re.fullmatch(r'n\d{8}', s) else wn.synset(s)
-    except Exception as e: raise ValueError(f'WordNet 3.0 has no noun synset {s!r}' + (f'; {s.split(".")[0]} has {[x.name() for x in wn.synsets(s.split(".")[0], "n")][:5]}' if '.' in s else '')) from e
+    word = str(s).split('.')[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')              # nltk warns of an unknown offset; the error below names it
+        try: found = wn.synset_from_pos_and_offset('n', int(s[1:])) if re.fullmatch(r'n\d{8}', s) else wn.synset(s)
+        except (WordNetError, ValueError): found = None
+    if found is None: raise ValueError(f'WordNet 3.0 has no noun synset {s!r}; for {word!r} it has {[x.name() for x in wn.synsets(word, "n")][:5]}')
+    return found
 
 def _noun_table(synsets)->dict[str,_Noun]:
     table,todo = {},list(synsets)
@@ -173,21 +186,18 @@ def _shapes_rows():
     return [{'family':family, 'outline':outline, 'fill':f'{outline}-{fill}', 'class':f'{outline}-{fill}-{colour}'}
             for family,outlines in SHAPES.items() for outline in outlines for fill in ('solid','hollow') for colour in ('red','green','blue')]
 
-# %% ../nbs/api/15_knowledge.ipynb #d435a6cd
-def _cub()->KnowledgeTree: return KnowledgeTree.from_ranks(class_table('cub200'), ['order','family','genus','class'], root='Aves')
-def _cifar(name, parent): return wordnet_tree({r['class']:r['synset'] for r in class_table(name)}, parent)
-def _superclasses(): return KnowledgeTree.from_ranks(class_table('cifar100'), ['superclass','class'], root='cifar100')
+# %% ../nbs/api/15_knowledge.ipynb #4d134bc0
+def _table_tree(name:str, ranks:Sequence[str], root:str): return lambda parent: KnowledgeTree.from_ranks(class_table(name), ranks, root=root)
+def _cifar(name:str): return lambda parent: wordnet_tree({r['class']:r['synset'] for r in class_table(name)}, parent)
+def _imagenet(name:str): return lambda parent: wordnet_tree(_class_list(name), parent)
 
+_WORDNET = {**{n: _cifar(n) for n in ('cifar10','cifar100')}, **{n: _imagenet(n) for n in ('mini-imagenet','tiny-imagenet','imagenet1k')},
+            'imagenet21k': lambda parent: wordnet_tree([w for w,n in _nouns().items() if n.in_21k], parent)}
 TREES:dict[str,Callable[[str],KnowledgeTree]] = {
     'shapes': lambda parent: KnowledgeTree.from_ranks(_shapes_rows(), root='shape'),
-    'cifar10': lambda parent: _cifar('cifar10', parent),
-    'cifar100': lambda parent: _cifar('cifar100', parent),
-    'cifar100-superclasses': lambda parent: _superclasses(),
-    'mini-imagenet': lambda parent: wordnet_tree(_class_list('mini-imagenet'), parent),
-    'tiny-imagenet': lambda parent: wordnet_tree(_class_list('tiny-imagenet'), parent),
-    'imagenet1k': lambda parent: wordnet_tree(_class_list('imagenet1k'), parent),
-    'imagenet21k': lambda parent: wordnet_tree([w for w,n in _nouns().items() if n.in_21k], parent),
-    'cub200': lambda parent: _cub()}
+    **_WORDNET, **{f'{n}-contracted': lambda parent, make=make: make(parent).contract(unit=True) for n,make in _WORDNET.items()},
+    'cifar100-superclasses': _table_tree('cifar100', ['superclass','class'], 'cifar100'),
+    'cub200': _table_tree('cub200', ['order','family','genus','class'], 'Aves')}
 
 @functools.lru_cache(maxsize=32)
 def load_tree(
@@ -198,7 +208,52 @@ def load_tree(
     choose('parent rule', parent, PARENT_RULES)
     return TREES[choose('tree', name, TREES)](parent)
 
-# %% ../nbs/api/15_knowledge.ipynb #bc33ea4e
+# %% ../nbs/api/15_knowledge.ipynb #fc074d50
+def wordnet_distances(
+    synsets:Iterable|Mapping[str,Any], # As for `wordnet_tree`
+    dtype:torch.dtype=torch.float32, # Of the result
+)->Tensor: # Edges, in the order given, shape (C, C)
+    "Shortest paths over a common hypernym in WordNet's graph, no parent being left out"
+    names,wnids,nouns = _resolve(synsets)
+    below:dict[str,list[tuple[int,int]]] = {}
+    for i,w in enumerate(wnids):
+        for a,n in _all_above(nouns, w).items(): below.setdefault(a, []).append((i,n))
+    D = np.full((len(wnids),)*2, np.iinfo(np.int16).max, dtype=np.int16)
+    for pairs in below.values():
+        i,n = np.array(pairs, dtype=np.int16).T; at = np.ix_(i, i)
+        D[at] = np.minimum(D[at], n[:,None]+n)
+    return torch.from_numpy(D).to(dtype)
+
+# %% ../nbs/api/15_knowledge.ipynb #761f22b2
+def synset_names(
+    wnids:Iterable[str], # Wnids; other names are passed over
+)->dict[str,str]: # For `KnowledgeTree.rename`
+    "Readable names of wnids: 'n02084071' -> 'dog.n.01'"
+    return {w: _nouns()[w].name for w in wnids if w in _nouns()}
+
+# %% ../nbs/api/15_knowledge.ipynb #e1822db4
+def _check_similarity(S:Any, classes:Sequence[str])->np.ndarray:
+    S = np.asarray(S.detach().cpu() if isinstance(S, Tensor) else S, dtype=np.float64); C = len(classes)
+    if S.shape != (C,C): raise ValueError(f'{C} classes need a similarity of shape ({C}, {C}), got {S.shape}')
+    if C < 2: raise ValueError('a tree from similarities needs at least 2 classes')
+    off = ~np.eye(C, dtype=bool)                    # the diagonal (similarity within a class) is not used
+    for i,j in np.argwhere(off & ~np.isfinite(S))[:1]: raise ValueError(f'similarity of {classes[i]!r} and {classes[j]!r} is {S[i,j]}')
+    for i,j in np.argwhere(off & (abs(S-S.T) > 1e-4*(1+abs(S))))[:1]: raise ValueError(f'similarity must be symmetric, but {classes[i]!r} to {classes[j]!r} is {S[i,j]:.4g} and back {S[j,i]:.4g}')
+    return (S+S.T)/2
+
+def learned_tree(
+    similarity:Any, # Similarity of classes, larger is nearer, shape (C, C)
+    classes:Sequence[str], # Names of the classes
+    method:str='average', # SciPy's linkage method: 'average', 'complete', 'single', 'weighted'
+    lengths:bool=True, # Edge lengths from the similarities; False for 1 everywhere
+)->KnowledgeTree: # Binary
+    "The tree of an agglomerative clustering of classes by similarity"
+    from scipy.cluster.hierarchy import linkage
+    choose('linkage method', method, ('average','complete','single','weighted'))
+    S = _check_similarity(similarity, classes); upper = np.triu_indices(len(S), 1)
+    return KnowledgeTree.from_linkage(linkage(S[upper].max()-S[upper], method), classes, lengths)
+
+# %% ../nbs/api/15_knowledge.ipynb #667be543
 def build_wordnet(
     folder:str|Path|None=None, # WordNet's `dict` folder, as for `open_wordnet`
     out:str|Path|None=None, # File to write; the package's own by default

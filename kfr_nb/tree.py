@@ -21,7 +21,7 @@ def _name(x, what='node')->str:
     if x is None or (isinstance(x, float) and math.isnan(x)) or str(x).strip() == '': raise ValueError(f'a {what} has no name: got {x!r}')
     return str(x)
 
-def _unknown(name, known, what='node')->ValueError:
+def _unknown(name, known:Iterable[str], what='node')->ValueError:
     near = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
     return ValueError(f'{what} {name!r} is not in the tree' + (f'; did you mean {near[0]!r}?' if near else f' of {len(list(known))} nodes'))
 
@@ -47,71 +47,69 @@ def _preorder(names:Sequence[str], parents:Sequence[int])->np.ndarray:
     return np.array(order, dtype=np.int64)
 
 # %% ../nbs/api/10_tree.ipynb #b1d57811
+def _check_nodes(nodes, ids, parents, lengths):
+    "Raise `ValueError` unless these arrays, in preorder, make one tree"
+    if len(ids) < len(nodes): raise ValueError(f'node {next(n for i,n in enumerate(nodes) if ids[n] != i)!r} is named twice')
+    tops = np.flatnonzero(parents < 0)
+    if len(tops) > 1: raise ValueError(f'a tree has one root, got {len(tops)}: {[nodes[i] for i in tops[:5]]}; `from_edges` joins several under one')
+    for i in np.flatnonzero(~(np.isfinite(lengths) & (lengths >= 0)))[:1]:
+        raise ValueError(f'edge {nodes[parents[i]]!r} > {nodes[i]!r} has length {lengths[i]}; lengths must be finite and not negative')
+
+def _sum_down(parents:np.ndarray, step:np.ndarray)->np.ndarray:
+    "Sum of `step` over the edges from the root down to each node"
+    total,up = step.tolist(),parents.tolist(); total[0] = 0
+    for i in range(1, len(total)): total[i] += total[up[i]]
+    return np.array(total, dtype=step.dtype)
+
+def _leaves(nodes, parents)->list[str]:
+    inner = np.zeros(len(nodes), dtype=bool); inner[parents[1:]] = True
+    return [nodes[i] for i in np.flatnonzero(~inner)]
+
+def _class_numbers(ids:dict, classes:Sequence[str])->np.ndarray:
+    "Node numbers of the classes; an unknown, doubled or missing class is named"
+    if not len(classes): raise ValueError('a tree needs at least one class, got none')
+    for c in classes:
+        if c not in ids: raise _unknown(c, ids, 'class')
+    if len(set(classes)) < len(classes): raise ValueError(f'class {next(c for i,c in enumerate(classes) if c in classes[:i])!r} is listed twice')
+    return np.array([ids[c] for c in classes], dtype=np.int64)
+
+# %% ../nbs/api/10_tree.ipynb #17ba0791
 class KnowledgeTree:
     "An immutable tree of named nodes with optional edge lengths, some of whose nodes are classes"
+    _nodes:tuple; _classes:tuple; _ids:dict; _index:dict
+    _parents:np.ndarray; _lengths:np.ndarray; _depths:np.ndarray; _heights:np.ndarray; _class_ids:np.ndarray
     def __init__(self,
         nodes:Sequence[str], # Names of the nodes, in any order
         parents:Sequence[int], # Number of each node's parent among `nodes`, -1 for the root
         lengths:Sequence[float]|None=None, # Length of the edge above each node; 1 everywhere by default
         classes:Sequence[str]|None=None, # Names of the classes in label order; the leaves by default
     ):
-        order = _preorder(nodes, parents)
-        rank = np.empty_like(order); rank[order] = np.arange(len(order))
-        up = np.asarray(parents, dtype=np.int64)[order]
-        put = lambda k,v: object.__setattr__(self, k, v)
-        put('_nodes', tuple(nodes[i] for i in order)); put('_ids', {n:i for i,n in enumerate(self._nodes)})
-        put('_parents', np.where(up < 0, -1, rank[up]))
-        put('_lengths', np.ones(len(order)) if lengths is None else np.asarray(lengths, dtype=np.float64)[order])
-        self._lengths[:1] = 0
-        self._check()
-        put('_depths', self._sums(np.ones(len(order), dtype=np.int64))); put('_heights', self._sums(self._lengths))
-        put('_classes', tuple(self._leaves() if classes is None else map(_name, classes)))
-        put('_class_ids', self._find(self._classes)); put('_index', {c:i for i,c in enumerate(self._classes)})
-        for a in (self._parents, self._lengths, self._depths, self._heights, self._class_ids): a.setflags(write=False)
+        if not len(nodes): raise ValueError('a tree needs at least one node, got none')
+        order = _preorder(nodes, parents); rank = np.argsort(order)
+        up = np.asarray(parents, dtype=np.int64)[order]; up = np.where(up < 0, -1, rank[up])
+        length = np.ones(len(order)) if lengths is None else np.asarray(lengths, dtype=np.float64)[order]; length[0] = 0
+        names = tuple(nodes[i] for i in order); ids = {n:i for i,n in enumerate(names)}
+        _check_nodes(names, ids, up, length)
+        known = tuple(_leaves(names, up) if classes is None else map(_name, classes))
+        self.__dict__.update(_nodes=names, _ids=ids, _parents=up, _lengths=length, _classes=known, _index={c:i for i,c in enumerate(known)},
+            _class_ids=_class_numbers(ids, known), _depths=_sum_down(up, np.ones_like(up)), _heights=_sum_down(up, length))
+        for v in self.__dict__.values():
+            if isinstance(v, np.ndarray): v.setflags(write=False)
 
-    _nodes:tuple; _classes:tuple; _ids:dict; _index:dict
-    _parents:np.ndarray; _lengths:np.ndarray; _depths:np.ndarray; _heights:np.ndarray; _class_ids:np.ndarray
+    def __setattr__(self, k, v): raise AttributeError(f'a KnowledgeTree never changes, so {k!r} cannot be set; make a new tree instead')
+    def __reduce__(self): return KnowledgeTree, (self._nodes, self._parents.tolist(), self._lengths.tolist(), self._classes)
+    def __len__(self)->int: return len(self._nodes)
+    def __contains__(self, name)->bool: return name in self._ids
+    def _id(self, name:str)->int:
+        if name not in self._ids: raise _unknown(name, self._ids)
+        return self._ids[name]
 
     if TYPE_CHECKING:                  # the methods that follow in this notebook, for type checkers
         from_edges: Callable[..., KnowledgeTree]; from_newick: Callable[..., KnowledgeTree]; read: Callable[..., KnowledgeTree]
         from_ranks: Callable[..., KnowledgeTree]; from_linkage: Callable[..., KnowledgeTree]; from_networkx: Callable[..., KnowledgeTree]
         def __getattr__(self, name:str)->Any: ...
 
-    def _check(self):
-        if not len(self._nodes): raise ValueError('a tree needs at least one node, got none')
-        if len(self._ids) < len(self._nodes): raise ValueError(f'node {next(n for i,n in enumerate(self._nodes) if self._ids[n] != i)!r} is named twice')
-        if (n := int((self._parents < 0).sum())) > 1: raise ValueError(f'a tree has one root, got {n}: {[self._nodes[i] for i in np.flatnonzero(self._parents < 0)[:5]]}; `from_edges` joins several under one')
-        for i in np.flatnonzero(~(np.isfinite(self._lengths) & (self._lengths >= 0)))[:1]:
-            raise ValueError(f'edge {self._nodes[self._parents[i]]!r} > {self._nodes[i]!r} has length {self._lengths[i]}; lengths must be finite and not negative')
-
-    def _sums(self, step)->np.ndarray:
-        "Sum of `step` over the edges from the root down to each node"
-        total,up = step.tolist(),self._parents.tolist(); total[0] = 0
-        for i in range(1, len(total)): total[i] += total[up[i]]
-        return np.array(total, dtype=step.dtype)
-
-    def _leaves(self)->list[str]:
-        inner = np.zeros(len(self._nodes), dtype=bool); inner[self._parents[1:]] = True
-        return [self._nodes[i] for i in np.flatnonzero(~inner)]
-
-    def _id(self, name:str)->int:
-        if name not in self._ids: raise _unknown(name, self._nodes)
-        return self._ids[name]
-
-    def _find(self, classes)->np.ndarray:
-        if not len(classes): raise ValueError('a tree needs at least one class, got none')
-        for c in classes:
-            if c not in self._ids: raise _unknown(c, self._nodes, 'class')
-        if len(set(classes)) < len(classes): raise ValueError(f'class {next(c for i,c in enumerate(classes) if c in classes[:i])!r} is listed twice')
-        return np.array([self._ids[c] for c in classes], dtype=np.int64)
-
-    def __setattr__(self, k, v): raise AttributeError(f'a KnowledgeTree never changes, so {k!r} cannot be set; make a new tree instead')
-    def __delattr__(self, k): raise AttributeError(f'a KnowledgeTree never changes, so {k!r} cannot be deleted')
-    def __reduce__(self): return KnowledgeTree, (self._nodes, self._parents.tolist(), self._lengths.tolist(), self._classes)
-    def __len__(self)->int: return len(self._nodes)
-    def __contains__(self, name)->bool: return name in self._ids
-
-# %% ../nbs/api/10_tree.ipynb #fa35e192
+# %% ../nbs/api/10_tree.ipynb #f1abd670
 def _split_edges(edges)->tuple[dict,dict]:
     "Parent and length of every child, from (parent, child[, length]) tuples; a second parent is named"
     up,length = {},{}
@@ -143,7 +141,7 @@ def from_edges(
     number = {n:i for i,n in enumerate(names)}
     return cls(names, [number[up[n]] if n in up else -1 for n in names], [length.get(n, 1.) for n in names], classes)
 
-# %% ../nbs/api/10_tree.ipynb #472b07b9
+# %% ../nbs/api/10_tree.ipynb #12c6fc06
 @patch(as_prop=True)
 def classes(self:KnowledgeTree)->list[str]:
     "Names of the classes, in label order"
@@ -169,7 +167,7 @@ def weighted(self:KnowledgeTree)->bool:
     "Whether any edge has a length other than 1"
     return bool((self._lengths[1:] != 1).any())
 
-# %% ../nbs/api/10_tree.ipynb #d435a6cd
+# %% ../nbs/api/10_tree.ipynb #4d134bc0
 @patch
 def index(self:KnowledgeTree, name:str)->int:
     "Label of a class: its position among `classes`"
@@ -192,7 +190,7 @@ def children(self:KnowledgeTree, node:str)->list[str]:
     "Names of the children"
     return [self._nodes[i] for i in np.flatnonzero(self._parents == self._id(node))]
 
-# %% ../nbs/api/10_tree.ipynb #887309d0
+# %% ../nbs/api/10_tree.ipynb #bc33ea4e
 def _lca(parents:np.ndarray, u:np.ndarray, v:np.ndarray)->np.ndarray:
     "Lowest common ancestors of pairs of nodes: of each pair the later in preorder climbs until they meet"
     u,v = u.copy(),v.copy()
@@ -216,27 +214,28 @@ def path(self:KnowledgeTree, a:str, b:str)->list[str]:
         while i != top: yield self._nodes[i]; i = self._parents[i]
     return [*climb(self._id(a)), self._nodes[top], *list(climb(self._id(b)))[::-1]]
 
-# %% ../nbs/api/10_tree.ipynb #b6692ea5
-def _over_lca(t:KnowledgeTree, value:np.ndarray, out:Tensor, finish:Callable, best=np.minimum)->Tensor:
-    "Fill `out` (C, C) with `finish(i, value of the LCA)`; `value` must not fall (for np.minimum) on the way down"
-    ids = t._class_ids; order = np.argsort(ids); rank = np.argsort(order)
-    gap = value[_lca(t._parents, ids[order[:-1]], ids[order[1:]])]
-    row = np.empty(len(ids), dtype=value.dtype)
+# %% ../nbs/api/10_tree.ipynb #f1f836cb
+def _over_lca(t:KnowledgeTree, value:np.ndarray, dtype:torch.dtype, finish:Callable, best=np.minimum)->Tensor:
+    "The matrix of `finish(value of a, values of all b, values of their LCAs)`; `best` names the extreme that an ancestor's value is"
+    if dtype == torch.bfloat16: raise ValueError('bfloat16 is not offered here; ask for float16, or convert the result')
+    ids = t._class_ids; order = np.argsort(ids); rank,C = np.argsort(order),len(ids)
+    own,gap = value[ids[order]],value[_lca(t._parents, ids[order[:-1]], ids[order[1:]])]
+    out = torch.empty(C, C, dtype=dtype); rows,row,leftward = out.numpy(),np.empty_like(own),gap[::-1].copy()
     for i,label in enumerate(order):
-        row[i] = value[ids[label]]
+        row[i] = own[i]
         best.accumulate(gap[i:], out=row[i+1:])
-        row[:i] = best.accumulate(gap[:i][::-1])[::-1]
-        out[label] = torch.from_numpy(finish(ids[label], row[rank]))
+        best.accumulate(leftward[C-1-i:], out=row[:i][::-1])
+        np.take(finish(own[i], own, row).astype(rows.dtype, copy=False), rank, out=rows[label], mode='clip')
     return out
 
-# %% ../nbs/api/10_tree.ipynb #fc074d50
+# %% ../nbs/api/10_tree.ipynb #cb7a1d77
 TRANSFORMS:dict[str,Callable[[Tensor],Tensor]] = dict(identity=lambda d: d, sqrt=torch.Tensor.sqrt_, log1p=torch.Tensor.log1p_, square=torch.Tensor.square_)
 
-def _transformed(D:Tensor, transform)->Tensor:
-    "Apply f_e and check that it made distances"
+def _transformed(D:Tensor, k:float, transform)->Tensor:
+    "Apply k and f_e and check that they made distances"
     if not D.is_floating_point(): raise ValueError(f'k and transform need a float dtype, got {D.dtype}; ask for dtype=torch.float32')
     f = transform if callable(transform) else TRANSFORMS[choose('transform', transform, TRANSFORMS)]
-    out = f(D)
+    out = f(D.mul_(k))
     if not isinstance(out, Tensor) or out.shape != D.shape: raise ValueError(f'transform must return a tensor of shape {tuple(D.shape)}, got {tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__}')
     if (z := out.diagonal().abs().max()) != 0: raise ValueError(f'transform must map 0 to 0, got {z.item():.4g}: a class is at distance 0 from itself')
     if not torch.isfinite(out).all() or out.min() < 0: raise ValueError('transform made negative, infinite or NaN distances; it must map distances (0 and more) to distances')
@@ -251,15 +250,14 @@ def distances(
 )->Tensor: # Symmetric, zero diagonal, in the order of `classes`, shape (C, C)
     "Tree distances of all pairs of classes (KFR, Eq. 1)"
     if not (math.isfinite(k) and k > 0): raise ValueError(f'k must be a positive number, got {k}')
-    w = self._heights if self.weighted else self._depths.astype(np.int32)
     if not dtype.is_floating_point:
         if self.weighted: raise ValueError(f'this tree has edge lengths other than 1, so its distances need a float dtype, got {dtype}')
         if (most := 2*self.height) > torch.iinfo(dtype).max: raise ValueError(f'distances reach up to {most}, too much for {dtype}')
-    C,ids = len(self._classes),self._class_ids; own = w[ids]
-    D = _over_lca(self, w, torch.empty(C, C, dtype=dtype), lambda i,row: w[i] + own - 2*row)
-    return D if k == 1 and transform is None else _transformed(D.mul_(k) if k != 1 else D, transform or 'identity')
+    w = self._heights if self.weighted else self._depths.astype(np.int16 if 2*self.height < 2**15 else np.int32)
+    D = _over_lca(self, w, dtype, lambda a,b,lca: a+b-2*lca)
+    return D if k == 1 and transform is None else _transformed(D, k, transform or 'identity')
 
-# %% ../nbs/api/10_tree.ipynb #fb644351
+# %% ../nbs/api/10_tree.ipynb #fe2ef495
 def _rises(t:KnowledgeTree)->np.ndarray:
     "Edges between each node and the deepest node below it"
     rise,up = [0]*len(t._nodes),t._parents.tolist()
@@ -274,12 +272,11 @@ def hierarchical_precision(
 )->Tensor: # Values in [0, 1], in the order of `classes`, shape (C, C)
     "Share of the tree's height that two classes have in common"
     choose('measure', measure, ('depth','height'))
-    H,out = max(self.height, 1),torch.empty(len(self._classes), len(self._classes), dtype=dtype)
-    if not self.height: return out.fill_(1)
-    if measure == 'depth': return _over_lca(self, self._depths, out, lambda i,row: row/H)
-    return _over_lca(self, _rises(self), out, lambda i,row: 1-row/H, best=np.maximum)
+    H = self.height or 1                     # a tree of one node has nothing that could differ: 1
+    if measure == 'depth': return _over_lca(self, self._depths, dtype, lambda a,b,lca: lca/H if self.height else lca+1.)
+    return _over_lca(self, _rises(self), dtype, lambda a,b,lca: 1-lca/H, best=np.maximum)
 
-# %% ../nbs/api/10_tree.ipynb #e1822db4
+# %% ../nbs/api/10_tree.ipynb #b7eb6c68
 @patch
 def _kept(self:KnowledgeTree, keep:np.ndarray, lengths:np.ndarray, parents:np.ndarray, classes)->KnowledgeTree:
     "The tree of the nodes marked in `keep`, whose parents must be marked too"
@@ -294,22 +291,25 @@ def prune(
     "The tree of some classes and their ancestors"
     if isinstance(classes, str): raise ValueError(f'classes must be a list of names, got the text {classes!r}')
     keep = np.zeros(len(self._nodes), dtype=bool); keep[0] = True
-    ids = self._find(classes := tuple(map(_name, classes)))
+    ids = _class_numbers(self._ids, classes := tuple(map(_name, classes)))
     while len(ids): ids = np.unique(ids[~keep[ids]]); keep[ids] = True; ids = self._parents[ids]; ids = ids[ids >= 0]
     return self._kept(keep, self._lengths, self._parents, classes)
 
-# %% ../nbs/api/10_tree.ipynb #c5b76da3
+# %% ../nbs/api/10_tree.ipynb #80e28a51
 @patch
-def contract(self:KnowledgeTree)->KnowledgeTree:
+def contract(
+    self:KnowledgeTree,
+    unit:bool=False, # Give the edges that remain length 1, instead of the sum of those they replace
+)->KnowledgeTree:
     "The tree without one-child chains: their edge lengths added up"
     up,length = self._parents.copy(),self._lengths.copy()
     keep = np.bincount(up[1:], minlength=len(up)) != 1
     keep[self._class_ids] = True
     for i in range(1, len(up)):
         while up[i] >= 0 and not keep[up[i]]: p = up[i]; length[i] += length[p]; up[i] = up[p]
-    return self._kept(keep, length, up, self._classes)
+    return self._kept(keep, np.ones_like(length) if unit else length, up, self._classes)
 
-# %% ../nbs/api/10_tree.ipynb #54ceb912
+# %% ../nbs/api/10_tree.ipynb #9109c85a
 @patch
 def with_classes(self:KnowledgeTree, classes:Sequence[str])->KnowledgeTree:
     "The same nodes with other classes, or the same in another order"
@@ -325,7 +325,7 @@ def rename(
     new = {n: names.get(n, n) for n in self._nodes}
     return KnowledgeTree([new[n] for n in self._nodes], self._parents, self._lengths, [new[c] for c in self._classes])
 
-# %% ../nbs/api/10_tree.ipynb #5a5b0f9b
+# %% ../nbs/api/10_tree.ipynb #e6c3dd63
 @patch
 def shuffle(
     self:KnowledgeTree,
@@ -335,7 +335,7 @@ def shuffle(
     order = np.random.default_rng(seed).permutation(len(self._classes))
     return self.rename({self._classes[i]: self._classes[j] for i,j in enumerate(order)}).with_classes(self._classes)
 
-# %% ../nbs/api/10_tree.ipynb #511a418e
+# %% ../nbs/api/10_tree.ipynb #a17554a0
 @patch
 def to_edges(self:KnowledgeTree)->list[tuple]:
     "Edges in preorder: (parent, child), with the length as a third item if any differs from 1"
@@ -350,7 +350,9 @@ def __eq__(self:KnowledgeTree, other)->bool:
 @patch
 def __hash__(self:KnowledgeTree)->int: return hash((self._classes, frozenset(self._nodes)))
 
-# %% ../nbs/api/10_tree.ipynb #2a459380
+# %% ../nbs/api/10_tree.ipynb #59129aac
+def _number(n, noun)->str: return f"{n} {noun}{'' if n == 1 else 'es' if noun.endswith('s') else 's'}"
+
 class _Drawing(str):
     "Text that shows itself as it is"
     def __repr__(self): return str(self)
@@ -374,10 +376,10 @@ def show(
     def draw(i, lead, stem):
         hidden = bool(below.get(i)) and depth is not None and self._depths[i] >= depth
         edge = f' ({self._lengths[i]:g})' if self.weighted and i else ''
-        lines.append(lead + ('• ' if is_class[i] else '') + self._nodes[i] + edge + (f' … {inside[i]-is_class[i]} classes below' if hidden else ''))
+        lines.append(lead + ('• ' if is_class[i] else '') + self._nodes[i] + edge + (f' … {_number(inside[i]-is_class[i], "class")} below' if hidden else ''))
         kids = [] if hidden else below.get(i, [])
         for n,k in enumerate(kids[:most]): draw(k, stem + ('├─ ' if n < len(kids)-1 else '└─ '), stem + ('│  ' if n < len(kids)-1 else '   '))
-        if len(kids) > most: lines.append(stem + f'└─ … {len(kids)-most} more with {inside[kids[most:]].sum()} classes')
+        if len(kids) > most: lines.append(stem + f'└─ … {len(kids)-most} more with {_number(inside[kids[most:]].sum(), "class")}')
     draw(0, '', '')
     return _Drawing('\n'.join(lines))
 
@@ -387,7 +389,7 @@ def _counts(parents, own)->list[int]:
     for i in range(len(total)-1, 0, -1): total[up[i]] += total[i]
     return total
 
-# %% ../nbs/api/10_tree.ipynb #a72b2006
+# %% ../nbs/api/10_tree.ipynb #b7103ca2
 def _quoted(name:str)->str: return name if re.fullmatch(r"[^\s()\[\]{}:;,'\"_]+", name) else "'" + name.replace("'", "''") + "'"
 
 @patch
@@ -396,7 +398,7 @@ def to_newick(
     classes:bool=True, # Mark the classes by comments where they are not simply the leaves in order
 )->str: # One line
     "The tree in Newick format"
-    mark = {i:f'[&class={n}]' for n,i in enumerate(self._class_ids)} if classes and list(self._classes) != self._leaves() else {}
+    mark = {i:f'[&class={n}]' for n,i in enumerate(self._class_ids)} if classes and list(self._classes) != _leaves(self._nodes, self._parents) else {}
     texts = [(_quoted(n) + mark.get(i,'') + (f':{l!r}' if self.weighted and i else '')) for i,(n,l) in enumerate(zip(self._nodes, self._lengths.tolist()))]
     below:dict[int,list[str]] = {}
     for i in range(len(texts)-1, -1, -1):
@@ -404,7 +406,7 @@ def to_newick(
         below.setdefault(int(self._parents[i]), []).append(texts[i])
     return texts[0] + ';'
 
-# %% ../nbs/api/10_tree.ipynb #c097638f
+# %% ../nbs/api/10_tree.ipynb #35e995c1
 _newick_mark = re.compile(r"\s+|(?P<comment>\[[^\]]*\])|(?P<mark>[(),:;])|(?P<quoted>'(?:[^']|'')*')|(?P<plain>[^\s()\[\]:;,']+)")
 
 def _newick_tokens(text:str):
@@ -438,7 +440,7 @@ def _parse_newick(text:str)->tuple[list,list,list,dict]:
     if stack: raise ValueError(f'Newick: {len(stack)} brackets are not closed')
     return names,parents,lengths,marks
 
-# %% ../nbs/api/10_tree.ipynb #35e995c1
+# %% ../nbs/api/10_tree.ipynb #1f1362ea
 @patch(cls_method=True)
 def from_newick(
     cls:KnowledgeTree,
@@ -459,7 +461,7 @@ def from_newick(
         classes = [names[marks[i]] for i in range(len(marks))]
     return cls(names, parents, lengths, classes)
 
-# %% ../nbs/api/10_tree.ipynb #d54ad009
+# %% ../nbs/api/10_tree.ipynb #d321d6f7
 _NEWICK,_EDGES = ('.nwk','.newick','.tree'),{'.csv':',', '.tsv':'\t', '.edges':'\t', '.txt':'\t'}
 
 def _suffix(path)->str:
@@ -481,7 +483,7 @@ def write(
     with atomic_path(path) as tmp: tmp.write_text(buffer.getvalue(), encoding='utf-8')
     return Path(path)
 
-# %% ../nbs/api/10_tree.ipynb #d321d6f7
+# %% ../nbs/api/10_tree.ipynb #eb4ac303
 def _parse_edges(text:str, sep:str)->tuple[list,list|None,str|None]:
     "Edges, marked classes and the root of a table or a bare edge list"
     rows = [(n,[x.strip() for x in r]) for n,r in enumerate(csv.reader(io.StringIO(text), delimiter=sep), 1) if any(x.strip() for x in r) and not r[0].startswith('#')]
@@ -513,7 +515,7 @@ def read(
         return cls([alone], [-1]) if alone else cls.from_edges(edges, marked if classes is None else classes)
     except ValueError as e: raise ValueError(f'{path}: {e}') from None
 
-# %% ../nbs/api/10_tree.ipynb #b888b298
+# %% ../nbs/api/10_tree.ipynb #1d513c0b
 @patch
 def to_networkx(self:KnowledgeTree)->Any:
     "A networkx DiGraph, parent to child, with `length` on edges and `label` on class nodes"
@@ -542,7 +544,7 @@ def from_networkx(
     if len(graph) == 1: return cls([_name(n) for n in graph], [-1], classes=classes)
     return cls.from_edges([(p, c, graph.edges[p,c].get(length, 1.)) for p,c in pairs], classes)
 
-# %% ../nbs/api/10_tree.ipynb #7d7116e2
+# %% ../nbs/api/10_tree.ipynb #be461a0c
 @patch(cls_method=True)
 def from_ranks(
     cls:KnowledgeTree,
@@ -568,7 +570,7 @@ def from_ranks(
         classes.append(name)
     return cls.from_edges([(p,c) for c,p in edges.items()], classes)
 
-# %% ../nbs/api/10_tree.ipynb #3c26dffc
+# %% ../nbs/api/10_tree.ipynb #e62d7f1e
 @patch(cls_method=True)
 def from_linkage(
     cls:KnowledgeTree,
