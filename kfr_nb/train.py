@@ -119,8 +119,8 @@ _no_effect = ('data','workers','tensorboard','device','save_every')
 def config_key(
     cfg:TrainConfig, # A configuration
 )->str: # Ten hexadecimal digits
-    "The fingerprint of all settings that can change a result"
-    return fingerprint({k:v for k,v in dataclasses.asdict(cfg).items() if k not in _no_effect})
+    "The fingerprint of all settings that differ from their defaults and can change a result"
+    return fingerprint({f.name: v for f in dataclasses.fields(cfg) if (v := getattr(cfg,f.name)) != f.default and f.name not in _no_effect})
 TrainConfig.key = config_key
 
 # %% ../nbs/api/70_train.ipynb #bd307a3e
@@ -598,10 +598,9 @@ def load_run(
 # %% ../nbs/api/70_train.ipynb #59129aac
 def _finished(folder:Path, cfg:TrainConfig)->Run:
     run = load_run(folder)
-    if run.config.key() != cfg.key():
-        a,b = dataclasses.asdict(run.config),dataclasses.asdict(cfg)
-        differ = ', '.join(f'{k}: {a[k]!r} there, {b[k]!r} here' for k in a if a[k] != b[k] and k not in _no_effect)
-        raise ValueError(f'{folder} holds a finished run with other settings ({differ}): choose another --out')
+    a,b = dataclasses.asdict(run.config),dataclasses.asdict(cfg)
+    differ = ', '.join(f'{k}: {a[k]!r} there, {b[k]!r} here' for k in a if a[k] != b[k] and k not in _no_effect)
+    if differ: raise ValueError(f'{folder} holds a finished run with other settings ({differ}): choose another --out')
     return run
 
 def _finish(t, folder:Path)->Run:
