@@ -8,16 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable, Iterator, NamedTuple
-import csv, math, os
+import csv, math, os, zipfile
 import numpy as np, torch, torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
-from .core import choose, check_labels, data_root
+from .core import choose, check_labels, data_root, fingerprint
+from .fetch import download, unpack
 from .shapes import CLASSES, UNSEEN, addressed_uniform, shapes_split
 
 # %% auto #0
-__all__ = ['DATASETS', 'AUGMENTS', 'CROP_AREA', 'CROP_RATIO', 'TURN', 'ImageSet', 'read_picture', 'DataSet', 'stratified_split',
-           'Source', 'load_dataset', 'view_maps', 'Batch', 'Feed', 'ResidentFeed', 'LoaderFeed', 'make_feed']
+__all__ = ['DATASETS', 'PICTURES', 'AUGMENTS', 'CROP_AREA', 'CROP_RATIO', 'TURN', 'ImageSet', 'read_picture', 'DataSet',
+           'stratified_split', 'Source', 'load_dataset', 'view_maps', 'Batch', 'Feed', 'ResidentFeed', 'LoaderFeed',
+           'make_feed', 'list_datasets', 'get_dataset', 'check_dataset']
 
 # %% ../nbs/api/20_data.ipynb #ac3478d6
 @dataclass(frozen=True)
@@ -79,11 +81,11 @@ class DataSet:
     def num_classes(self)->int: return len(self.classes)
     def __repr__(self):
         n = ', '.join(f'{len(s)} {k}' for k,s in dict(train=self.train, valid=self.valid, test=self.test).items() if s is not None)
-        return f'{self.name}: {self.num_classes} classes, {n}, {self.image_size} px'
+        return f'{self.name}: {self.num_classes} classes, {n}, {self.image_size} px' + (f" ({self.splits['note']})" if 'note' in self.splits else '')
 
 # %% ../nbs/api/20_data.ipynb #7b52009b
 def _order(n:int, *address:int)->Tensor:
-    return addressed_uniform(*address, np.arange(n), width=1).flatten().double().add(torch.arange(n).double()*1e-12).argsort()
+    return addressed_uniform(*address, np.arange(n), width=1).flatten().argsort(stable=True)
 
 def stratified_split(
     labels:Tensor, # Class numbers, shape (N,)
@@ -114,7 +116,7 @@ def _limit(s:ImageSet, per_class:int|None, total:int|None, seed:int)->ImageSet:
 
 def _only(s:ImageSet, classes:list[int])->ImageSet:
     "The pictures of some classes, renumbered"
-    new = torch.full((int(s.labels.max())+2,), -1); new[torch.tensor(classes)[torch.tensor(classes) < len(new)]] = torch.arange(len(classes))[torch.tensor(classes) < len(new)]
+    new = torch.full((max([*classes, int(s.labels.max())])+1,), -1); new[torch.tensor(classes)] = torch.arange(len(classes))
     rows = (new[s.labels] >= 0).nonzero().flatten(); s = s.subset(rows)
     return replace(s, labels=new[s.labels])
 
@@ -126,6 +128,8 @@ class Source:
     about:str # One line
     image_size:int # Side that a model sees, by default
     get:str='' # How to get the files
+    url:str='' # A public archive of them
+    checksum:str='' # Its checksum
 
 DATASETS:dict[str,Source] = {}
 
@@ -165,14 +169,157 @@ def _prepare(ds:DataSet, valid_fraction:float, seed:int, per_class:int|None, tot
     if labels != 'all':
         unseen = ds.unseen if ds.unseen is not None else list(range((ds.num_classes+1)//2, ds.num_classes))
         keep = unseen if labels == 'unseen' else [c for c in range(ds.num_classes) if c not in set(unseen)]
-        ds = replace(ds, classes=[ds.classes[c] for c in keep], train=_only(ds.train, keep), test=_only(ds.test, keep), unseen=None)
-    train,valid = ds.train,None
+        ds = replace(ds, classes=[ds.classes[c] for c in keep], train=_only(ds.train, keep), test=_only(ds.test, keep), valid=ds.valid and _only(ds.valid, keep), unseen=None)
+    train,valid = ds.train,ds.valid
     if valid_fraction:
         a,b = stratified_split(train.labels, valid_fraction, seed); train,valid = train.subset(a), train.subset(b)
     made = dict(ds.splits, split_seed=seed, valid_fraction=valid_fraction, train_per_class=per_class, train_limit=total, labels=labels)
     return replace(ds, train=_limit(train, per_class, total, seed), valid=valid, splits=made)
 
 # %% ../nbs/api/20_data.ipynb #12c6fc06
+def _place(name:str, root:Path, folders:tuple[str,...], needs:tuple[str,...])->Path:
+    "The folder among `root` and its subfolders that holds any of `needs`"
+    places = [root, *(root/f for f in folders)]
+    for p in places:
+        if any((p/n).exists() for n in needs): return p
+    raise FileNotFoundError(f"{name}: looked for {' or '.join(needs)} in {', '.join(str(p.absolute()) for p in places)}; {DATASETS[name].get}")
+
+# %% ../nbs/api/20_data.ipynb #4d134bc0
+def _pictures(x:np.ndarray, what:str)->Tensor:
+    if x.dtype != np.uint8 or x.ndim not in (3,4) or (x.ndim == 4 and x.shape[3] != 3): raise ValueError(f'{what} must be uint8 of shape (N, H, W, 3) or (N, H, W), got {x.dtype} {x.shape}')
+    if x.ndim == 3: x = np.repeat(x[...,None], 3, 3)
+    return torch.from_numpy(np.ascontiguousarray(x.transpose(0,3,1,2)))
+
+def _arrays(path:Path)->dict[str,np.ndarray]:
+    want = ('x_train','y_train','x_test','y_test','classes')
+    if not path.is_file(): raise FileNotFoundError(f"npz: looked for the array file {path.absolute()}; make one with numpy.savez(path, {', '.join(w+'=…' for w in want)})")
+    try:
+        with np.load(path, allow_pickle=False) as z:
+            if missing := [w for w in want if w not in z.files]: raise ValueError(f"{path} has no {', '.join(missing)}; it has {', '.join(z.files)}")
+            return {w: z[w] for w in want}
+    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as e:
+        raise ValueError(f'cannot read the array file {path}: {e}') from e
+
+def _open_npz(root, split_seed, image_size, path=None, tree_name=None):
+    a = _arrays(path); classes = [str(c) for c in a['classes'].tolist()]
+    if len(set(classes)) < len(classes): raise ValueError(f"{path}: class {max(classes, key=classes.count)!r} is listed twice")
+    sets = {}
+    for k in ('train','test'):
+        y = torch.from_numpy(np.ascontiguousarray(a[f'y_{k}']))
+        try: sets[k] = ImageSet(check_labels(y, len(classes)), arrays=_pictures(a[f'x_{k}'], f'x_{k}'))
+        except ValueError as e: raise ValueError(f'{path}: y_{k} or x_{k}: {e}') from None
+    return DataSet('npz', classes, sets['train'], sets['test'], image_size, splits=dict(kind='as given'), tree_name=tree_name or (path.stem if path.stem in DATASETS else None))
+DATASETS['npz'] = Source(_open_npz, 'any array file, as npz:PATH', 32, get='numpy.savez(path, x_train=…, y_train=…, x_test=…, y_test=…, classes=…)')
+
+# %% ../nbs/api/20_data.ipynb #bc33ea4e
+_CIFAR = dict(cifar10=('cifar-10-python.tar.gz','cifar-10-batches-py','c58f30108f718f92721af3b95e74349a'), cifar100=('cifar-100-python.tar.gz','cifar-100-python','eb9058c3a382ffc7106e4002c42a8d85'))
+
+def _open_cifar(name:str, root, split_seed, image_size):
+    place = _place(name, root, (name,), (f'{name}.npz', _CIFAR[name][1]))
+    if (place/f'{name}.npz').exists(): return _open_npz(root, split_seed, image_size, path=place/f'{name}.npz', tree_name=name)
+    from torchvision import datasets
+    kind = dict(cifar10=datasets.CIFAR10, cifar100=datasets.CIFAR100)[name]
+    try: train,test = kind(place, train=True), kind(place, train=False)
+    except RuntimeError as e: raise ValueError(f"{place/_CIFAR[name][1]} is incomplete or damaged (a file's md5 is not the published one); remove it, then: kfr data get {name}") from e
+    sets = [ImageSet(torch.tensor(s.targets), arrays=_pictures(s.data, name)) for s in (train,test)]
+    return DataSet(name, list(train.classes), *sets, image_size, tree_name=name, splits=dict(kind='as published'))
+
+def _cifar_row(name:str)->Source:
+    about = f"{'ten' if name == 'cifar10' else 'a hundred'} classes, 50,000 + 10,000 pictures of 32 px"
+    return Source(lambda *a, **k: _open_cifar(name, *a, **k), about, 64, url=f'https://www.cs.toronto.edu/~kriz/{_CIFAR[name][0]}', checksum=_CIFAR[name][2],
+                  get=f'fetch it with: kfr data get {name}; or put {name}.npz there')
+for _name in _CIFAR: DATASETS[_name] = _cifar_row(_name)
+
+# %% ../nbs/api/20_data.ipynb #63266754
+PICTURES = {'.jpg','.jpeg','.png','.webp','.bmp','.gif','.ppm','.tif','.tiff'}
+
+def _class_folders(folder:Path)->dict[str,list[str]]:
+    "Picture files of each subfolder, sorted"
+    names = sorted(e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith('.'))
+    found = {n: sorted(os.path.join(d,f) for d,_,fs in os.walk(folder/n) for f in fs if os.path.splitext(f)[1].lower() in PICTURES and not f.startswith('.')) for n in names}
+    if not found: raise ValueError(f'{folder} has no class folders; expected one subfolder for each class, with its pictures')
+    for n,files in found.items():
+        if not files: raise ValueError(f"the class folder {folder/n} is empty: no picture ending in {', '.join(sorted(PICTURES))}")
+    return found
+
+def _listed(found:dict[str,list[str]], classes:list[str], folder:Path)->ImageSet:
+    if extra := sorted(set(found) - set(classes)): raise ValueError(f'{folder} has a class {extra[0]!r} that the training folder has not')
+    return ImageSet(torch.tensor([c for c,n in enumerate(classes) for _ in found.get(n, [])]), files=[f for n in classes for f in found.get(n, [])])
+
+def _cut(name:str, classes:list[str], s:ImageSet, image_size:int, seed:int, fraction:float, **more)->DataSet:
+    "A data set whose test part is cut from one set, within classes"
+    a,b = stratified_split(s.labels, fraction, seed)
+    made = dict(kind='within classes', test_fraction=fraction, seed=seed, test_files=fingerprint([Path(s.files[i]).name for i in b.tolist()]))
+    return DataSet(name, classes, s.subset(a), s.subset(b), image_size, splits=dict(made, **more.pop('splits', {})), **more)
+
+# %% ../nbs/api/20_data.ipynb #cb4e5208
+def _open_folder(root, split_seed, image_size, path=None, test_fraction=0.2, tree_name=None):
+    if not path.is_dir(): raise FileNotFoundError(f'folder: looked for the folder {path.absolute()}, with one subfolder of pictures for each class')
+    if not (path/'train').is_dir():
+        found = _class_folders(path)
+        return _cut('folder', list(found), _listed(found, list(found), path), image_size, split_seed, test_fraction, tree_name=tree_name)
+    others = [k for k in ('test','val','valid') if (path/k).is_dir()]
+    found = _class_folders(path/'train'); train = _listed(found, list(found), path)
+    if not others: return _cut('folder', list(found), train, image_size, split_seed, test_fraction, tree_name=tree_name)
+    rest = [_listed(_class_folders(path/k), list(found), path/k) for k in others[:2]]
+    return DataSet('folder', list(found), train, rest[0], image_size, valid=rest[1] if len(rest) > 1 else None, tree_name=tree_name, splits=dict(kind='by folder', test=others[0]))
+DATASETS['folder'] = Source(_open_folder, 'any folder of pictures, as folder:PATH', 64, get='one subfolder for each class')
+
+# %% ../nbs/api/20_data.ipynb #972a67c4
+def _read_csv(path:Path)->list[tuple[str,str]]:
+    with open(path, newline='') as f: rows = [r for r in csv.reader(f) if r]
+    if not rows or rows[0][:2] != ['filename','label']: raise ValueError(f"{path} must begin with the line 'filename,label', got {rows[0] if rows else 'an empty file'}")
+    if short := [i for i,r in enumerate(rows) if len(r) < 2]: raise ValueError(f'{path}, row {short[0]+1}: expected filename,label, got {rows[short[0]]}')
+    return [(r[0],r[1]) for r in rows[1:]]
+
+def _open_mini(root, split_seed, image_size):
+    place = _place('mini-imagenet', root, ('mini-imagenet','miniimagenet','mini_imagenet'), ('train.csv','val.csv','test.csv'))
+    lists = {k: _read_csv(place/f'{k}.csv') for k in ('train','val','test') if (place/f'{k}.csv').exists()}
+    rows = sorted(r for l in lists.values() for r in l); classes = sorted({c for _,c in rows}); number = {c: i for i,c in enumerate(classes)}
+    here = set(os.listdir(place/'images')) if (place/'images').is_dir() else set()
+    if missing := [f for f,_ in rows if f not in here]: raise FileNotFoundError(f"mini-imagenet: {len(missing)} of {len(rows)} pictures are not in {place/'images'}, first {missing[0]}; {DATASETS['mini-imagenet'].get}")
+    s = ImageSet(torch.tensor([number[c] for _,c in rows]), files=[str(place/'images'/f) for f,_ in rows])
+    unseen = sorted({number[c] for _,c in lists.get('test', [])}) or None
+    return _cut('mini-imagenet', classes, s, image_size, split_seed, 0.2, tree_name='mini-imagenet', unseen=unseen)
+DATASETS['mini-imagenet'] = Source(_open_mini, 'a hundred classes of ImageNet, pictures of 84 px in the common packing', 224,
+    get='its pictures are ImageNet\'s, so there is no free download: put images/ and train.csv, val.csv, test.csv (filename,label) of a copy there')
+
+# %% ../nbs/api/20_data.ipynb #5b384ce3
+def _boxes(rows:list[list[str]])->Tensor:
+    return torch.tensor([[float(v) for v in r[-4:]] for r in rows]).view(-1, 4) + torch.tensor([0.,0,1,1])
+
+def _rows(path:Path, columns:int)->list[list[str]]:
+    rows = [l.split() for l in path.read_text().splitlines() if l.strip()]
+    if bad := [r for r in rows if len(r) != columns]: raise ValueError(f'{path}: expected {columns} columns, got {bad[0]}')
+    return rows
+
+def _open_tiny(root, split_seed, image_size):
+    place = _place('tiny-imagenet', root, ('tiny-imagenet-200','tiny-imagenet','tiny-imagenet/tiny-imagenet-200'), ('val/val_annotations.txt',))
+    rows = _rows(place/'val/val_annotations.txt', 6); classes = sorted({r[1] for r in rows}); number = {c: i for i,c in enumerate(classes)}
+    val = ImageSet(torch.tensor([number[r[1]] for r in rows]), files=[str(place/'val/images'/r[0]) for r in rows], boxes=_boxes(rows))
+    if not (place/'train').is_dir():
+        return _cut('tiny-imagenet', classes, val, image_size, split_seed, 0.2, tree_name='tiny-imagenet', splits=dict(note='only its validation pictures are there: split within classes'))
+    if found := set(os.listdir(place/'train')) ^ set(classes): raise ValueError(f"{place/'train'}: class {min(found)} is in only one of train and val; {DATASETS['tiny-imagenet'].get}")
+    lists = [(c, r) for c in classes for r in _rows(place/'train'/c/f'{c}_boxes.txt', 5)]
+    train = ImageSet(torch.tensor([number[c] for c,_ in lists]), files=[str(place/'train'/c/'images'/r[0]) for c,r in lists], boxes=_boxes([r for _,r in lists]))
+    return DataSet('tiny-imagenet', classes, train, val, image_size, tree_name='tiny-imagenet', splits=dict(kind='as published'))
+DATASETS['tiny-imagenet'] = Source(_open_tiny, 'two hundred classes of ImageNet, 64 px, with boxes', 64, url='http://cs231n.stanford.edu/tiny-imagenet-200.zip',
+    checksum='90528d7ca1a48142e341f4ef8d21d0de', get='fetch it with: kfr data get tiny-imagenet')
+
+# %% ../nbs/api/20_data.ipynb #761f22b2
+def _open_imagenet(root, split_seed, image_size):
+    place = _place('imagenet1k', root, ('imagenet1k','imagenet','ILSVRC2012'), ('train',))
+    sets = {k: _class_folders(place/k) for k in ('train','val') if (place/k).is_dir()}
+    if 'val' not in sets: raise FileNotFoundError(f"imagenet1k: {place/'val'} is missing; {DATASETS['imagenet1k'].get}")
+    classes = list(sets['train'])
+    if apart := set(classes) ^ set(sets['val']): raise ValueError(f'{place}: class {min(apart)} is in only one of train and val')
+    if wrong := [c for c in classes if not (c[0] == 'n' and c[1:].isdigit())]: raise ValueError(f"{place/'train'}: {wrong[0]!r} is not a WordNet id like n01440764; for other folders use folder:{place}")
+    return DataSet('imagenet1k', classes, *[_listed(s, classes, place/k) for k,s in sets.items()], image_size, tree_name='imagenet1k', splits=dict(kind='as published'))
+_TARS = ('ILSVRC2012_devkit_t12.tar.gz','ILSVRC2012_img_train.tar','ILSVRC2012_img_val.tar')
+DATASETS['imagenet1k'] = Source(_open_imagenet, 'ImageNet-1K (ILSVRC 2012), 1,000 classes', 224,
+    get=f"get {', '.join(_TARS)} from image-net.org (it needs an account), put them there, then: kfr data get imagenet1k")
+
+# %% ../nbs/api/20_data.ipynb #98fbc42f
 AUGMENTS = ('paper','flip','none')
 CROP_AREA, CROP_RATIO, TURN = (0.5, 1.), (3/4, 4/3), 15.     # share of the area, width over height, degrees either way
 
@@ -192,13 +339,13 @@ def view_maps(
     y = torch.stack([ s*flip*w,  c*h, 2*my], 1)/height
     return torch.stack([x,y], 1)
 
-# %% ../nbs/api/20_data.ipynb #f6e1126c
+# %% ../nbs/api/20_data.ipynb #827bfc45
 def _sample(x:Tensor, maps:Tensor, size:int, chunk:int=64)->Tensor:
     "Views of float pictures (B, 3, H, W), by one bilinear resampling"
     return torch.cat([F.grid_sample(p, F.affine_grid(m, (len(p),3,size,size), align_corners=False), padding_mode='reflection', align_corners=False)
                       for p,m in zip(x.split(chunk), maps.split(chunk))])
 
-# %% ../nbs/api/20_data.ipynb #7719a1c7
+# %% ../nbs/api/20_data.ipynb #b7eb6c68
 def _shrink(x:Tensor, side:int, chunk:int=256)->Tensor:
     "Bring the shorter side of uint8 pictures to `side`, with a filter against aliasing"
     h,w = x.shape[-2:]
@@ -215,7 +362,7 @@ def _stored_side(side:int, size:int, train:bool, augment:str)->int:
     "Shorter side at which a picture is kept: `side` is its own, `size` the view's"
     return min(side, round(1.2*size)) if train and augment == 'paper' else size
 
-# %% ../nbs/api/20_data.ipynb #cb4e5208
+# %% ../nbs/api/20_data.ipynb #80e28a51
 class Batch(NamedTuple):
     "What a feed yields"
     x:Tensor # Views, normalised, float, shape (B, 3, S, S)
@@ -245,7 +392,7 @@ class Feed:
         index = index.to(self.device)
         return Batch(x.sub(self._mean).mul_(self._scale), self.labels[index], index)
 
-# %% ../nbs/api/20_data.ipynb #f1f836cb
+# %% ../nbs/api/20_data.ipynb #54ceb912
 class ResidentFeed(Feed):
     "All pictures on the device as uint8, augmented there in batches"
     def __init__(self, s:ImageSet, *args):
@@ -264,28 +411,28 @@ class ResidentFeed(Feed):
         "Batches of an epoch, from step `start`"
         for index in self.rows(epoch, start): yield self.fetch(index, epoch)
 
-# %% ../nbs/api/20_data.ipynb #fc074d50
-def _decode(path:str, side:int|None, size:int, train:bool, augment:str)->Tensor:
-    "One picture as it is kept, uint8, (3, h, w)"
-    im = read_picture(path, side)
+# %% ../nbs/api/20_data.ipynb #667be543
+def _decode(path:str, size:int, train:bool, augment:str, square:int|None=None)->Tensor:
+    "One picture as it is kept, uint8, (3, h, w); cut to a square of side `square` where that is given"
+    im = read_picture(path, _stored_side(1<<30, size, train, augment))
     x = torch.from_numpy(np.array(im)).permute(2,0,1)[None]
-    return _shrink(x, _stored_side(min(x.shape[-2:]), size, train, augment))[0]
+    x = _shrink(x, square or _stored_side(min(x.shape[-2:]), size, train, augment))
+    return (x if square is None else _centre(x, square))[0]
 
 def _resident(s:ImageSet, size:int, train:bool, augment:str)->Tensor:
     "Pictures as they are kept on the device, uint8, (N, 3, h, w)"
     if s.arrays is not None:
-        side = _stored_side(min(s.arrays.shape[-2:]), size, train, augment)
-        x = _shrink(s.arrays, side)
+        x = _shrink(s.arrays, _stored_side(min(s.arrays.shape[-2:]), size, train, augment))
         return x if train and augment == 'paper' else _centre(x, size)
-    side = round(1.2*size) if train and augment == 'paper' else size
+    side = _stored_side(min(read_picture(s.files[0]).size), size, train, augment)
     if side not in s._shrunk:
         out = torch.empty(len(s), 3, side, side, dtype=torch.uint8)
-        def put(i): out[i] = _centre(_shrink(torch.from_numpy(np.array(read_picture(s.files[i], side))).permute(2,0,1)[None], side)[0], side)
+        def put(i): out[i] = _decode(s.files[i], size, train, augment, square=side)
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool: list(pool.map(put, range(len(s))))
         s._shrunk[side] = out
     return s._shrunk[side]
 
-# %% ../nbs/api/20_data.ipynb #5b384ce3
+# %% ../nbs/api/20_data.ipynb #e6c3dd63
 class _Views(torch.utils.data.Dataset):
     "Views by (position, epoch, draw), made in a worker process, as uint8"
     def __init__(self, feed:Feed): self.set,self.size,self.augment,self.train,self.seed = feed.set,feed.image_size,feed.augment,feed.train,feed.seed
@@ -293,7 +440,7 @@ class _Views(torch.utils.data.Dataset):
     def __getitem__(self, key:tuple[int,int,int])->Tensor:
         i,epoch,draw = key
         if self.set.files is None: x = _shrink(self.set.arrays[i:i+1], _stored_side(min(self.set.arrays.shape[-2:]), self.size, self.train, self.augment))
-        else: x = _decode(self.set.files[i], round(1.2*self.size), self.size, self.train, self.augment)[None]
+        else: x = _decode(self.set.files[i], self.size, self.train, self.augment)[None]
         u = addressed_uniform(19, self.seed, epoch, draw, i, width=6)
         if self.augment == 'paper': return _sample(x.float(), view_maps(u, x.shape[3], x.shape[2]), self.size)[0].round().clamp(0,255).to(torch.uint8)
         x = _centre(x, self.size)[0]
@@ -316,7 +463,7 @@ class LoaderFeed(Feed):
         rows = self.rows(epoch, start); self._plan[:] = [[(i,epoch,0) for i in r.tolist()] for r in rows]
         for x,index in zip(self._loader, rows): yield self._batch(x.to(self.device, non_blocking=True).float(), index)
 
-# %% ../nbs/api/20_data.ipynb #af3e1334
+# %% ../nbs/api/20_data.ipynb #511a418e
 def make_feed(
     s:ImageSet, # Pictures and labels
     batch_size:int, # Pictures in a batch of one process
@@ -345,3 +492,59 @@ def make_feed(
     if mode == 'auto': mode = 'resident' if len(s)*3*side**2 <= resident_limit else 'loader'
     args = (s, batch_size, image_size, train, augment, device, seed, rank, world, drop_last, mean, std)
     return ResidentFeed(*args) if mode == 'resident' else LoaderFeed(*args, workers=workers)
+
+# %% ../nbs/api/20_data.ipynb #d54ad009
+def list_datasets(
+    root:str|Path|None=None, # Data folder
+)->pandas.DataFrame: # A row for each data set: whether it is there, what it is, how to get it
+    "The data sets by name"
+    import pandas
+    def there(name, s):
+        if name in ('folder','npz'): return 'by path'
+        try: s.open(data_root(root), 0, s.image_size)
+        except FileNotFoundError: return 'no'
+        except ValueError as e: return f'damaged: {e}'
+        return 'built in' if name == 'shapes' else 'yes'
+    rows = {n: dict(there=there(n, s), pixels=s.image_size, about=s.about, get=s.get) for n,s in DATASETS.items()}
+    return pandas.DataFrame.from_dict(rows, orient='index').rename_axis('name')
+
+# %% ../nbs/api/20_data.ipynb #eb4ac303
+def _get_imagenet(place:Path)->None:
+    "Let torchvision check and unpack the archives"
+    from torchvision.datasets import ImageNet
+    if missing := [t for t in _TARS if not (place/t).exists()]: raise FileNotFoundError(f"imagenet1k: no {missing[0]} in {place.absolute()}; {DATASETS['imagenet1k'].get}")
+    try:
+        for split in ('train','val'): ImageNet(place, split)
+    except RuntimeError as e: raise ValueError(f'imagenet1k: an archive in {place} is not the published one: {e}') from e
+
+def get_dataset(
+    name:str, # A name in `DATASETS`
+    root:str|Path|None=None, # Data folder
+    progress:bool=True, # Show a bar
+)->DataSet: # The data set, opened
+    "Fetch a data set, check and unpack it; what is there already is left alone"
+    source = DATASETS[choose('data set', name, [n for n in DATASETS if n not in ('folder','npz')])]; root = data_root(root)
+    try: return load_dataset(name, root)
+    except FileNotFoundError:
+        if name == 'imagenet1k': _get_imagenet(root)
+        elif not source.url: raise
+        else: unpack(download(source.url, root/source.url.rsplit('/',1)[1], source.checksum, progress=progress), root)
+    return load_dataset(name, root)
+
+# %% ../nbs/api/20_data.ipynb #1d513c0b
+def _problems(s:ImageSet, workers:int)->list[str]:
+    def look(f):
+        try: read_picture(f)
+        except ValueError as e: return str(e)
+    with ThreadPoolExecutor(workers) as pool: return [p for p in pool.map(look, s.files or []) if p]
+
+def check_dataset(
+    name:str, # As for `load_dataset`
+    root:str|Path|None=None, # Data folder
+)->dict: # Sizes, and a list of what is wrong: empty where all is well
+    "Open a data set and read every picture of it"
+    ds = load_dataset(name, root); parts = {k: s for k,s in dict(train=ds.train, valid=ds.valid, test=ds.test).items() if s is not None}
+    problems = [p for s in parts.values() for p in _problems(s, min(8, os.cpu_count() or 1))]
+    for k,s in parts.items():
+        if empty := (s.labels.bincount(minlength=ds.num_classes) == 0).nonzero().flatten().tolist(): problems.append(f'{len(empty)} classes have no picture in {k}, first {ds.classes[empty[0]]!r}')
+    return dict(name=name, classes=ds.num_classes, **{k: len(s) for k,s in parts.items()}, splits=ds.splits, problems=problems)
