@@ -118,7 +118,7 @@ def plot_paired(
     for i,r in enumerate(pairs.to_dict('records')):
         color = arm_color(r['arm'])
         ax.plot([scale*r['low'],scale*r['high']], [i,i], color=color, linewidth=2, solid_capstyle='butt')
-        ax.scatter([scale*r['difference']], [i], s=46, facecolor='white' if is_control(r['arm']) else color, edgecolor=color, linewidth=1.5, zorder=3)
+        ax.scatter([scale*r['difference']], [i], s=46, facecolor='none' if is_control(r['arm']) else color, edgecolor=color, linewidth=1.5, zorder=3)
     ax.axvline(0, color='0.5', linewidth=1)
     one = pairs['baseline'].nunique() == 1
     names = pairs['label'] if 'label' in pairs else pairs['arm']
