@@ -10,7 +10,7 @@ from typing import Any, Callable, Sequence
 
 # %% auto #0
 __all__ = ['COMMANDS', 'UsageError', 'parse', 'config_options', 'config_from', 'command', 'train', 'study', 'sweep', 'evaluate',
-           'embed', 'tree', 'data', 'main']
+           'embed', 'tree', 'data', 'bench', 'main']
 
 # %% ../nbs/api/90_cli.ipynb #c1dfd96e
 class UsageError(ValueError):
@@ -259,6 +259,19 @@ def data(args:argparse.Namespace)->int:
     return 0
 
 # %% ../nbs/api/90_cli.ipynb #bc33ea4e
+def _bench_options(p):
+    p.add_argument('name', metavar='NAME', nargs='?', help='loss, step, feed or tree (default: all)')
+    p.add_argument('--device', help='cpu, cuda or mps (default: a GPU where there is one)')
+    p.add_argument('--out', help='JSON file to write')
+
+@command('bench', 'time two ways of doing one thing in turn, as a ratio with its spread', _bench_options)
+def bench(args:argparse.Namespace)->int:
+    "Run the benchmarks"
+    from kfr_nb.bench import run_bench
+    run_bench(args.name, args.out, args.device)
+    return 0
+
+# %% ../nbs/api/90_cli.ipynb #7719a1c7
 _welcome = '''kfr {version}: knowledge about classes in image recognition
 
 Start here
@@ -288,7 +301,7 @@ def _dispatch(argv:Sequence[str])->int:
     args = parse(parser, argv[1:]); args.line = shlex.join(['kfr',*argv])
     return do(args)
 
-# %% ../nbs/api/90_cli.ipynb #7719a1c7
+# %% ../nbs/api/90_cli.ipynb #63266754
 def _explain(e:BaseException)->str:
     "An exception in one line"
     text = re.sub(r'\s+', ' ', str(e)).strip() or type(e).__name__
@@ -309,5 +322,5 @@ def main(
         if os.environ.get('KFR_DEBUG','0') not in ('','0'): raise
         print(f'kfr: {_explain(e)}', file=sys.stderr); return 2
 
-# %% ../nbs/api/90_cli.ipynb #af3e1334
+# %% ../nbs/api/90_cli.ipynb #92cfceb3
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())

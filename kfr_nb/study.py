@@ -5,7 +5,6 @@
 # %% ../nbs/api/75_study.ipynb #da4b9237
 from __future__ import annotations
 import dataclasses, html, io, json, math, os, queue, re, shutil, subprocess, sys, threading, time, traceback
-from collections import deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,13 +12,13 @@ from typing import Any, Callable, Iterable, Mapping, Sequence
 import numpy as np, pandas as pd
 
 # %% auto #0
-__all__ = ['ARMS', 'WEIGHTS', 'PRESETS', 'MEASURES', 'Arm', 'StudyConfig', 'configure', 'arm_config', 'plan', 'default_jobs',
-           'Interrupted', 'make_runs', 'collect', 'Measure', 'summarise', 'verdict', 'compare', 'sentence', 'answer',
-           'study_figures', 'study_report', 'check_ready', 'Study', 'write_study', 'run_study', 'run_sweep', 'publish',
-           'read_results']
+__all__ = ['ARMS', 'WEIGHTS', 'PRESETS', 'MEASURES', 'Arm', 'StudyConfig', 'configure', 'arm_config', 'plan', 'trunk_key',
+           'default_jobs', 'Interrupted', 'make_runs', 'collect', 'Measure', 'summarise', 'verdict', 'compare',
+           'sentence', 'answer', 'study_figures', 'study_report', 'check_ready', 'Study', 'write_study', 'run_study',
+           'run_sweep', 'publish', 'read_results']
 
 # %% ../nbs/api/75_study.ipynb #77de68da
-from .core import atomic_path, choose, environment, read_json, write_json
+from .core import atomic_path, choose, environment, fingerprint, read_json, write_json
 from .train import METHODS, TrainConfig, fit, load_run
 from .viz.sweep import mean_interval, paired_differences
 
@@ -113,11 +112,49 @@ def plan(
     return pd.DataFrame([dict(part=p, arm=a, alpha=v[0] if v else c.alpha, seed=c.seed, key=c.key(), config=c) for p,a,c,*v in rows])
 
 # %% ../nbs/api/75_study.ipynb #887309d0
+_unrecorded = ('data','workers','tensorboard','device','save_every','seed','alpha','method','tree')
+_joins_later = ('method','alpha','normalize','ell','detach','partner_source','margin','temperature','tree','tree_seed')
+def trunk_key(
+    cfg:TrainConfig, # A run
+)->str|None: # Equal for runs with the same first phase; None for a run that shares none
+    "The fingerprint of everything that decides the first phase"
+    if not 0 < round(cfg.phase1*cfg.epochs) < cfg.epochs or METHODS[cfg.method].foreground: return None
+    return f'{fingerprint({k: v for k,v in dataclasses.asdict(cfg).items() if k not in (*_joins_later,*_unrecorded)})}-{cfg.seed}'
+
+def _same_way(cfg:TrainConfig, folder:Path)->tuple[Path|None,str]:
+    "Where the trunk of a run is, and the name of its checkpoint"
+    key = trunk_key(cfg)
+    return (folder/'trunks'/key if key else None), f'{round(cfg.phase1*cfg.epochs):04d}-000000'
+
+def _keep_trunk(cfg:TrainConfig, folder:Path)->None:
+    "Keep the checkpoint between the phases for the other arms"
+    trunk,name = _same_way(cfg, folder); made = folder/cfg.key()/'checkpoints'/name
+    if trunk is None or trunk.exists() or not made.exists(): return
+    tmp = trunk.with_name(f'.{trunk.name}.{os.getpid()}'); shutil.copytree(made, tmp, dirs_exist_ok=True)
+    try: tmp.rename(trunk)
+    except OSError:                                                      # another run was first: theirs is the same
+        if not trunk.exists(): raise
+        shutil.rmtree(tmp, ignore_errors=True)
+
+def _branch(cfg:TrainConfig, folder:Path)->None:
+    "Start a run that has no checkpoint of its own from its trunk"
+    import torch
+    trunk,name = _same_way(cfg, folder); top = folder/cfg.key()/'checkpoints'
+    if trunk is None or not trunk.exists() or any(top.glob('[0-9]*')): return
+    state = torch.load(trunk/'state.pt', map_location='cpu', weights_only=True)
+    tmp = top/f'.{name}.tmp'; shutil.rmtree(tmp, ignore_errors=True); tmp.mkdir(parents=True)
+    shutil.copyfile(trunk/'weights.safetensors', tmp/'weights.safetensors'); torch.save({**state, 'key': cfg.key()}, tmp/'state.pt')
+    tmp.rename(top/name)
+
+# %% ../nbs/api/75_study.ipynb #22d200f8
 def _attempt(cfg:TrainConfig, folder:Path, on_step:Callable|None=None)->dict:
     "Make one run; an exception becomes a record, with the traceback beside the run"
-    out = folder/cfg.key()
+    out = folder/cfg.key(); joins = round(cfg.phase1*cfg.epochs)
+    def step_done(t, epoch, step):
+        if (epoch,step) == (joins,0): _keep_trunk(cfg, folder)
+        if on_step: on_step(t, epoch, step)
     try:
-        fit(cfg, out=out, progress=False, on_step=on_step)
+        _branch(cfg, folder); fit(cfg, out=out, progress=False, on_step=step_done)
         return dict(status='done', error='')
     except Exception as e:
         full = getattr(e, 'errno', None) == 28
@@ -139,7 +176,7 @@ def _serve(folder:str, threads:int)->None:
     threading.Thread(target=read, daemon=True).start()
     while True: say(_attempt(TrainConfig(**json.loads(tasks.get())), Path(folder), on_step))
 
-# %% ../nbs/api/75_study.ipynb #bc33ea4e
+# %% ../nbs/api/75_study.ipynb #63266754
 class _Worker:
     "A worker process, restarted when it dies"
     def __init__(self, folder:Path, threads:int): self.folder,self.threads,self.process,self.share = folder,threads,None,0.
@@ -165,7 +202,7 @@ class _Worker:
     def stop(self):
         if self.process is not None and self.process.poll() is None: self.process.kill(); self.process.wait()
 
-# %% ../nbs/api/75_study.ipynb #0a57cb53
+# %% ../nbs/api/75_study.ipynb #cb4e5208
 def default_jobs()->int:
     "Processes that a study uses: one for each core on a CPU, one on a GPU"
     import torch
@@ -184,27 +221,30 @@ def make_runs(
     "Make runs in parallel; finished ones are skipped, an interrupted one goes on where it was"
     folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
     todo = {c.key(): c for c in configs}; records = {k: dict(status='done', error='') for k,c in todo.items() if _finished(folder/k)}
-    waiting = deque(c for k,c in todo.items() if k not in records)
+    first = {trunk_key(c): k for k,c in reversed(todo.items())}                  # the run of each trunk that the others wait for
+    waiting = sorted((c for k,c in todo.items() if k not in records), key=lambda c: trunk_key(c) is not None and first[trunk_key(c)] != c.key())
+    def ready(c): k = trunk_key(c); return k is None or first[k] in (c.key(),*records) or (folder/'trunks'/k).exists()
     n = max(1, min(jobs or default_jobs(), len(waiting)))
     cores = len(os.sched_getaffinity(0)) if hasattr(os,'sched_getaffinity') else os.cpu_count() or 1
     workers = [_Worker(folder, max(1, cores//n)) for _ in range(n)]
-    if waiting: _drain(workers, waiting, records, _Bar(len(todo), records, workers, progress))
+    if waiting: _drain(workers, waiting, ready, records, _Bar(len(todo), records, workers, progress))
     full = next((r for r in records.values() if r['status'] == 'full'), None)
     if full: raise OSError(28, f"{full['error']}; free some space and run the same command again")
+    if all(r['status'] == 'done' for r in records.values()): shutil.rmtree(folder/'trunks', ignore_errors=True)
     return records
 
-# %% ../nbs/api/75_study.ipynb #7719a1c7
-def _drain(workers:list, waiting:deque, records:dict, bar)->None:
+# %% ../nbs/api/75_study.ipynb #b6692ea5
+def _drain(workers:list, waiting:list, ready:Callable, records:dict, bar)->None:
     "Let the workers take from `waiting` until it is empty; on Ctrl-C kill them and say what is kept"
     def serve(w):
         while waiting and not stop.is_set():
-            try: cfg = waiting.popleft()
-            except IndexError: return
+            with lock: i = next((i for i,c in enumerate(waiting) if ready(c)), None); cfg = None if i is None else waiting.pop(i)
+            if cfg is None: time.sleep(0.1); continue
             r = w.run(cfg); w.share = 0.
             if stop.is_set(): return
             records[cfg.key()] = r
             if r['status'] == 'full': stop.set()
-    stop = threading.Event(); threads = [threading.Thread(target=serve, args=(w,), daemon=True) for w in workers]
+    stop,lock = threading.Event(),threading.Lock(); threads = [threading.Thread(target=serve, args=(w,), daemon=True) for w in workers]
     for t in threads: t.start()
     try:
         while any(t.is_alive() for t in threads): time.sleep(0.2); bar.update()
@@ -215,7 +255,7 @@ def _drain(workers:list, waiting:deque, records:dict, bar)->None:
         for w in workers: w.stop()
         bar.close()
 
-# %% ../nbs/api/75_study.ipynb #63266754
+# %% ../nbs/api/75_study.ipynb #972a67c4
 def _finished(path:Path)->bool:
     "Whether a run folder holds a finished run"
     return (path/'result.json').exists()
@@ -234,9 +274,7 @@ class _Bar:
         self.bar.update(max(n-self.bar.n, 0))
     def close(self)->None: self.update(); self.bar.close()
 
-# %% ../nbs/api/75_study.ipynb #972a67c4
-_unrecorded = ('data','workers','tensorboard','device','save_every','seed','alpha','method','tree')
-
+# %% ../nbs/api/75_study.ipynb #ca3512f4
 def _row(arm:str, alpha:float, cfg:TrainConfig, folder:Path, record:dict)->tuple[dict,pd.DataFrame|None]:
     "One row of the table, and the history of the run"
     row = dict(arm=arm, label=ARMS[arm].label, method=cfg.method, tree=cfg.tree, alpha=alpha, seed=cfg.seed, key=cfg.key(), **record)
@@ -258,7 +296,7 @@ def collect(
     histories = [h for _,h in got if h is not None]
     return pd.DataFrame([r for r,_ in got]), pd.concat(histories, ignore_index=True) if histories else pd.DataFrame()
 
-# %% ../nbs/api/75_study.ipynb #af3e1334
+# %% ../nbs/api/75_study.ipynb #98fbc42f
 @dataclass(frozen=True)
 class Measure:
     "How a metric is shown"
@@ -282,7 +320,7 @@ def summarise(
         rows.append(row)
     return pd.DataFrame(rows)
 
-# %% ../nbs/api/75_study.ipynb #0286dd55
+# %% ../nbs/api/75_study.ipynb #827bfc45
 def verdict(
     low:float, # Lower end of the interval of a difference
     high:float, # Upper end
@@ -308,7 +346,7 @@ def compare(
     t = pd.concat(rows, ignore_index=True)
     return t.assign(verdict=[verdict(r.low, r.high, MEASURES[r.metric].better) for r in t.itertuples()])
 
-# %% ../nbs/api/75_study.ipynb #fb644351
+# %% ../nbs/api/75_study.ipynb #2e01e174
 def _name(label:str, start:bool=False)->str:
     "A label within a sentence"
     return label if start or not label.startswith('Cross') else label[:1].lower()+label[1:]
@@ -324,7 +362,7 @@ def sentence(
     said = dict(better='is better than', worse='is worse than', open='cannot be told from')[r['verdict']]
     return f'{a} {said} {b}: {d} {unit}, 95% interval {lo} to {hi}, {r["n"]} seeds.'
 
-# %% ../nbs/api/75_study.ipynb #64e095fe
+# %% ../nbs/api/75_study.ipynb #a9334987
 def answer(
     runs:pd.DataFrame, # One row for each run
     differences:pd.DataFrame, # From `compare`
@@ -346,7 +384,7 @@ def answer(
     if len(bad): out.append(f'{len(bad)} of {len(runs)} runs failed and are missing from the means; they are listed below.')
     return out
 
-# %% ../nbs/api/75_study.ipynb #c5b76da3
+# %% ../nbs/api/75_study.ipynb #9109c85a
 def study_figures(
     study:StudyConfig, # The study
     runs:pd.DataFrame, # Its runs
@@ -373,7 +411,7 @@ def study_figures(
     for f in figures.values(): plt.close(f)
     return figures
 
-# %% ../nbs/api/75_study.ipynb #9109c85a
+# %% ../nbs/api/75_study.ipynb #6c1e671f
 _ink = '#010203'                                            # stands for the page's text colour until the SVG is written
 def _svg(fig, name:str, alt:str)->str:
     "A figure as inline SVG in the page's colours"
@@ -391,7 +429,7 @@ def _svg(fig, name:str, alt:str)->str:
     for i in set(re.findall(r' id="([^"]+)"', svg)): svg = svg.replace(f'id="{i}"', f'id="{name}-{i}"').replace(f'#{i}"', f'#{name}-{i}"').replace(f'#{i})', f'#{name}-{i})')
     return re.sub(r'<svg ', f'<svg role="img" aria-label="{html.escape(alt)}" ', svg, count=1)
 
-# %% ../nbs/api/75_study.ipynb #5a5b0f9b
+# %% ../nbs/api/75_study.ipynb #a17554a0
 def _table(df:pd.DataFrame, caption:str='', numbers:Sequence[str]=())->str:
     "A table as HTML"
     def cell(c,v): return f'<td{" class=num" if c in numbers else ""}>{html.escape(str(v))}</td>'
@@ -418,7 +456,7 @@ def _changes(differences:pd.DataFrame)->pd.DataFrame:
     name = lambda a: ARMS[a].label if a in ARMS else a
     return t.assign(arm=t['arm'].map(name), baseline=t['baseline'].map(name)).rename(columns=dict(arm='Arm', baseline='Against', n='Seeds'))
 
-# %% ../nbs/api/75_study.ipynb #6c1e671f
+# %% ../nbs/api/75_study.ipynb #2a459380
 _style = '''
 :root{color-scheme:light dark;--ink:#1d2430;--dim:#5b6472;--paper:#fdfdfb;--line:#d9dce1;--card:#f3f4f1;--accent:#1d4ed8}
 @media(prefers-color-scheme:dark){:root{--ink:#e4e7ec;--dim:#9aa4b2;--paper:#14171c;--line:#343a44;--card:#1c2129;--accent:#8fb0ff}}
@@ -440,7 +478,7 @@ _captions = dict(
     latents='Mean distance between latents of different pictures. A fall towards zero is a collapse.')
 _alts = dict(arms='Accuracy of each arm', paired_baseline='Paired differences to the baseline', paired_control='Paired differences to the shuffled-tree control', sweep='Accuracy over the weight', curves='Accuracy over epochs', latents='Latent distance over epochs')
 
-# %% ../nbs/api/75_study.ipynb #a17554a0
+# %% ../nbs/api/75_study.ipynb #4d89d294
 def _chance(differences:pd.DataFrame)->str:
     n = int(((differences['metric']=='top1') & (differences['n']>1)).sum())
     return '' if n < 2 else (f'<p class=dim>The intervals stand for one comparison each. With {n} comparisons on this page, about one study in {max(round(1/(1-0.95**n)),1)} '
@@ -457,7 +495,7 @@ def _page(title:str, sections:Sequence[tuple[str,str]])->str:
     body = ''.join((f'<h2>{html.escape(h)}</h2>' if h else '') + b for h,b in sections)
     return f'<!doctype html><html lang=en><head><meta charset=utf-8><meta name=viewport content="width=device-width,initial-scale=1"><title>{html.escape(title)}</title><style>{_style}</style></head><body><main><h1>{html.escape(title)}</h1>{body}</main></body></html>'
 
-# %% ../nbs/api/75_study.ipynb #c66c6517
+# %% ../nbs/api/75_study.ipynb #b4c96d80
 def study_report(
     study:StudyConfig, # The study
     runs:pd.DataFrame, # Its runs
@@ -486,7 +524,7 @@ def study_report(
         ('How to make it again', f'<pre>{html.escape(command)}</pre><details><summary>Settings shared by all runs</summary><pre>{html.escape(settings)}</pre></details><details><summary>Machine and packages</summary><pre>{html.escape(json.dumps(env, indent=1))}</pre></details>')]
     return _page(f'Study “{study.name}” on {b.dataset}', [s for s in sections if s])
 
-# %% ../nbs/api/75_study.ipynb #b4c96d80
+# %% ../nbs/api/75_study.ipynb #c097638f
 def check_ready(
     configs:Iterable[TrainConfig], # What will be run
     folder:str|Path, # Folder of the run folders
@@ -497,7 +535,7 @@ def check_ready(
     todo = [c for c in configs if not _finished(Path(folder)/c.key())]
     for kw in {tuple((to, getattr(c,k)) for k,to in fields.items()) for c in todo}: load_dataset(**dict(kw))
 
-# %% ../nbs/api/75_study.ipynb #a72b2006
+# %% ../nbs/api/75_study.ipynb #35e995c1
 @dataclass
 class Study:
     "A finished study: its tables and where they are"
@@ -553,7 +591,7 @@ def run_study(
     report = write_study(study, runs, sweep, h, out, command or f'run_study({study.name!r}{said})')
     return Study(study, runs, sweep, h, out, report)
 
-# %% ../nbs/api/75_study.ipynb #c097638f
+# %% ../nbs/api/75_study.ipynb #d54ad009
 def run_sweep(
     base:TrainConfig, # What all runs share
     param:str, # Field of `TrainConfig` to vary
@@ -578,7 +616,7 @@ def run_sweep(
     ax.figure.clear()
     return t, out/'sweep.png'
 
-# %% ../nbs/api/75_study.ipynb #450ddec8
+# %% ../nbs/api/75_study.ipynb #b74f5ee9
 def publish(
     out:str|Path, # Folder that `run_study` wrote
     name:str, # Name of the results, such as 'shapes_quick'
