@@ -18,7 +18,7 @@ __all__ = ['BENCHES', 'seconds', 'Ratio', 'time_pair', 'naive_triplets', 'bench_
 # %% ../nbs/api/85_bench.ipynb #77de68da
 from .core import choose, default_device, environment, require, write_json
 from .geometry import pairwise_latent_distance
-from .losses.kfr import quantitative_relativity_loss
+from .losses.kfr import _naive_quantitative_relativity, quantitative_relativity_loss
 from .tree import KnowledgeTree
 
 # %% ../nbs/api/85_bench.ipynb #902ba3cd
@@ -87,7 +87,8 @@ def naive_triplets(z:torch.Tensor, labels:torch.Tensor, D:torch.Tensor)->torch.T
 def bench_loss(
     device:torch.device|None=None, # Where to compute
     sizes:Sequence[tuple[int,int]]=((64,512),(512,512)), # Batch and width (B, d) of each comparison
-    naive:int=128, # Batch against the (B, B, B) form
+    naive:int=256, # Batch against the (B, B, B) form
+    loop:int=16, # Batch against the triple loop
     pairs:int=15, # Pairs to time
 )->list[Ratio]:
     "The exact loss against its pairwise distances alone, and against the naive form; forward and backward"
@@ -99,6 +100,8 @@ def bench_loss(
             ('pairwise L1 alone', _backward(lambda: (pairwise_latent_distance(z)*G).sum(), z)), pairs, device=device))
     z,y = case(naive,512)
     out.append(time_pair(f'loss, B={naive}, d=512', ('the B×B×B form', _backward(lambda: naive_triplets(z,y,D), z)), ('all triplets', _backward(lambda: quantitative_relativity_loss(z,y,D,validate=False), z)), pairs, device=device))
+    z,y = case(loop,512)
+    out.append(time_pair(f'loss, B={loop}, d=512', ('the triple loop', _backward(lambda: _naive_quantitative_relativity(z,y,D), z)), ('all triplets', _backward(lambda: quantitative_relativity_loss(z,y,D,validate=False), z)), 5, 1, device))
     z,_ = case(*sizes[-1]); G = torch.rand(len(z), len(z), device=device)
     out.append(time_pair(f'distances, B={len(z)}, d={z.shape[1]}', ('torch.cdist(p=1)', _backward(lambda: (torch.cdist(z,z,p=1)*G).sum(), z)),
         ('pairwise L1', _backward(lambda: (pairwise_latent_distance(z)*G).sum(), z)), pairs, device=device))
