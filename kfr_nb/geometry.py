@@ -71,7 +71,7 @@ def _differences(za:Tensor, zb:Tensor, room:Tensor)->Tensor:
 
 def _sum_abs(za:Tensor, zb:Tensor, ell:float, triangle:bool)->Tensor:
     out,room = za.new_zeros(len(za),len(zb)),za.new_empty(0)
-    for i,j in _blocks(*out.shape, za.shape[1], za.device, triangle):
+    for i,j in _blocks(len(za), len(zb), za.shape[1], za.device, triangle):
         diff = _differences(za[i], zb[j], room).abs_()
         torch.sum(diff if ell == 1 else diff.pow_(ell), -1, out=out[i,j])
     return out.triu_(1).add_(out.T.clone()) if triangle else out
@@ -84,7 +84,7 @@ def _signs_(diff:Tensor, ell:float)->Tensor:
 def _weighted_signs(za:Tensor, zb:Tensor, W:Tensor, ell:float)->Tensor:
     "Σ_j W_ij sign(za_i − zb_j), shape (A, d)"
     out,room = torch.zeros_like(za),za.new_empty(0)
-    for i,j in _blocks(*W.shape, za.shape[1], za.device):
+    for i,j in _blocks(len(za), len(zb), za.shape[1], za.device):
         out[i] += torch.bmm(W[i,None,j], _signs_(_differences(za[i], zb[j], room), ell))[:,0]
     return out
 

@@ -139,7 +139,7 @@ def contrastive_loss(
     if pairs == 'random':
         pick = F.one_hot(_any_of(pos | neg, generator), len(z)).bool(); pos,neg = pos & pick,neg & pick
     terms = torch.where(pos, d, 0)**power, torch.where(neg, F.relu(margin-d), 0)**power
-    if reduction == 'sum': return sum(t.sum() for t in terms)
+    if reduction == 'sum': return terms[0].sum() + terms[1].sum()
     counts = (pos.sum(),neg.sum()) if balanced else [(pos | neg).sum()]*2
     return _reduce(sum(t.sum(1)*len(z)/n.clamp_min(1) for t,n in zip(terms,counts)), reduction)
 

@@ -75,7 +75,7 @@ def plot_arms(
     arms = list(dict.fromkeys(_need(runs, 'arm','seed',metric)['arm'])); ax = _axes(ax, 6, 0.9+0.42*len(arms))
     labels = dict(zip(runs['arm'], runs['label'])) if 'label' in runs else {}
     for i,a in enumerate(arms):
-        r = runs[runs['arm']==a].dropna(subset=[metric])
+        r = runs.loc[runs['arm']==a].dropna(subset=[metric])
         if not len(r): continue
         v = scale*r[metric].to_numpy(float); m,lo,hi = mean_interval(v); color = arm_color(a)
         if len(v) > 1: ax.plot([lo,hi], [i,i], color=color, linewidth=1.6, alpha=0.7, solid_capstyle='butt')
