@@ -126,7 +126,8 @@ def _prepare(z, labels, D, normalize, partner_z, partner_labels, validate):
         labels = _check_inputs(z, labels, D)
         if flat is not None: _check_inputs(flat, partner_labels.reshape(-1), D, 'partner_z')
     both = z if flat is None else torch.cat([z,flat])
-    zn,pn = (None if v is None else normalize_latents(v, normalize, reference=both) for v in (z,partner_z))
+    zn = normalize_latents(z, normalize, reference=both)
+    pn = None if partner_z is None else normalize_latents(partner_z, normalize, reference=both)
     return zn, labels.long(), D.to(z.device), pn, None if pn is None else partner_labels.long()
 
 # %% ../../nbs/api/42_kfr.ipynb #91032ad7
@@ -146,13 +147,13 @@ def quantitative_relativity_loss(
     partner_z:Tensor|None=None, # Partners other than the batch, shape (P, d); or (2, B, d) for given b and c
     partner_labels:Tensor|None=None, # Their classes, shape (P,) or (2, B)
     extended:bool=False, # Put every sample, partners too, in the anchor's place
-)->Tensor: # The loss (and the statistics)
+)->Any: # The loss, a tensor (and the statistics)
     "Mean of |d_z(a,b)·d_T(a,c) − d_z(a,c)·d_T(a,b)| over triplets (KFR, Eq. 6)"
     choose('partners', partners, ('all','random')); choose('detach', detach, (None,'anchor','partners')); choose('reduction', reduction, ('mean','sum','none'))
     z,labels,D,pz,py = _prepare(z, labels, D, normalize, partner_z, partner_labels, validate)
     if partners == 'all': num,bound,t,x = _all_terms(z, labels, pz, py, D, ell, detach, validate, extended)
     else: num,bound,t,x = _random_terms(z, labels, pz, py, D, ell, detach, validate, generator, extended)
-    gini = _ratio(num, bound, t) if scale_free or with_stats else None
+    gini = _ratio(num, bound, t) if scale_free or with_stats else num
     loss = gini if scale_free else num
     loss = loss if reduction == 'none' else getattr(loss, reduction)()
     if not with_stats: return loss
