@@ -124,7 +124,7 @@ def open_wordnet(
             copy = tempfile.TemporaryDirectory(prefix='kfr-wordnet-'); nltk.data.path.append(copy.name)
             _complete_copy(p, Path(copy.name)/'corpora'/'wordnet')
             reader = WordNetCorpusReader(str(Path(copy.name)/'corpora'/'wordnet'), None)
-            reader._copy = copy; break               # the copy lives as long as its reader
+            setattr(reader, '_copy', copy); break               # the copy lives as long as its reader
     if reader is None: raise ValueError(f'no WordNet found: looked in nltk\'s data folders and {[str(p) for p in places]}; {_HOW}')
     if reader.get_version() != '3.0': raise ValueError(f'found WordNet {reader.get_version()}, but wnids are those of 3.0; {_HOW}')
     return reader

@@ -161,7 +161,7 @@ def _timm_pretrained(name):
 
 def _timm(name, pretrained, stem):
     import timm
-    net = _timm_pretrained(name) if pretrained else timm.create_model(name)
+    net:Any = _timm_pretrained(name) if pretrained else timm.create_model(name)
     head = net.get_classifier()
     net.reset_classifier(0)
     return _TimmBackbone(net), head

@@ -219,7 +219,7 @@ class _JointBatchNorm2d(nn.BatchNorm2d):
         s = _AllSum.apply(torch.stack([x.sum((0,2,3)), x.square().sum((0,2,3))]))/n
         mean,var = s[0], (s[1]-s[0].square()).clamp_min(0)
         with torch.no_grad():
-            self.running_mean.lerp_(mean, self.momentum); self.running_var.lerp_(var*n/(n-1), self.momentum); self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean, self.momentum); self.running_var.lerp_(var*n/(n-1), self.momentum); self.num_batches_tracked += 1 # type: ignore
         scale = self.weight*(var+self.eps).rsqrt()
         return x*scale[:,None,None] + (self.bias-mean*scale)[:,None,None]
 
@@ -307,7 +307,7 @@ def prepare(
     D = class_distances(cfg, ds).to(acc.device) if method.knowledge and cfg.alpha else None
     seed_everything(cfg.seed, cfg.deterministic)
     net = build_model(cfg.model, ds.num_classes, embedding_dim=cfg.embedding_dim, pretrained=cfg.pretrained, dropout=cfg.dropout, foreground=method.foreground)
-    net = joint_batchnorm(net, acc.device).to(memory_format=torch.channels_last if cfg.channels_last else torch.contiguous_format)
+    net = joint_batchnorm(net, acc.device).to(memory_format=torch.channels_last if cfg.channels_last else torch.contiguous_format) # type: ignore
     opt = _optimizer(cfg, net)
     kw = dict(image_size=ds.image_size, device=acc.device, mode=cfg.feed, workers=cfg.workers, mean=net.mean, std=net.std)
     feed = make_feed(ds.train, cfg.batch_size//acc.num_processes, train=True, augment=cfg.augment, seed=cfg.seed,

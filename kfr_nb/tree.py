@@ -6,7 +6,7 @@
 from __future__ import annotations
 import csv, difflib, io, json, math, re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Sequence
+from typing import Any, Callable, Iterable, Sequence
 import numpy as np, torch
 from fastcore.basics import patch
 from torch import Tensor
@@ -104,10 +104,6 @@ class KnowledgeTree:
         if name not in self._ids: raise _unknown(name, self._ids)
         return self._ids[name]
 
-    if TYPE_CHECKING:                  # the methods that follow in this notebook, for type checkers
-        from_edges: Callable[..., KnowledgeTree]; from_newick: Callable[..., KnowledgeTree]; read: Callable[..., KnowledgeTree]
-        from_ranks: Callable[..., KnowledgeTree]; from_linkage: Callable[..., KnowledgeTree]; from_networkx: Callable[..., KnowledgeTree]
-        def __getattr__(self, name:str)->Any: ...
 
 # %% ../nbs/api/10_tree.ipynb #f1abd670
 def _split_edges(edges)->tuple[dict,dict]:
@@ -419,7 +415,7 @@ def _newick_tokens(text:str):
 
 def _parse_newick(text:str)->tuple[list,list,list,dict]:
     "Names (None where absent), parents, lengths and class marks of a Newick text, the first node being the root"
-    names,parents,lengths,marks = [None],[-1],[1.],{}
+    names:list[Any] = [None]; parents,lengths,marks = [-1],[1.],{}
     stack,now,want_length = [],0,False
     def new(parent): names.append(None); parents.append(parent); lengths.append(1.); return len(names)-1
     for at,kind,s in _newick_tokens(text):
@@ -557,6 +553,7 @@ def from_ranks(
     rows = rows.to_dict('records') if hasattr(rows, 'to_dict') else list(rows)
     if not rows: raise ValueError('the table has no rows')
     ranks,edges,classes = list(rows[0]) if ranks is None else list(ranks),{},[]
+    if not ranks: raise ValueError('the table has no columns, or ranks names none of them')
     for n,row in enumerate(rows):
         path = [_name(root, 'root')]
         for rank in ranks:
@@ -566,8 +563,8 @@ def from_ranks(
             if qualify and rank != ranks[-1]: name = '/'.join([*path[1:][-1:], name])
             if edges.setdefault(name, path[-1]) != path[-1]: raise ValueError(f'row {n}: {rank} {name!r} stands under {path[-1]!r} here but under {edges[name]!r} before; correct one, or tell them apart with qualify=True')
             path.append(name)
-        if name in classes: raise ValueError(f'row {n}: {rank} {name!r} is there already')
-        classes.append(name)
+        if path[-1] in classes: raise ValueError(f'row {n}: {ranks[-1]} {path[-1]!r} is there already')
+        classes.append(path[-1])
     return cls.from_edges([(p,c) for c,p in edges.items()], classes)
 
 # %% ../nbs/api/10_tree.ipynb #e62d7f1e

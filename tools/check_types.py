@@ -1,7 +1,7 @@
 """Type check of kfr_nb/ with basedpyright, settings in pyrightconfig.json.
 
-nbdev writes a class over several cells, later methods as `@patch` functions, which no type checker knows.
-So the check reads a copy in which those functions stand in their classes, and reports lines of the real files.
+nbdev writes a class over several cells, later methods as `@patch` functions or `Class.method = function`, which no
+type checker knows. So the check reads a copy in which those functions stand in their classes, and reports lines of the real files.
 """
 import ast, json, re, shutil, subprocess, sys, tempfile
 from pathlib import Path
@@ -30,6 +30,11 @@ def joined(source):
     classes = {n.name: n for n in tree.body if isinstance(n, ast.ClassDef)}
     moved, gone = {}, set()
     for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=name), attr=method)], value=ast.Name(id=function)) if name in classes:
+                gone.add(node.lineno)
+                moved.setdefault(name, []).append((node, f'    def {method}(self, *a, **k): return {function}(self, *a, **k)'))
+                continue
         found = patch_of(node)
         if found is None or found[0] not in classes: continue
         first = min([d.lineno for d in node.decorator_list] + [node.lineno])
@@ -41,6 +46,10 @@ def joined(source):
         numbers.append(n)
         name = ends.get(n)
         for node, decorators in moved.get(name, []):
+            if isinstance(decorators, str):
+                out.append(decorators)
+                numbers.append(node.lineno)
+                continue
             body = lines[node.lineno-1:node.end_lineno]
             if 'classmethod' in decorators: body = re.sub(rf'\b(\w+) *: *{name}\b', r'\1', '\n'.join(body), count=1).split('\n')
             out += [f'    @{d}' for d in decorators] + ['    ' + l for l in body]
@@ -83,7 +92,9 @@ def two(self:A, n:int)->int: return self.one() + n
 def three(self:A)->int: return self.two(1)
 @patch(cls_method=True)
 def make(cls:A)->A: return cls()
-def right(a:A)->int: return a.two(2) + a.three + A.make().one()
+def _twice(a:A)->int: return 2*a.one()
+A.twice = _twice
+def right(a:A)->int: return a.two(2) + a.three + A.make().one() + a.twice()
 def wrong(a:A|None)->int:
     a.two()
     a.four
@@ -101,7 +112,7 @@ def self_test():
         (package/'__init__.py').write_text('')
         (package/'faulty.py').write_text(FAULTY)
         lines = {line for _, line, _ in check(package)[0]}
-    assert lines == {5, 14, 15, 16, 17, 18}, lines
+    assert lines == {5, 16, 17, 18, 19, 20}, lines
 
 
 if __name__ == '__main__':

@@ -5,6 +5,7 @@
 # %% ../../nbs/api/42_kfr.ipynb #da4b9237
 from __future__ import annotations
 import inspect
+from typing import Any
 import torch, torch.nn.functional as F
 from torch import Tensor, nn
 from ..core import check_embeddings, check_labels, choose
