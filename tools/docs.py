@@ -4,7 +4,7 @@ Both read the same _quarto.yml. nbdev first turns the notebooks into pages (docu
 left out) in _proc/. smalldocs has no numbered equations, no cross-references and fetches its maths renderer from the network,
 so for it equations are numbered here, references become links, and maths becomes MathML.
 """
-import argparse, html, json, os, re, shutil, subprocess, sys, time
+import argparse, html, importlib, importlib.util, json, os, re, shutil, subprocess, sys, time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,14 +32,22 @@ def page_maker():
     class show_exported(Processor):
         "Run the `show_doc` cells, with everything in sight that the notebook's module holds"
         def begin(self):
-            self.shell, module = CaptureShell(), _default_exp(self.nb)
+            self.shell, name = CaptureShell(), _default_exp(self.nb)
+            self.module = importlib.import_module(f'kfr_nb.{name}') if name else None
+            self.shell.user_ns.update(vars(self.module) if name else {})
             self.shell.run_cell('from nbdev.showdoc import show_doc')
-            if module: self.shell.run_cell(f'import kfr_nb.{module} as _m; globals().update(vars(_m))')
 
         def cell(self, cell):
             if cell.cell_type != 'code' or not cell.source or 'show_doc(' not in cell.source: return
             self.shell.cell(cell)
+            while (missing := self.unseen()):               # a signature names a package that its function imports when called
+                setattr(self.module, missing, importlib.import_module(missing))
+                self.shell.cell(cell)
             if self.shell.exc: raise RuntimeError(f'the documentation of {cell.source!r} failed') from self.shell.exc
+
+        def unseen(self):
+            name = getattr(self.shell.exc, 'name', None) if isinstance(self.shell.exc, NameError) else None
+            return name if name and self.module and not hasattr(self.module, name) and importlib.util.find_spec(name) else None
 
     class Pages(FilterDefaults):
         def base_procs(self): return [show_exported if p is exec_show_docs else p for p in super().base_procs()]
@@ -65,6 +73,8 @@ def process():
             nb = read_nb(src)
             try: make_page(nb)
             except Exception as e: raise RuntimeError(f'{src.relative_to(ROOT)} could not be made into a page') from e
+            for cell in nb.cells:                           # names that begin with an underscore have no place to link to
+                if cell.cell_type == 'markdown': cell.source = re.sub(r'\[(`[^`]+`)\]\([^)\s]*#(?:\w+\.)?_[a-z]\w*\)', r'\1', cell.source)
             write_nb(nb, dest)
         else: shutil.copyfile(src, dest)
 
