@@ -7,7 +7,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Callable, Iterator, NamedTuple
+from typing import Any, Callable, Iterator, NamedTuple
 import csv, math, os, zipfile
 import numpy as np, torch, torch.nn.functional as F
 from PIL import Image
@@ -42,7 +42,10 @@ class ImageSet:
     def __len__(self)->int: return len(self.labels)
     def image(self, i:int)->Image.Image:
         "Picture `i`"
-        return Image.fromarray(self.arrays[i].permute(1,2,0).numpy()) if self.files is None else read_picture(self.files[i])
+        return read_picture(self.file(i)) if self.arrays is None else Image.fromarray(self.arrays[i].permute(1,2,0).numpy())
+    def file(self, i:int)->str:
+        "File of picture `i`"
+        return (self.files or [])[i]
     def subset(self, index)->ImageSet:
         "The pictures at some positions"
         index = torch.as_tensor(index, dtype=torch.long)
@@ -200,7 +203,7 @@ def _arrays(path:Path)->dict[str,np.ndarray]:
     except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as e:
         raise ValueError(f'cannot read the array file {path}: {e}') from e
 
-def _open_npz(root, split_seed, image_size, path=None, tree_name=None):
+def _open_npz(root, split_seed, image_size, *, path:Path, tree_name=None):
     a = _arrays(path); classes = [str(c) for c in a['classes'].tolist()]
     if len(set(classes)) < len(classes): raise ValueError(f"{path}: class {max(classes, key=classes.count)!r} is listed twice")
     sets = {}
@@ -222,7 +225,7 @@ def _open_cifar(name:str, root, split_seed, image_size):
     try: train,test = kind(place, train=True), kind(place, train=False)
     except RuntimeError as e: raise ValueError(f"{place/_CIFAR[name][1]} is incomplete or damaged (a file's md5 is not the published one); remove it, then: kfr data get {name}") from e
     sets = [ImageSet(torch.tensor(s.targets), arrays=_pictures(s.data, name)) for s in (train,test)]
-    return DataSet(name, list(train.classes), *sets, image_size, tree_name=name, splits=dict(kind='as published'))
+    return DataSet(name, list(train.classes), sets[0], sets[1], image_size, tree_name=name, splits=dict(kind='as published'))
 
 def _cifar_row(name:str)->Source:
     about = f"{'ten' if name == 'cifar10' else 'a hundred'} classes, 50,000 + 10,000 pictures of 32 px"
@@ -249,11 +252,11 @@ def _listed(found:dict[str,list[str]], classes:list[str], folder:Path)->ImageSet
 def _cut(name:str, classes:list[str], s:ImageSet, image_size:int, seed:int, fraction:float, **more)->DataSet:
     "A data set whose test part is cut from one set, within classes"
     a,b = stratified_split(s.labels, fraction, seed)
-    made = dict(kind='within classes', test_fraction=fraction, seed=seed, test_files=fingerprint([Path(s.files[i]).name for i in b.tolist()]))
+    made = dict(kind='within classes', test_fraction=fraction, seed=seed, test_files=fingerprint([Path(s.file(i)).name for i in b.tolist()]))
     return DataSet(name, classes, s.subset(a), s.subset(b), image_size, splits=dict(made, **more.pop('splits', {})), **more)
 
 # %% ../nbs/api/20_data.ipynb #cb4e5208
-def _open_folder(root, split_seed, image_size, path=None, test_fraction=0.2, tree_name=None):
+def _open_folder(root, split_seed, image_size, *, path:Path, test_fraction=0.2, tree_name=None):
     if not path.is_dir(): raise FileNotFoundError(f'folder: looked for the folder {path.absolute()}, with one subfolder of pictures for each class')
     if not (path/'train').is_dir():
         found = _class_folders(path)
@@ -314,7 +317,8 @@ def _open_imagenet(root, split_seed, image_size):
     classes = list(sets['train'])
     if apart := set(classes) ^ set(sets['val']): raise ValueError(f'{place}: class {min(apart)} is in only one of train and val')
     if wrong := [c for c in classes if not (c[0] == 'n' and c[1:].isdigit())]: raise ValueError(f"{place/'train'}: {wrong[0]!r} is not a WordNet id like n01440764; for other folders use folder:{place}")
-    return DataSet('imagenet1k', classes, *[_listed(s, classes, place/k) for k,s in sets.items()], image_size, tree_name='imagenet1k', splits=dict(kind='as published'))
+    train,val = [_listed(sets[k], classes, place/k) for k in ('train','val')]
+    return DataSet('imagenet1k', classes, train, val, image_size, tree_name='imagenet1k', splits=dict(kind='as published'))
 _TARS = ('ILSVRC2012_devkit_t12.tar.gz','ILSVRC2012_img_train.tar','ILSVRC2012_img_val.tar')
 DATASETS['imagenet1k'] = Source(_open_imagenet, 'ImageNet-1K (ILSVRC 2012), 1,000 classes', 224,
     get=f"get {', '.join(_TARS)} from image-net.org (it needs an account), put them there, then: kfr data get imagenet1k")
@@ -367,7 +371,7 @@ class Batch(NamedTuple):
     "What a feed yields"
     x:Tensor # Views, normalised, float, shape (B, 3, S, S)
     y:Tensor # Class numbers, int64, shape (B,)
-    index:Tensor # Positions in the set, int64, shape (B,)
+    index:Tensor # pyright: ignore # Positions in the set, int64, shape (B,)
 
 class Feed:
     "Batches of one set: the order of epochs, and normalisation"
@@ -424,10 +428,10 @@ def _resident(s:ImageSet, size:int, train:bool, augment:str)->Tensor:
     if s.arrays is not None:
         x = _shrink(s.arrays, _stored_side(min(s.arrays.shape[-2:]), size, train, augment))
         return x if train and augment == 'paper' else _centre(x, size)
-    side = _stored_side(min(read_picture(s.files[0]).size), size, train, augment)
+    side = _stored_side(min(s.image(0).size), size, train, augment)
     if side not in s._shrunk:
         out = torch.empty(len(s), 3, side, side, dtype=torch.uint8)
-        def put(i): out[i] = _decode(s.files[i], size, train, augment, square=side)
+        def put(i): out[i] = _decode(s.file(i), size, train, augment, square=side)
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool: list(pool.map(put, range(len(s))))
         s._shrunk[side] = out
     return s._shrunk[side]
@@ -439,8 +443,9 @@ class _Views(torch.utils.data.Dataset):
     def __len__(self)->int: return len(self.set)
     def __getitem__(self, key:tuple[int,int,int])->Tensor:
         i,epoch,draw = key
-        if self.set.files is None: x = _shrink(self.set.arrays[i:i+1], _stored_side(min(self.set.arrays.shape[-2:]), self.size, self.train, self.augment))
-        else: x = _decode(self.set.files[i], self.size, self.train, self.augment)[None]
+        a = self.set.arrays
+        if a is None: x = _decode(self.set.file(i), self.size, self.train, self.augment)[None]
+        else: x = _shrink(a[i:i+1], _stored_side(min(a.shape[-2:]), self.size, self.train, self.augment))
         u = addressed_uniform(19, self.seed, epoch, draw, i, width=6)
         if self.augment == 'paper': return _sample(x.float(), view_maps(u, x.shape[3], x.shape[2]), self.size)[0].round().clamp(0,255).to(torch.uint8)
         x = _centre(x, self.size)[0]
@@ -480,7 +485,7 @@ def make_feed(
     mean:tuple=(0.485,0.456,0.406), # Of each channel, on the scale 0 to 1
     std:tuple=(0.229,0.224,0.225), # Likewise
     resident_limit:float=2e9, # Bytes
-)->Feed: # Batches by epoch, or by position
+)->ResidentFeed|LoaderFeed: # Batches by epoch, or by position
     "Feed a set of pictures to a model"
     choose('mode', mode, ['auto','resident','loader']); choose('augment', augment, AUGMENTS)
     if batch_size < 1: raise ValueError(f'batch_size must be 1 or more, got {batch_size}')
@@ -496,7 +501,7 @@ def make_feed(
 # %% ../nbs/api/20_data.ipynb #d54ad009
 def list_datasets(
     root:str|Path|None=None, # Data folder
-)->pandas.DataFrame: # A row for each data set: whether it is there, what it is, how to get it
+)->Any: # Data frame, a row for each data set: whether it is there, what it is, how to get it
     "The data sets by name"
     import pandas
     def there(name, s):

@@ -61,7 +61,8 @@ def download(
     timeout:float=60., # Seconds without an answer that count as broken
 )->Path: # The file, checked
     "Fetch a file: what has arrived is kept and resumed, and the result is checked"
-    path = Path(path); part = path.with_name(path.name+'.part'); path.parent.mkdir(parents=True, exist_ok=True)
+    if tries < 1: raise ValueError(f'tries must be 1 or more, got {tries}')
+    wrong,path = '',Path(path); part = path.with_name(path.name+'.part'); path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         if not (wrong := _verify(path, checksum)): return path
         raise ValueError(f'{path} is there, but {wrong}: a wrong or damaged file; remove it to fetch it anew')

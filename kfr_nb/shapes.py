@@ -11,8 +11,8 @@ from torch import Tensor
 from .core import choose
 
 # %% auto #0
-__all__ = ['OUTLINES', 'FILLS', 'COLOURS', 'CLASSES', 'UNSEEN', 'N_CLUTTER', 'N_BARS', 'class_traits', 'addressed_uniform',
-           'outline_distance', 'mask_boxes', 'render_shapes', 'shapes_split']
+__all__ = ['OUTLINES', 'FILLS', 'COLOURS', 'CLASSES', 'UNSEEN', 'TURN', 'N_CLUTTER', 'N_BARS', 'class_traits',
+           'addressed_uniform', 'outline_distance', 'mask_boxes', 'render_shapes', 'shapes_split']
 
 # %% ../nbs/api/22_shapes.ipynb #c1dfd96e
 OUTLINES = dict(zip(('circle','ellipse','triangle','square','cross','star'), ('round','round','polygon','polygon','star','star')))  # outline -> family
@@ -84,13 +84,16 @@ def _hsv(h:Tensor, s:Tensor, v:Tensor)->Tensor:
 def _between(u:Tensor, low:float, high:float)->Tensor: return low + (high-low)*u
 
 # %% ../nbs/api/22_shapes.ipynb #887309d0
+TURN = math.radians(20)                                                    # at most, either way
+_UPRIGHT = torch.tensor([0., 0., -math.pi/2, math.pi/4, 0., -math.pi/2])    # triangle and star stand on their base, a square on its side
+
 def _object(label:Tensor, u:Tensor, hardness:float)->dict[str,Tensor]:
     outline,fill,colour = class_traits(label)
-    radius = _between(u[:,0], 0.34, 0.62); room = 1 - radius
-    aspect = torch.where(outline == 0, _between(u[:,1], 0.86, 1.), _between(u[:,1], 0.56, 0.84))
+    radius = _between(u[:,0], 0.42, 0.68); room = 1 - radius
+    aspect = torch.where(outline == 0, _between(u[:,1], 0.82, 1.), _between(u[:,1], 0.56, 0.84))
     hue = (colour + hardness*_between(u[:,2], -.5, .5))/3
-    return dict(outline=outline, radius=radius, cx=room*_between(u[:,3], -1, 1), cy=room*_between(u[:,4], -1, 1), angle=2*math.pi*u[:,5],
-                aspect=aspect, band=torch.where(fill == 1, _between(u[:,6], 0.16, 0.3), 9.),
+    return dict(outline=outline, radius=radius, cx=room*_between(u[:,3], -1, 1), cy=room*_between(u[:,4], -1, 1),
+                angle=_UPRIGHT[outline] + hardness*TURN*_between(u[:,5], -1, 1), aspect=aspect, band=torch.where(fill == 1, _between(u[:,6], 0.2, 0.4), 9.),
                 rgb=_hsv(hue, _between(u[:,7], 0.45, 0.95), _between(u[:,8], 0.5, 0.95)), alpha=torch.ones_like(radius))
 
 def _clutter(u:Tensor, hardness:float)->dict[str,Tensor]:
@@ -98,7 +101,7 @@ def _clutter(u:Tensor, hardness:float)->dict[str,Tensor]:
     radius = _between(u[:,0], 0.08, 0.26)
     return dict(outline=(u[:,1]*6).long(), radius=radius, cx=_between(u[:,2], -1, 1), cy=_between(u[:,3], -1, 1), angle=2*math.pi*u[:,4],
                 aspect=_between(u[:,5], 0.5, 1), band=torch.where(u[:,6] < .5, 0.3, 9.),
-                rgb=_hsv(u[:,7], _between(u[:,8], 0., 0.9), _between(u[:,9], 0.2, 1.)), alpha=_between(u[:,10], 0.3, 1)*min(hardness, 1))
+                rgb=_hsv(u[:,7], _between(u[:,8], 0., 0.9), _between(u[:,9], 0.2, 1.)), alpha=_between(u[:,10], 0.15, 0.5)*min(hardness, 1))
 
 # %% ../nbs/api/22_shapes.ipynb #7719a1c7
 def _grid(size:int)->tuple[Tensor,Tensor]:
@@ -127,17 +130,17 @@ def _backdrop(coarse:Tensor, fine:Tensor, size:int)->Tensor:
     "Soft muted colours with a grey grain, (n, 3, pixels)"
     colour,grain = _pattern(coarse, 4, size) - .5, _pattern(fine, 10, size) - .5
     grey = colour.mean(1, keepdim=True)
-    return 0.5 + 0.7*grey + 0.3*(colour - grey) + 0.2*grain
+    return 0.5 + 0.45*grey + 0.3*(colour - grey) + 0.15*grain
 
 def _light(u:Tensor, size:int, hardness:float)->Tensor:
     "Illumination (n, 3, pixels): a slope across the picture, an exposure and a colour cast"
     gx,gy = _grid(size); turn = 2*math.pi*u[:,0,None]
-    slope = 1 + hardness*0.5*u[:,1,None]*(gx*turn.cos() + gy*turn.sin())/2**.5
-    cast = 1 + hardness*0.25*(2*u[:,2:5] - 1)
+    slope = 1 + hardness*0.35*u[:,1,None]*(gx*turn.cos() + gy*turn.sin())/2**.5
+    cast = 1 + hardness*0.2*(2*u[:,2:5] - 1)
     return (slope*_between(u[:,5,None], 0.65, 1.15))[:,None]*cast[:,:,None]
 
 # %% ../nbs/api/22_shapes.ipynb #f1f836cb
-N_CLUTTER, N_BARS = 5, 1
+N_CLUTTER, N_BARS = 4, 1
 
 def _bars(u:Tensor, size:int)->Tensor:
     gx,gy = _grid(size); turn = math.pi*u[:,0,None]
@@ -156,10 +159,10 @@ def _render(label:Tensor, seed:int, split:int, index:np.ndarray, size:int, hardn
     cover,whole = _coverage(layer, size)
     x = paint(x, cover, layer['rgb'])
     for _ in range(N_BARS):
-        u = next(take); x = paint(x, _bars(u, size)*min(hardness, 1), u[:,3:])
+        u = next(take); x = paint(x, _bars(u, size)*0.65*min(hardness, 1), u[:,3:])
     x = x*_light(next(take), size, hardness)
     noise = addressed_uniform(seed, split+2, index, width=3*size*size).view(x.shape) - .5
-    return (255*(x + 0.12*hardness*noise)).clamp(0, 255).round().to(torch.uint8).view(-1, 3, size, size), whole.view(-1, size, size)
+    return (255*(x + 0.08*hardness*noise)).clamp(0, 255).round().to(torch.uint8).view(-1, 3, size, size), whole.view(-1, size, size)
 
 # %% ../nbs/api/22_shapes.ipynb #fc074d50
 def mask_boxes(
