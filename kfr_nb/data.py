@@ -133,6 +133,8 @@ class Source:
     get:str='' # How to get the files
     url:str='' # A public archive of them
     checksum:str='' # Its checksum
+    needs:tuple=() # Files or folders, one of which shows that it is there
+    folders:tuple=() # Subfolders of the data folder to look in
 
 DATASETS:dict[str,Source] = {}
 
@@ -180,12 +182,12 @@ def _prepare(ds:DataSet, valid_fraction:float, seed:int, per_class:int|None, tot
     return replace(ds, train=_limit(train, per_class, total, seed), valid=valid, splits=made)
 
 # %% ../nbs/api/20_data.ipynb #12c6fc06
-def _place(name:str, root:Path, folders:tuple[str,...], needs:tuple[str,...])->Path:
-    "The folder among `root` and its subfolders that holds any of `needs`"
-    places = [root, *(root/f for f in folders)]
+def _place(name:str, root:Path)->Path:
+    "The data folder or the subfolder of it that holds a data set"
+    source = DATASETS[name]; places = [root, *(root/f for f in source.folders)]
     for p in places:
-        if any((p/n).exists() for n in needs): return p
-    raise FileNotFoundError(f"{name}: looked for {' or '.join(needs)} in {', '.join(str(p.absolute()) for p in places)}; {DATASETS[name].get}")
+        if any((p/n).exists() for n in source.needs): return p
+    raise FileNotFoundError(f"{name}: looked for {' or '.join(source.needs)} in {', '.join(str(p.absolute()) for p in places)}; {source.get}")
 
 # %% ../nbs/api/20_data.ipynb #4d134bc0
 def _pictures(x:np.ndarray, what:str)->Tensor:
@@ -218,7 +220,7 @@ DATASETS['npz'] = Source(_open_npz, 'any array file, as npz:PATH', 32, get='nump
 _CIFAR = dict(cifar10=('cifar-10-python.tar.gz','cifar-10-batches-py','c58f30108f718f92721af3b95e74349a'), cifar100=('cifar-100-python.tar.gz','cifar-100-python','eb9058c3a382ffc7106e4002c42a8d85'))
 
 def _open_cifar(name:str, root, split_seed, image_size):
-    place = _place(name, root, (name,), (f'{name}.npz', _CIFAR[name][1]))
+    place = _place(name, root)
     if (place/f'{name}.npz').exists(): return _open_npz(root, split_seed, image_size, path=place/f'{name}.npz', tree_name=name)
     from torchvision import datasets
     kind = dict(cifar10=datasets.CIFAR10, cifar100=datasets.CIFAR100)[name]
@@ -230,6 +232,7 @@ def _open_cifar(name:str, root, split_seed, image_size):
 def _cifar_row(name:str)->Source:
     about = f"{'ten' if name == 'cifar10' else 'a hundred'} classes, 50,000 + 10,000 pictures of 32 px"
     return Source(lambda *a, **k: _open_cifar(name, *a, **k), about, 64, url=f'https://www.cs.toronto.edu/~kriz/{_CIFAR[name][0]}', checksum=_CIFAR[name][2],
+                  needs=(f'{name}.npz', _CIFAR[name][1]), folders=(name,),
                   get=f'fetch it with: kfr data get {name}; or put {name}.npz there')
 for _name in _CIFAR: DATASETS[_name] = _cifar_row(_name)
 
@@ -276,7 +279,7 @@ def _read_csv(path:Path)->list[tuple[str,str]]:
     return [(r[0],r[1]) for r in rows[1:]]
 
 def _open_mini(root, split_seed, image_size):
-    place = _place('mini-imagenet', root, ('mini-imagenet','miniimagenet','mini_imagenet'), ('train.csv','val.csv','test.csv'))
+    place = _place('mini-imagenet', root)
     lists = {k: _read_csv(place/f'{k}.csv') for k in ('train','val','test') if (place/f'{k}.csv').exists()}
     rows = sorted(r for l in lists.values() for r in l); classes = sorted({c for _,c in rows}); number = {c: i for i,c in enumerate(classes)}
     here = set(os.listdir(place/'images')) if (place/'images').is_dir() else set()
@@ -285,6 +288,7 @@ def _open_mini(root, split_seed, image_size):
     unseen = sorted({number[c] for _,c in lists.get('test', [])}) or None
     return _cut('mini-imagenet', classes, s, image_size, split_seed, 0.2, tree_name='mini-imagenet', unseen=unseen)
 DATASETS['mini-imagenet'] = Source(_open_mini, 'a hundred classes of ImageNet, pictures of 84 px in the common packing', 224,
+    needs=('train.csv','val.csv','test.csv'), folders=('mini-imagenet','miniimagenet','mini_imagenet'),
     get='its pictures are ImageNet\'s, so there is no free download: put images/ and train.csv, val.csv, test.csv (filename,label) of a copy there')
 
 # %% ../nbs/api/20_data.ipynb #5b384ce3
@@ -297,7 +301,7 @@ def _rows(path:Path, columns:int)->list[list[str]]:
     return rows
 
 def _open_tiny(root, split_seed, image_size):
-    place = _place('tiny-imagenet', root, ('tiny-imagenet-200','tiny-imagenet','tiny-imagenet/tiny-imagenet-200'), ('val/val_annotations.txt',))
+    place = _place('tiny-imagenet', root)
     rows = _rows(place/'val/val_annotations.txt', 6); classes = sorted({r[1] for r in rows}); number = {c: i for i,c in enumerate(classes)}
     val = ImageSet(torch.tensor([number[r[1]] for r in rows]), files=[str(place/'val/images'/r[0]) for r in rows], boxes=_boxes(rows))
     if not (place/'train').is_dir():
@@ -307,11 +311,12 @@ def _open_tiny(root, split_seed, image_size):
     train = ImageSet(torch.tensor([number[c] for c,_ in lists]), files=[str(place/'train'/c/'images'/r[0]) for c,r in lists], boxes=_boxes([r for _,r in lists]))
     return DataSet('tiny-imagenet', classes, train, val, image_size, tree_name='tiny-imagenet', splits=dict(kind='as published'))
 DATASETS['tiny-imagenet'] = Source(_open_tiny, 'two hundred classes of ImageNet, 64 px, with boxes', 64, url='http://cs231n.stanford.edu/tiny-imagenet-200.zip',
-    checksum='90528d7ca1a48142e341f4ef8d21d0de', get='fetch it with: kfr data get tiny-imagenet')
+    checksum='90528d7ca1a48142e341f4ef8d21d0de', needs=('val/val_annotations.txt',), folders=('tiny-imagenet-200','tiny-imagenet','tiny-imagenet/tiny-imagenet-200'),
+    get='fetch it with: kfr data get tiny-imagenet')
 
 # %% ../nbs/api/20_data.ipynb #761f22b2
 def _open_imagenet(root, split_seed, image_size):
-    place = _place('imagenet1k', root, ('imagenet1k','imagenet','ILSVRC2012'), ('train',))
+    place = _place('imagenet1k', root)
     sets = {k: _class_folders(place/k) for k in ('train','val') if (place/k).is_dir()}
     if 'val' not in sets: raise FileNotFoundError(f"imagenet1k: {place/'val'} is missing; {DATASETS['imagenet1k'].get}")
     classes = list(sets['train'])
@@ -320,7 +325,7 @@ def _open_imagenet(root, split_seed, image_size):
     train,val = [_listed(sets[k], classes, place/k) for k in ('train','val')]
     return DataSet('imagenet1k', classes, train, val, image_size, tree_name='imagenet1k', splits=dict(kind='as published'))
 _TARS = ('ILSVRC2012_devkit_t12.tar.gz','ILSVRC2012_img_train.tar','ILSVRC2012_img_val.tar')
-DATASETS['imagenet1k'] = Source(_open_imagenet, 'ImageNet-1K (ILSVRC 2012), 1,000 classes', 224,
+DATASETS['imagenet1k'] = Source(_open_imagenet, 'ImageNet-1K (ILSVRC 2012), 1,000 classes', 224, needs=('train',), folders=('imagenet1k','imagenet','ILSVRC2012'),
     get=f"get {', '.join(_TARS)} from image-net.org (it needs an account), put them there, then: kfr data get imagenet1k")
 
 # %% ../nbs/api/20_data.ipynb #98fbc42f
@@ -498,22 +503,19 @@ def make_feed(
     args = (s, batch_size, image_size, train, augment, device, seed, rank, world, drop_last, mean, std)
     return ResidentFeed(*args) if mode == 'resident' else LoaderFeed(*args, workers=workers)
 
-# %% ../nbs/api/20_data.ipynb #d54ad009
+# %% ../nbs/api/20_data.ipynb #b888b298
 def list_datasets(
     root:str|Path|None=None, # Data folder
-)->Any: # Data frame, a row for each data set: whether it is there, what it is, how to get it
+)->Any: # Data frame, a row for each data set: where it is, what it is, how to get it
     "The data sets by name"
     import pandas
-    def there(name, s):
-        if name in ('folder','npz'): return 'by path'
-        try: s.open(data_root(root), 0, s.image_size)
+    def there(name):
+        if name in ('shapes','folder','npz'): return 'built in' if name == 'shapes' else 'by path'
+        try: return str(_place(name, data_root(root)))
         except FileNotFoundError: return 'no'
-        except ValueError as e: return f'damaged: {e}'
-        return 'built in' if name == 'shapes' else 'yes'
-    rows = {n: dict(there=there(n, s), pixels=s.image_size, about=s.about, get=s.get) for n,s in DATASETS.items()}
-    return pandas.DataFrame.from_dict(rows, orient='index').rename_axis('name')
+    return pandas.DataFrame([dict(name=n, there=there(n), pixels=s.image_size, about=s.about, get=s.get) for n,s in DATASETS.items()])
 
-# %% ../nbs/api/20_data.ipynb #eb4ac303
+# %% ../nbs/api/20_data.ipynb #76546f9a
 def _get_imagenet(place:Path)->None:
     "Let torchvision check and unpack the archives"
     from torchvision.datasets import ImageNet
@@ -536,7 +538,7 @@ def get_dataset(
         else: unpack(download(source.url, root/source.url.rsplit('/',1)[1], source.checksum, progress=progress), root)
     return load_dataset(name, root)
 
-# %% ../nbs/api/20_data.ipynb #1d513c0b
+# %% ../nbs/api/20_data.ipynb #1352246e
 def _problems(s:ImageSet, workers:int)->list[str]:
     def look(f):
         try: read_picture(f)
