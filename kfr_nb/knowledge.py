@@ -54,6 +54,7 @@ PARENT_RULES:dict[str,Callable] = {             # each gives a sort key for a pa
     'common': lambda short,long,count: lambda w: (-count[w], short[w], w),
     'offset': lambda short,long,count: lambda w: w}
 
+# %% ../nbs/api/15_knowledge.ipynb #7b52009b
 def _choose_parents(nouns:Mapping[str,_Noun], wnids:Sequence[str], rule:str)->dict[str,str]:
     "The parent that the rule keeps, for `wnids` and what it keeps above them, up to the root"
     make = PARENT_RULES[choose('parent rule', rule, PARENT_RULES)]
@@ -65,7 +66,7 @@ def _choose_parents(nouns:Mapping[str,_Noun], wnids:Sequence[str], rule:str)->di
         while w not in kept and nouns[w].above: up = min(nouns[w].above, key=key); kept[w],w = up,up
     return kept
 
-# %% ../nbs/api/15_knowledge.ipynb #fa35e192
+# %% ../nbs/api/15_knowledge.ipynb #f1abd670
 def _wnid(synset:Any)->str|None:
     "The wnid that a synset's name, wnid or nltk object stands for, if the packaged nouns know it"
     if callable(getattr(synset, 'offset', None)): return f'n{synset.offset():08d}'
@@ -88,7 +89,7 @@ def _resolve(synsets)->tuple[list[str],list[str],Mapping[str,_Noun]]:
     if twice: raise ValueError(f'{[c for c,w in zip(named,wnids) if w == twice[0]]} are the same synset, {nouns[twice[0]].name} ({twice[0]})')
     return [str(c) for c in named],[str(w) for w in wnids],nouns
 
-# %% ../nbs/api/15_knowledge.ipynb #1574bddb
+# %% ../nbs/api/15_knowledge.ipynb #0716d970
 _HOW = ("get WordNet 3.0 with `python -m nltk.downloader wordnet`, or from your distribution (Debian: apt-get install wordnet-base wordnet-sense-index) "
         "and give its folder: $WNHOME=/usr/share/wordnet. WordNet 3.1 will not do: its offsets differ")
 _LEXNAMES = ('adj.all adj.pert adv.all noun.Tops noun.act noun.animal noun.artifact noun.attribute noun.body noun.cognition noun.communication noun.event '
@@ -97,6 +98,7 @@ _LEXNAMES = ('adj.all adj.pert adv.all noun.Tops noun.act noun.animal noun.artif
     'verb.competition verb.consumption verb.contact verb.creation verb.emotion verb.motion verb.perception verb.possession verb.social '
     'verb.stative verb.weather adj.ppl').split()
 
+# %% ../nbs/api/15_knowledge.ipynb #b3f0c7f6
 def _complete_copy(folder:Path, target:Path):
     "Copy a WordNet folder to where nltk may read, with the table of lexicographer files that some distributions leave out"
     target.mkdir(parents=True)
@@ -105,6 +107,7 @@ def _complete_copy(folder:Path, target:Path):
     kinds = dict(noun=1, verb=2, adj=3, adv=4)
     (target/'lexnames').write_text(''.join(f"{i:02d}\t{n}\t{kinds[n.split('.')[0]]}\n" for i,n in enumerate(_LEXNAMES)))
 
+# %% ../nbs/api/15_knowledge.ipynb #91032ad7
 @functools.lru_cache(maxsize=2)
 def open_wordnet(
     folder:str|Path|None=None, # WordNet's `dict` folder; by default nltk's own data, `$WNHOME`, or /usr/share/wordnet
@@ -129,6 +132,7 @@ def open_wordnet(
     if reader.get_version() != '3.0': raise ValueError(f'found WordNet {reader.get_version()}, but wnids are those of 3.0; {_HOW}')
     return reader
 
+# %% ../nbs/api/15_knowledge.ipynb #12c6fc06
 def _from_full_wordnet(synsets)->tuple[list[str],dict[str,_Noun]]:
     "Wnids of the synsets, and all nouns at or above them, from a full WordNet"
     missing = next(s for s in synsets if _wnid(s) not in _nouns())
@@ -158,6 +162,7 @@ def _noun_table(synsets)->dict[str,_Noun]:
         table[w] = _Noun(s.name(), tuple(sorted(f'n{a.offset():08d}' for a in up)), False)
     return dict(sorted(table.items()))
 
+# %% ../nbs/api/15_knowledge.ipynb #4d134bc0
 def wordnet_tree(
     synsets:Iterable|Mapping[str,Any], # Names ('dog.n.01'), wnids ('n02084071') or nltk synsets; or class name -> synset
     parent:str='shortest', # Which of several parents is kept: one of `PARENT_RULES`
@@ -169,7 +174,7 @@ def wordnet_tree(
     order = list(called); number = {w:i for i,w in enumerate(order)}
     return KnowledgeTree([called[w] for w in order], [number[up[w]] if w in up else -1 for w in order], classes=names)
 
-# %% ../nbs/api/15_knowledge.ipynb #b3f0c7f6
+# %% ../nbs/api/15_knowledge.ipynb #bc33ea4e
 def _class_list(name:str)->list[str]: return (TREES_FOLDER/f'{name}.txt').read_text().split()
 
 def class_table(
@@ -179,14 +184,14 @@ def class_table(
     choose('class table', name, ('cifar10','cifar100','cub200'))
     with open(TREES_FOLDER/f'{name}.csv', encoding='utf-8', newline='') as f: return list(csv.DictReader(f))
 
-# %% ../nbs/api/15_knowledge.ipynb #12c6fc06
+# %% ../nbs/api/15_knowledge.ipynb #22d200f8
 SHAPES = {'round-family':('circle','ellipse'), 'polygon-family':('triangle','square'), 'star-family':('cross','star')}
 
 def _shapes_rows():
     return [{'family':family, 'outline':outline, 'fill':f'{outline}-{fill}', 'class':f'{outline}-{fill}-{colour}'}
             for family,outlines in SHAPES.items() for outline in outlines for fill in ('solid','hollow') for colour in ('red','green','blue')]
 
-# %% ../nbs/api/15_knowledge.ipynb #4d134bc0
+# %% ../nbs/api/15_knowledge.ipynb #cb4e5208
 def _table_tree(name:str, ranks:Sequence[str], root:str): return lambda parent: KnowledgeTree.from_ranks(class_table(name), ranks, root=root)
 def _cifar(name:str): return lambda parent: wordnet_tree({r['class']:r['synset'] for r in class_table(name)}, parent)
 def _imagenet(name:str): return lambda parent: wordnet_tree(_class_list(name), parent)
@@ -208,7 +213,7 @@ def load_tree(
     choose('parent rule', parent, PARENT_RULES)
     return TREES[choose('tree', name, TREES)](parent)
 
-# %% ../nbs/api/15_knowledge.ipynb #fc074d50
+# %% ../nbs/api/15_knowledge.ipynb #98fbc42f
 def wordnet_distances(
     synsets:Iterable|Mapping[str,Any], # As for `wordnet_tree`
     dtype:torch.dtype=torch.float32, # Of the result
@@ -224,14 +229,14 @@ def wordnet_distances(
         D[at] = np.minimum(D[at], n[:,None]+n)
     return torch.from_numpy(D).to(dtype)
 
-# %% ../nbs/api/15_knowledge.ipynb #761f22b2
+# %% ../nbs/api/15_knowledge.ipynb #2e01e174
 def synset_names(
     wnids:Iterable[str], # Wnids; other names are passed over
 )->dict[str,str]: # For `KnowledgeTree.rename`
     "Readable names of wnids: 'n02084071' -> 'dog.n.01'"
     return {w: _nouns()[w].name for w in wnids if w in _nouns()}
 
-# %% ../nbs/api/15_knowledge.ipynb #e1822db4
+# %% ../nbs/api/15_knowledge.ipynb #667be543
 def _check_similarity(S:Any, classes:Sequence[str])->np.ndarray:
     S = np.asarray(S.detach().cpu() if isinstance(S, Tensor) else S, dtype=np.float64); C = len(classes)
     if S.shape != (C,C): raise ValueError(f'{C} classes need a similarity of shape ({C}, {C}), got {S.shape}')
@@ -253,7 +258,7 @@ def learned_tree(
     S = _check_similarity(similarity, classes); upper = np.triu_indices(len(S), 1)
     return KnowledgeTree.from_linkage(linkage(S[upper].max()-S[upper], method), classes, lengths)
 
-# %% ../nbs/api/15_knowledge.ipynb #667be543
+# %% ../nbs/api/15_knowledge.ipynb #59129aac
 def build_wordnet(
     folder:str|Path|None=None, # WordNet's `dict` folder, as for `open_wordnet`
     out:str|Path|None=None, # File to write; the package's own by default

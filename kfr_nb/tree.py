@@ -33,6 +33,7 @@ def _cycle(parents, start)->list:
     first = ring.index(min(ring))
     return ring[first:] + ring[:first]
 
+# %% ../nbs/api/10_tree.ipynb #fe5dbbce
 def _preorder(names:Sequence[str], parents:Sequence[int])->np.ndarray:
     "Numbers of the nodes in preorder; a cycle is named"
     below:list[list[int]] = [[] for _ in names]
@@ -46,7 +47,7 @@ def _preorder(names:Sequence[str], parents:Sequence[int])->np.ndarray:
         raise ValueError('the tree has a cycle: ' + ' > '.join(repr(names[i]) for i in ring+ring[:1]) + '; remove one of these edges')
     return np.array(order, dtype=np.int64)
 
-# %% ../nbs/api/10_tree.ipynb #b1d57811
+# %% ../nbs/api/10_tree.ipynb #17ba0791
 def _check_nodes(nodes, ids, parents, lengths):
     "Raise `ValueError` unless these arrays, in preorder, make one tree"
     if len(ids) < len(nodes): raise ValueError(f'node {next(n for i,n in enumerate(nodes) if ids[n] != i)!r} is named twice')
@@ -73,7 +74,7 @@ def _class_numbers(ids:dict, classes:Sequence[str])->np.ndarray:
     if len(set(classes)) < len(classes): raise ValueError(f'class {next(c for i,c in enumerate(classes) if c in classes[:i])!r} is listed twice')
     return np.array([ids[c] for c in classes], dtype=np.int64)
 
-# %% ../nbs/api/10_tree.ipynb #17ba0791
+# %% ../nbs/api/10_tree.ipynb #7b52009b
 class KnowledgeTree:
     "An immutable tree of named nodes with optional edge lengths, some of whose nodes are classes"
     _nodes:tuple; _classes:tuple; _ids:dict; _index:dict
@@ -104,8 +105,7 @@ class KnowledgeTree:
         if name not in self._ids: raise _unknown(name, self._ids)
         return self._ids[name]
 
-
-# %% ../nbs/api/10_tree.ipynb #f1abd670
+# %% ../nbs/api/10_tree.ipynb #1574bddb
 def _split_edges(edges)->tuple[dict,dict]:
     "Parent and length of every child, from (parent, child[, length]) tuples; a second parent is named"
     up,length = {},{}
@@ -119,6 +119,7 @@ def _split_edges(edges)->tuple[dict,dict]:
         except (TypeError, ValueError): raise ValueError(f'edge {p!r} > {c!r} has length {e[2]!r}, which is not a number') from None
     return up,length
 
+# %% ../nbs/api/10_tree.ipynb #0716d970
 @patch(cls_method=True)
 def from_edges(
     cls:KnowledgeTree,
@@ -137,7 +138,7 @@ def from_edges(
     number = {n:i for i,n in enumerate(names)}
     return cls(names, [number[up[n]] if n in up else -1 for n in names], [length.get(n, 1.) for n in names], classes)
 
-# %% ../nbs/api/10_tree.ipynb #12c6fc06
+# %% ../nbs/api/10_tree.ipynb #4d134bc0
 @patch(as_prop=True)
 def classes(self:KnowledgeTree)->list[str]:
     "Names of the classes, in label order"
@@ -163,7 +164,7 @@ def weighted(self:KnowledgeTree)->bool:
     "Whether any edge has a length other than 1"
     return bool((self._lengths[1:] != 1).any())
 
-# %% ../nbs/api/10_tree.ipynb #4d134bc0
+# %% ../nbs/api/10_tree.ipynb #887309d0
 @patch
 def index(self:KnowledgeTree, name:str)->int:
     "Label of a class: its position among `classes`"
@@ -186,7 +187,7 @@ def children(self:KnowledgeTree, node:str)->list[str]:
     "Names of the children"
     return [self._nodes[i] for i in np.flatnonzero(self._parents == self._id(node))]
 
-# %% ../nbs/api/10_tree.ipynb #bc33ea4e
+# %% ../nbs/api/10_tree.ipynb #7719a1c7
 def _lca(parents:np.ndarray, u:np.ndarray, v:np.ndarray)->np.ndarray:
     "Lowest common ancestors of pairs of nodes: of each pair the later in preorder climbs until they meet"
     u,v = u.copy(),v.copy()
@@ -210,7 +211,7 @@ def path(self:KnowledgeTree, a:str, b:str)->list[str]:
         while i != top: yield self._nodes[i]; i = self._parents[i]
     return [*climb(self._id(a)), self._nodes[top], *list(climb(self._id(b)))[::-1]]
 
-# %% ../nbs/api/10_tree.ipynb #f1f836cb
+# %% ../nbs/api/10_tree.ipynb #fc074d50
 def _over_lca(t:KnowledgeTree, value:np.ndarray, dtype:torch.dtype, finish:Callable, best=np.minimum)->Tensor:
     "The matrix of `finish(value of a, values of all b, values of their LCAs)`; `best` names the extreme that an ancestor's value is"
     if dtype == torch.bfloat16: raise ValueError('bfloat16 is not offered here; ask for float16, or convert the result')
@@ -224,7 +225,7 @@ def _over_lca(t:KnowledgeTree, value:np.ndarray, dtype:torch.dtype, finish:Calla
         np.take(finish(own[i], own, row).astype(rows.dtype, copy=False), rank, out=rows[label], mode='clip')
     return out
 
-# %% ../nbs/api/10_tree.ipynb #cb7a1d77
+# %% ../nbs/api/10_tree.ipynb #ca3512f4
 TRANSFORMS:dict[str,Callable[[Tensor],Tensor]] = dict(identity=lambda d: d, sqrt=torch.Tensor.sqrt_, log1p=torch.Tensor.log1p_, square=torch.Tensor.square_)
 
 def _transformed(D:Tensor, k:float, transform)->Tensor:
@@ -237,6 +238,7 @@ def _transformed(D:Tensor, k:float, transform)->Tensor:
     if not torch.isfinite(out).all() or out.min() < 0: raise ValueError('transform made negative, infinite or NaN distances; it must map distances (0 and more) to distances')
     return out
 
+# %% ../nbs/api/10_tree.ipynb #af3e1334
 @patch
 def distances(
     self:KnowledgeTree,
@@ -253,7 +255,7 @@ def distances(
     D = _over_lca(self, w, dtype, lambda a,b,lca: a+b-2*lca)
     return D if k == 1 and transform is None else _transformed(D, k, transform or 'identity')
 
-# %% ../nbs/api/10_tree.ipynb #fe2ef495
+# %% ../nbs/api/10_tree.ipynb #2e01e174
 def _rises(t:KnowledgeTree)->np.ndarray:
     "Edges between each node and the deepest node below it"
     rise,up = [0]*len(t._nodes),t._parents.tolist()
@@ -272,7 +274,7 @@ def hierarchical_precision(
     if measure == 'depth': return _over_lca(self, self._depths, dtype, lambda a,b,lca: lca/H if self.height else lca+1.)
     return _over_lca(self, _rises(self), dtype, lambda a,b,lca: 1-lca/H, best=np.maximum)
 
-# %% ../nbs/api/10_tree.ipynb #b7eb6c68
+# %% ../nbs/api/10_tree.ipynb #80e28a51
 @patch
 def _kept(self:KnowledgeTree, keep:np.ndarray, lengths:np.ndarray, parents:np.ndarray, classes)->KnowledgeTree:
     "The tree of the nodes marked in `keep`, whose parents must be marked too"
@@ -291,7 +293,7 @@ def prune(
     while len(ids): ids = np.unique(ids[~keep[ids]]); keep[ids] = True; ids = self._parents[ids]; ids = ids[ids >= 0]
     return self._kept(keep, self._lengths, self._parents, classes)
 
-# %% ../nbs/api/10_tree.ipynb #80e28a51
+# %% ../nbs/api/10_tree.ipynb #9109c85a
 @patch
 def contract(
     self:KnowledgeTree,
@@ -305,7 +307,7 @@ def contract(
         while up[i] >= 0 and not keep[up[i]]: p = up[i]; length[i] += length[p]; up[i] = up[p]
     return self._kept(keep, np.ones_like(length) if unit else length, up, self._classes)
 
-# %% ../nbs/api/10_tree.ipynb #9109c85a
+# %% ../nbs/api/10_tree.ipynb #e6c3dd63
 @patch
 def with_classes(self:KnowledgeTree, classes:Sequence[str])->KnowledgeTree:
     "The same nodes with other classes, or the same in another order"
@@ -321,7 +323,7 @@ def rename(
     new = {n: names.get(n, n) for n in self._nodes}
     return KnowledgeTree([new[n] for n in self._nodes], self._parents, self._lengths, [new[c] for c in self._classes])
 
-# %% ../nbs/api/10_tree.ipynb #e6c3dd63
+# %% ../nbs/api/10_tree.ipynb #a17554a0
 @patch
 def shuffle(
     self:KnowledgeTree,
@@ -331,7 +333,7 @@ def shuffle(
     order = np.random.default_rng(seed).permutation(len(self._classes))
     return self.rename({self._classes[i]: self._classes[j] for i,j in enumerate(order)}).with_classes(self._classes)
 
-# %% ../nbs/api/10_tree.ipynb #a17554a0
+# %% ../nbs/api/10_tree.ipynb #59129aac
 @patch
 def to_edges(self:KnowledgeTree)->list[tuple]:
     "Edges in preorder: (parent, child), with the length as a third item if any differs from 1"
@@ -346,7 +348,7 @@ def __eq__(self:KnowledgeTree, other)->bool:
 @patch
 def __hash__(self:KnowledgeTree)->int: return hash((self._classes, frozenset(self._nodes)))
 
-# %% ../nbs/api/10_tree.ipynb #59129aac
+# %% ../nbs/api/10_tree.ipynb #a72b2006
 def _number(n, noun)->str: return f"{n} {noun}{'' if n == 1 else 'es' if noun.endswith('s') else 's'}"
 
 class _Drawing(str):
@@ -358,6 +360,7 @@ def __repr__(self:KnowledgeTree)->str:
     some = ', '.join(self._classes[:3]) + (', …' if len(self._classes) > 3 else '')
     return f"KnowledgeTree({len(self._classes)} classes ({some}), {len(self._nodes)} nodes, height {self.height}, root {self.root!r}{', weighted' if self.weighted else ''})"
 
+# %% ../nbs/api/10_tree.ipynb #b7103ca2
 @patch
 def show(
     self:KnowledgeTree,
@@ -385,7 +388,7 @@ def _counts(parents, own)->list[int]:
     for i in range(len(total)-1, 0, -1): total[up[i]] += total[i]
     return total
 
-# %% ../nbs/api/10_tree.ipynb #b7103ca2
+# %% ../nbs/api/10_tree.ipynb #1f1362ea
 def _quoted(name:str)->str: return name if re.fullmatch(r"[^\s()\[\]{}:;,'\"_]+", name) else "'" + name.replace("'", "''") + "'"
 
 @patch
@@ -402,7 +405,7 @@ def to_newick(
         below.setdefault(int(self._parents[i]), []).append(texts[i])
     return texts[0] + ';'
 
-# %% ../nbs/api/10_tree.ipynb #35e995c1
+# %% ../nbs/api/10_tree.ipynb #d321d6f7
 _newick_mark = re.compile(r"\s+|(?P<comment>\[[^\]]*\])|(?P<mark>[(),:;])|(?P<quoted>'(?:[^']|'')*')|(?P<plain>[^\s()\[\]:;,']+)")
 
 def _newick_tokens(text:str):
@@ -413,6 +416,7 @@ def _newick_tokens(text:str):
         if m.lastgroup: yield at,m.lastgroup,m.group()
         at = m.end()
 
+# %% ../nbs/api/10_tree.ipynb #eb4ac303
 def _parse_newick(text:str)->tuple[list,list,list,dict]:
     "Names (None where absent), parents, lengths and class marks of a Newick text, the first node being the root"
     names:list[Any] = [None]; parents,lengths,marks = [-1],[1.],{}
@@ -433,10 +437,10 @@ def _parse_newick(text:str)->tuple[list,list,list,dict]:
         elif s == ';': break
         elif names[now] is not None: raise ValueError(f'Newick: {s!r} at character {at} follows the name {names[now]!r}; quote names with spaces')
         else: names[now] = s[1:-1].replace("''", "'") if kind == 'quoted' else s
-    if stack: raise ValueError(f'Newick: {len(stack)} brackets are not closed')
+    if stack: raise ValueError(f'Newick: {len(stack)} opening bracket(s) without a closing one')
     return names,parents,lengths,marks
 
-# %% ../nbs/api/10_tree.ipynb #1f1362ea
+# %% ../nbs/api/10_tree.ipynb #b74f5ee9
 @patch(cls_method=True)
 def from_newick(
     cls:KnowledgeTree,
@@ -457,7 +461,7 @@ def from_newick(
         classes = [names[marks[i]] for i in range(len(marks))]
     return cls(names, parents, lengths, classes)
 
-# %% ../nbs/api/10_tree.ipynb #d321d6f7
+# %% ../nbs/api/10_tree.ipynb #76546f9a
 _NEWICK,_EDGES = ('.nwk','.newick','.tree'),{'.csv':',', '.tsv':'\t', '.edges':'\t', '.txt':'\t'}
 
 def _suffix(path)->str:
@@ -479,7 +483,7 @@ def write(
     with atomic_path(path) as tmp: tmp.write_text(buffer.getvalue(), encoding='utf-8')
     return Path(path)
 
-# %% ../nbs/api/10_tree.ipynb #eb4ac303
+# %% ../nbs/api/10_tree.ipynb #7d7116e2
 def _parse_edges(text:str, sep:str)->tuple[list,list|None,str|None]:
     "Edges, marked classes and the root of a table or a bare edge list"
     rows = [(n,[x.strip() for x in r]) for n,r in enumerate(csv.reader(io.StringIO(text), delimiter=sep), 1) if any(x.strip() for x in r) and not r[0].startswith('#')]
@@ -494,6 +498,7 @@ def _parse_edges(text:str, sep:str)->tuple[list,list|None,str|None]:
     if marks and set(marks) != set(range(len(marks))): raise ValueError(f'the class column must number the classes 0 to {len(marks)-1}, got {list(marks)[:5]}')
     return edges,[marks[i] for i in range(len(marks))] if marks else None,tops[0] if len(tops) == 1 and not edges else None
 
+# %% ../nbs/api/10_tree.ipynb #be461a0c
 @patch(cls_method=True)
 def read(
     cls:KnowledgeTree,
@@ -511,7 +516,7 @@ def read(
         return cls([alone], [-1]) if alone else cls.from_edges(edges, marked if classes is None else classes)
     except ValueError as e: raise ValueError(f'{path}: {e}') from None
 
-# %% ../nbs/api/10_tree.ipynb #1d513c0b
+# %% ../nbs/api/10_tree.ipynb #e62d7f1e
 @patch
 def to_networkx(self:KnowledgeTree)->Any:
     "A networkx DiGraph, parent to child, with `length` on edges and `label` on class nodes"
@@ -540,7 +545,7 @@ def from_networkx(
     if len(graph) == 1: return cls([_name(n) for n in graph], [-1], classes=classes)
     return cls.from_edges([(p, c, graph.edges[p,c].get(length, 1.)) for p,c in pairs], classes)
 
-# %% ../nbs/api/10_tree.ipynb #be461a0c
+# %% ../nbs/api/10_tree.ipynb #2d0c8af8
 @patch(cls_method=True)
 def from_ranks(
     cls:KnowledgeTree,
@@ -567,7 +572,7 @@ def from_ranks(
         classes.append(path[-1])
     return cls.from_edges([(p,c) for c,p in edges.items()], classes)
 
-# %% ../nbs/api/10_tree.ipynb #e62d7f1e
+# %% ../nbs/api/10_tree.ipynb #08a35293
 @patch(cls_method=True)
 def from_linkage(
     cls:KnowledgeTree,

@@ -23,6 +23,7 @@ def _below(tree:KnowledgeTree)->tuple[list[list[int]],list[list[int]]]:
 
 def _is_small(tree, labels, most)->bool: return 4*most*len(labels) < len(tree._classes)
 
+# %% ../../nbs/api/80_viz_tree.ipynb #c1dfd96e
 def branches(
     tree:KnowledgeTree, # Any tree
     most:int=10, # Large branches at most; more only where the root has more children
@@ -41,7 +42,7 @@ def branches(
         done |= set(same)
     return {tree._nodes[i]: sorted(inside[i], key=lambda c: rank[c]) for i in tops}
 
-# %% ../../nbs/api/80_viz_tree.ipynb #fe5dbbce
+# %% ../../nbs/api/80_viz_tree.ipynb #0ade7c2c
 _HUES = ('#4477aa','#ee6677','#228833','#cc9a1c','#66a8cc','#aa3377','#7a68b8','#b5651d','#3a9188','#8c564b')
 _GREY = '#888888'
 
@@ -62,7 +63,7 @@ def branch_colors(
         for light,c in zip(np.linspace(0.32, 0.68, len(labels)) if len(labels) > 1 else [0.5], labels): out[c] = _shade(hue, light)
     return out
 
-# %% ../../nbs/api/80_viz_tree.ipynb #17ba0791
+# %% ../../nbs/api/80_viz_tree.ipynb #7b52009b
 def _readable(name:str)->str:
     "A node's name without WordNet's sense number and underscores"
     return re.sub(r'\.n\.\d+$', '', name).replace('_', ' ')
@@ -91,7 +92,7 @@ def _cut_largest(tree:KnowledgeTree, kids, inside, most:int)->list[list[int]]:
             for k in full: heapq.heappush(heap, (-len(inside[k]), k))
     return drawn
 
-# %% ../../nbs/api/80_viz_tree.ipynb #7b52009b
+# %% ../../nbs/api/80_viz_tree.ipynb #bd307a3e
 def plot_tree(
     tree:KnowledgeTree, # Any tree
     depth:int|None=None, # Levels to draw; by default the largest branches are opened as far as `most` lines allow
@@ -114,11 +115,13 @@ def plot_tree(
     ax.set(xlim=(-0.02, 1.02), ylim=(lines-0.3, -0.7)); ax.set_axis_off()
     return ax
 
+# %% ../../nbs/api/80_viz_tree.ipynb #fa35e192
 def _node_colors(tree, inside, rgb)->np.ndarray:
     "Mean colour of the classes below each node; grey where they differ in hue"
     hue = np.array([colorsys.rgb_to_hls(*c)[0] for c in rgb])+2*(np.ptp(rgb, axis=1) < 1e-6)      # grey is a hue of its own
     return np.array([rgb[c].mean(0) if c and np.ptp(hue[c]) < 1e-3 else (0.62,)*3 for c in inside])
 
+# %% ../../nbs/api/80_viz_tree.ipynb #f1abd670
 def _write_names(ax, tree, x, y, drawn, inside, rgb, size, names):
     is_class = set(tree._class_ids.tolist())
     for i in y:
@@ -131,7 +134,7 @@ def _write_names(ax, tree, x, y, drawn, inside, rgb, size, names):
             if i in is_class: ax.plot(x[i], y[i], marker='o', ms=3.5, color=rgb[i])
             ax.annotate(name, (x[i],y[i]), xytext=(-3,1.5), textcoords='offset points', ha='right', fontsize=size-1.5, color=dark, weight='bold' if i in is_class else 'normal', style='normal' if i in is_class else 'italic', annotation_clip=False)
 
-# %% ../../nbs/api/80_viz_tree.ipynb #12c6fc06
+# %% ../../nbs/api/80_viz_tree.ipynb #f6e1126c
 def plot_distances(
     tree:KnowledgeTree, # Gives the order and the branches
     D:Tensor|np.ndarray|None=None, # Distances in label order, shape (C, C); the tree's own by default
