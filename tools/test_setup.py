@@ -38,7 +38,9 @@ def healthy(folder):
 
 def interrupt(folder, sig, until):
     "Start a set-up, send `sig` to it and its children once `until()` holds"
-    p = subprocess.Popen([PY, 'tools/setup_venv.py'], cwd=folder, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)      # a background shell leaves it ignored
+    p = subprocess.Popen([PY, 'tools/setup_venv.py'], cwd=folder, start_new_session=True, preexec_fn=heed,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     limit = time.time() + 120
     while not until():
         assert p.poll() is None and time.time() < limit, 'the set-up ended before it could be interrupted'
