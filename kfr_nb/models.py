@@ -28,7 +28,6 @@ class _Block(nn.Module):
         super().__init__()
         self.conv1,self.conv2 = _conv_bn(n_in, n_out, stride=stride), _conv_bn(n_out, n_out)
         self.shortcut = _conv_bn(n_in, n_out, kernel=1, stride=stride) if stride > 1 or n_in != n_out else nn.Identity()
-        nn.init.zeros_(self.conv2[1].weight)                    # each block starts as its shortcut
     def forward(self, x): return F.relu(self.conv2(F.relu(self.conv1(x), inplace=True)) + self.shortcut(x), inplace=True)
 
 # %% ../nbs/api/60_models.ipynb #0ade7c2c
@@ -148,6 +147,7 @@ def _lite0_file()->Path|None:
 def _timm_pretrained(name):
     import timm
     cfg = timm.get_pretrained_cfg(name)
+    if cfg is None: raise ValueError(f'timm knows no weights for {name!r}')
     if name == 'tf_efficientnet_lite0' and (packaged := _lite0_file()):
         net = timm.create_model(name)
         net.load_state_dict(_match_in_order(torch.load(packaged, map_location='cpu', weights_only=True), net.state_dict()))
