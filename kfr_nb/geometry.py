@@ -143,7 +143,7 @@ def pairwise_latent_distance(
     b = None if zb is None else normalize_latents(zb, normalize, reference=both)
     return pairwise_l1(a, b, ell) / za.shape[1]
 
-# %% ../nbs/api/30_geometry.ipynb #63266754
+# %% ../nbs/api/30_geometry.ipynb #b6692ea5
 def cosine_similarity(
     za:Tensor, # Embeddings, shape (..., d)
     zb:Tensor, # Embeddings, broadcast against `za`, shape (..., d)
