@@ -66,8 +66,8 @@ def time_pair(
         if i >= 3 and time.perf_counter()-began > budget: break
         ab = [seconds(f, device) for f in ((a[1],b[1]) if i%2 == 0 else (b[1],a[1]))]    # each goes first as often as second
         times.append(ab if i%2 == 0 else ab[::-1])
-    t = np.array(times); r = t[:,0]/t[:,1]; q = np.quantile(r, [0.25,0.5,0.75])
-    return Ratio(what, a[0], b[0], *(float(v) for v in (q[1],q[0],q[2])), *(float(v) for v in 1e3*np.median(t,0)), len(t))
+    t = np.array(times); low,mid,high = (float(q) for q in np.quantile(t[:,0]/t[:,1], [0.25,0.5,0.75])); ms = 1e3*np.median(t,0)
+    return Ratio(what, a[0], b[0], mid, low, high, float(ms[0]), float(ms[1]), len(t))
 
 # %% ../nbs/api/85_bench.ipynb #fa35e192
 def _tree(C:int, branch:int=4)->KnowledgeTree:

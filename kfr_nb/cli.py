@@ -156,7 +156,7 @@ def study(args:argparse.Namespace)->int:
     s = run_study(preset, out=args.out, jobs=args.jobs, progress=not args.quiet, command=args.line, reduced=args.reduced, weights=_weights(args.alpha), **changes)
     for t in answer(s.runs, compare(s.runs, s.config.baseline)): print(t)
     print(f'tables and figures: {s.out}/    report: {s.report}')
-    if len(s.failed): raise RuntimeError(f'{len(s.failed)} runs failed, the first with: {s.failed["error"].iloc[0]}; the report lists them, and the same command tries them again')
+    if len(s.failed): raise RuntimeError(f'{len(s.failed)} runs failed, the first with: {next(iter(s.failed["error"]))}; the report lists them, and the same command tries them again')
     return 0
 
 # %% ../nbs/api/90_cli.ipynb #91032ad7
@@ -183,7 +183,7 @@ def sweep(args:argparse.Namespace)->int:
     table,figure = run_sweep(config_from(args, TrainConfig), name, values, args.seeds, out=args.out, jobs=args.jobs, progress=not args.quiet)
     print(table.groupby(name, sort=False)['top1'].agg(['mean','std','count']).to_string(float_format='%.4f')); print(f'table: {args.out}/sweep.csv    figure: {figure}')
     bad = table[table['status']!='done']
-    if len(bad): raise RuntimeError(f'{len(bad)} runs failed, the first with: {bad["error"].iloc[0]}')
+    if len(bad): raise RuntimeError(f'{len(bad)} runs failed, the first with: {next(iter(bad["error"]))}')
     return 0
 
 # %% ../nbs/api/90_cli.ipynb #12c6fc06
@@ -218,7 +218,7 @@ def embed(args:argparse.Namespace)->int:
 # %% ../nbs/api/90_cli.ipynb #4d134bc0
 def _tree_options(p):
     p.add_argument('name', metavar='NAME', help='a built-in tree (cifar100, imagenet1k, ...), or a file: an edge list or Newick')
-    p.add_argument('--depth', type=int, default=3, help='levels to draw')
+    p.add_argument('--depth', type=int, help='levels to draw (default: 3 as text; as many as fit into an SVG)')
     p.add_argument('--export', metavar='FORMAT', help='newick, edges or svg')
     p.add_argument('--out', help='file to write (default: print)')
 
@@ -227,6 +227,13 @@ def _edges(t)->str:
     import tempfile
     with tempfile.TemporaryDirectory() as d: return t.write(Path(d)/'tree.tsv').read_text(encoding='utf-8')
 
+def _svg(t, depth:int|None)->str:
+    "The drawing of `plot_tree` as SVG"
+    import io
+    from kfr_nb.viz.tree import plot_tree
+    buffer = io.StringIO(); plot_tree(t, depth).figure.savefig(buffer, format='svg', bbox_inches='tight')
+    return buffer.getvalue()
+
 @command('tree', 'show or export a knowledge tree', _tree_options)
 def tree(args:argparse.Namespace)->int:
     "Draw a tree as text, or write it in another format"
@@ -234,8 +241,8 @@ def tree(args:argparse.Namespace)->int:
     from kfr_nb.knowledge import load_tree
     from kfr_nb.tree import KnowledgeTree
     t = KnowledgeTree.read(args.name) if Path(args.name).suffix and Path(args.name).exists() else load_tree(args.name)
-    forms = dict(newick=lambda: t.to_newick()+'\n', edges=lambda: _edges(t))
-    text = forms[choose('export format', args.export, forms)]() if args.export else f'{t!r}\n{t.show(args.depth)}\n'
+    forms = dict(newick=lambda: t.to_newick()+'\n', edges=lambda: _edges(t), svg=lambda: _svg(t, args.depth))
+    text = forms[choose('export format', args.export, forms)]() if args.export else f'{t!r}\n{t.show(3 if args.depth is None else args.depth)}\n'
     if not args.out: sys.stdout.write(text); return 0
     with atomic_path(args.out) as tmp: tmp.write_text(text, encoding='utf-8')
     print(args.out)
@@ -253,10 +260,12 @@ def data(args:argparse.Namespace)->int:
     from kfr_nb.core import choose
     from kfr_nb.data import check_dataset, get_dataset, list_datasets
     if choose('action', args.action, ('list','get','check')) == 'list':
-        print(list_datasets().to_string(index=False)); return 0
+        print(list_datasets(args.data).to_string()); return 0
     if not args.name: raise UsageError(f'kfr data {args.action} needs the name of a data set (kfr data list shows them)')
-    print((get_dataset if args.action == 'get' else check_dataset)(args.name, args.data))
-    return 0
+    if args.action == 'get': print(get_dataset(args.name, args.data)); return 0
+    found = check_dataset(args.name, args.data); _show({k: v for k,v in found.items() if k != 'problems'})
+    for problem in found['problems']: print(f'- {problem}')
+    return 2 if found['problems'] else 0
 
 # %% ../nbs/api/90_cli.ipynb #bc33ea4e
 def _bench_options(p):
@@ -322,5 +331,5 @@ def main(
         if os.environ.get('KFR_DEBUG','0') not in ('','0'): raise
         print(f'kfr: {_explain(e)}', file=sys.stderr); return 2
 
-# %% ../nbs/api/90_cli.ipynb #92cfceb3
+# %% ../nbs/api/90_cli.ipynb #98fbc42f
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())

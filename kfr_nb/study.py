@@ -19,7 +19,7 @@ __all__ = ['ARMS', 'WEIGHTS', 'PRESETS', 'MEASURES', 'Arm', 'StudyConfig', 'conf
 
 # %% ../nbs/api/75_study.ipynb #77de68da
 from .core import atomic_path, choose, environment, fingerprint, read_json, write_json
-from .train import METHODS, TrainConfig, fit, load_run
+from .train import METHODS, TrainConfig, fit, load_run, open_data
 from .viz.sweep import mean_interval, paired_differences
 
 # %% ../nbs/api/75_study.ipynb #902ba3cd
@@ -64,8 +64,8 @@ class StudyConfig:
 # %% ../nbs/api/75_study.ipynb #1574bddb
 _main = ('ce','kfr','kfr_all','kfr_free','kfr_free_shuffled','triplet_l1')
 PRESETS = dict(
-    quick=StudyConfig('quick', TrainConfig(dataset='shapes', model='resnet10', epochs=10, batch_size=64), arms=_main),
-    small=StudyConfig('small', TrainConfig(dataset='cifar100', model='resnet10', epochs=20, batch_size=64, train_per_class=100), arms=tuple(ARMS)),
+    quick=StudyConfig('quick', TrainConfig(dataset='shapes', image_size=32, train_per_class=60, augment='flip', model='resnet10', epochs=10, phase1=0.5, batch_size=32, lr=3e-3, eval_every=5), arms=_main),
+    small=StudyConfig('small', TrainConfig(dataset='cifar100', image_size=32, train_per_class=100, model='resnet10', epochs=20, batch_size=64, eval_every=5), arms=tuple(ARMS)),
     paper=StudyConfig('paper', TrainConfig(dataset='cifar100', image_size=64, model='resnet34', epochs=100, batch_size=32, precision='bf16'), arms=tuple(ARMS)))
 
 # %% ../nbs/api/75_study.ipynb #b3f0c7f6
@@ -83,7 +83,7 @@ def configure(
     for k in changes: choose('setting', k, sorted(_train_fields|_study_fields))
     for k in ('method','seed','tree','alpha'):
         if k in changes: raise ValueError(f"{k!r} is what a study varies: use arms=, seeds=, weights= or values=")
-    small = dict(epochs=2, train_per_class=8, image_size=32, batch_size=32) if reduced else {}
+    small = dict(epochs=2, train_per_class=8, test_limit=180, image_size=32, batch_size=32) if reduced else {}
     small |= dict(seeds=(0,), values=(0.,30.)) if reduced else {}
     changes = small | {k: tuple(v) if isinstance(v, list) else v for k,v in changes.items()}
     base = replace(s.base, **{k:v for k,v in changes.items() if k in _train_fields})
@@ -192,7 +192,7 @@ class _Worker:
         if self.process is None or self.process.poll() is not None: self.start()
         try: self.process.stdin.write(json.dumps(dataclasses.asdict(cfg))+'\n'); self.process.stdin.flush()
         except BrokenPipeError: pass                                     # it has died: the loop below finds no answer
-        for line in self.process.stdout:
+        for line in self.process.stdout or ():
             answer = json.loads(line)
             if 'status' in answer: return answer
             self.share = answer['share']
@@ -292,7 +292,7 @@ def collect(
     records:dict[str,dict], # From `make_runs`
 )->tuple[pd.DataFrame,pd.DataFrame]: # One row for each run with metrics and settings; one row for each run and epoch
     "The tidy tables of a study; a failed or damaged run has its error in the row"
-    got = [_row(r.arm, r.alpha, r.config, Path(folder), records[r.key]) for r in planned.itertuples()]
+    got = [_row(r['arm'], r['alpha'], r['config'], Path(folder), records[r['key']]) for r in planned.to_dict('records')]
     histories = [h for _,h in got if h is not None]
     return pd.DataFrame([r for r,_ in got]), pd.concat(histories, ignore_index=True) if histories else pd.DataFrame()
 
@@ -313,8 +313,8 @@ def summarise(
     "Mean and standard deviation over seeds of every metric"
     rows = []
     for g,r in runs.groupby(list(by), sort=False):
-        ok = r[r['status']=='done']
-        row = dict(zip(by,g)) | dict(n=len(ok), failed=len(r)-len(ok), collapsed=int(ok.get('collapsed', pd.Series(dtype=bool)).astype(bool).sum()))
+        ok = r.loc[r['status']=='done']
+        row = {k: v for k,v in zip(by,g)} | dict(n=len(ok), failed=len(r)-len(ok), collapsed=int(ok['collapsed'].astype(bool).sum()) if 'collapsed' in ok else 0)
         for m in MEASURES:
             if m in ok: row |= {m: ok[m].mean(), f'{m}_std': ok[m].std()}
         rows.append(row)
@@ -344,7 +344,7 @@ def compare(
             if p: rows.append(paired_differences(ok, p, m).assign(comparison=kind, metric=m))
     if not rows: return pd.DataFrame(columns=['arm','baseline','n','difference','std','low','high','comparison','metric','verdict'])
     t = pd.concat(rows, ignore_index=True)
-    return t.assign(verdict=[verdict(r.low, r.high, MEASURES[r.metric].better) for r in t.itertuples()])
+    return t.assign(verdict=[verdict(r['low'], r['high'], MEASURES[r['metric']].better or 'higher') for r in t.to_dict('records')])
 
 # %% ../nbs/api/75_study.ipynb #2e01e174
 def _name(label:str, start:bool=False)->str:
@@ -368,7 +368,7 @@ def answer(
     differences:pd.DataFrame, # From `compare`
 )->list[str]: # Sentences
     "What a study allows to be said about its primary metric, top-1"
-    t = differences[differences['metric']=='top1']; label = lambda a: ARMS[a].label if a in ARMS else a
+    t = differences.loc[differences['metric']=='top1']; label = lambda a: ARMS[a].label if a in ARMS else a
     t = t.assign(label=t['arm'].map(label), baseline_label=t['baseline'].map(label))
     base,ctrl = (t[t['comparison']==k].set_index('arm',drop=False) for k in ('baseline','control'))
     main = [a for a in base.index if not a.endswith('_shuffled')]
@@ -378,7 +378,7 @@ def answer(
         won = a in base.index and base.loc[a,'verdict'] == 'better' and ctrl.loc[a,'verdict'] == 'better'
         out.append(f'{label(a)} beats both the baseline and its shuffled-tree control here, so this study supports a gain from knowledge.' if won
                    else f'{label(a)} does not beat both the baseline and its control, so this study supports no claim that the tree\'s knowledge raised its accuracy.')
-    fallen = runs[(runs['status']=='done') & runs.get('collapsed', pd.Series(False, runs.index)).fillna(False).astype(bool)]
+    fallen = runs.loc[[r.get('status') == 'done' and r.get('collapsed') is True for r in runs.to_dict('records')]]
     for a,r in fallen.groupby('arm', sort=False): out.append(f'{label(a)} collapsed in {len(r)} of {(runs["arm"]==a).sum()} runs (seeds {", ".join(map(str,r["seed"]))}): its latents fell together, where the loss is trivially zero.')
     bad = runs[runs['status']!='done']
     if len(bad): out.append(f'{len(bad)} of {len(runs)} runs failed and are missing from the means; they are listed below.')
@@ -399,7 +399,7 @@ def study_figures(
     def add(name, ax): figures[name] = ax.figure
     if not len(ok): return figures
     add('arms', plot_arms(ok, baseline=study.baseline))
-    d = differences[(differences['metric']=='top1') & (differences['n']>1)]; d = d.assign(label=d['arm'].map(lambda a: ARMS[a].label))
+    d = differences.loc[(differences['metric']=='top1') & (differences['n']>1)]; d = d.assign(label=d['arm'].map(lambda a: ARMS[a].label))
     for kind in ('baseline','control'):
         p = d[d['comparison']==kind]
         if len(p): add(f'paired_{kind}', plot_paired(p, title=f'Top-1: difference to {_name(ARMS[study.baseline].label) if kind=="baseline" else "its shuffled-tree control"} (points)'))
@@ -442,7 +442,7 @@ def _means(summary:pd.DataFrame)->pd.DataFrame:
     def show(v, s, m): return '–' if not math.isfinite(v) else f'{m.scale*v:.{m.digits}f}' + (f' ± {m.scale*s:.{m.digits}f}' if math.isfinite(s) else '')
     out = pd.DataFrame({'Arm': summary['label'] if 'label' in summary else summary.iloc[:,0], 'Seeds': summary['n']})
     for k,m in MEASURES.items():
-        if k in summary: out[m.label + (f' ({m.unit})' if m.unit else '') + dict(higher=' ↑',lower=' ↓').get(m.better,'')] = [show(v,s,m) for v,s in zip(summary[k],summary[f'{k}_std'])]
+        if k in summary: out[m.label + (f' ({m.unit})' if m.unit else '') + dict(higher=' ↑',lower=' ↓').get(m.better or '','')] = [show(v,s,m) for v,s in zip(summary[k],summary[f'{k}_std'])]
     return out
 
 def _changes(differences:pd.DataFrame)->pd.DataFrame:
@@ -505,7 +505,7 @@ def study_report(
     figures:Mapping[str,Any]|None=None, # From `study_figures`; made here by default
 )->str: # The page
     "The HTML report of a study"
-    d = compare(runs, study.baseline); b = study.base; bad = [t[t['status']!='done'] for t in (runs,sweep) if t is not None]; bad = pd.concat(bad).drop_duplicates('key')
+    d = compare(runs, study.baseline); b = study.base; bad = [t.loc[t['status']!='done'] for t in (runs,sweep) if t is not None]; bad = pd.concat(bad); bad = bad.loc[~bad['key'].duplicated()]
     figures = study_figures(study, runs, sweep, history, d) if figures is None else figures
     draw = lambda *names: ''.join(f'<figure>{_svg(figures[n],n,_alts[n])}<figcaption>{html.escape(_captions[n])}</figcaption></figure>' for n in names if n in figures)
     means,env = _means(summarise(runs)),environment(); numbers = list(means.columns[1:])
@@ -530,10 +530,9 @@ def check_ready(
     folder:str|Path, # Folder of the run folders
 )->None:
     "Load the pictures of all runs that are still to be made, so that what is missing is said at once"
-    from kfr_nb.data import load_dataset
-    fields = dict(dataset='name', data='root', image_size='image_size', valid_fraction='valid_fraction', split_seed='split_seed', train_per_class='train_per_class', train_limit='train_limit')
+    parts = ('dataset','data','image_size','valid_fraction','split_seed','train_per_class','train_limit','test_limit')
     todo = [c for c in configs if not _finished(Path(folder)/c.key())]
-    for kw in {tuple((to, getattr(c,k)) for k,to in fields.items()) for c in todo}: load_dataset(**dict(kw))
+    for c in {tuple(getattr(c,k) for k in parts): c for c in todo}.values(): open_data(c)
 
 # %% ../nbs/api/75_study.ipynb #35e995c1
 @dataclass
@@ -549,7 +548,7 @@ class Study:
     def failed(self)->pd.DataFrame:
         "Runs that failed"
         t = pd.concat([self.runs, *([self.sweep] if self.sweep is not None else [])], ignore_index=True)
-        return t[t['status']!='done'].drop_duplicates('key')
+        return t.loc[(t['status']!='done') & ~t['key'].duplicated()]
 
 def _write_csv(path:Path, df:pd.DataFrame)->None:
     with atomic_path(path) as tmp: df.to_csv(tmp, index=False)
@@ -612,8 +611,9 @@ def run_sweep(
     if not len(ok): return t,None
     number = all(isinstance(v,(int,float)) and v >= 0 for v in values)
     ax = plot_sweep(ok, param, label=param) if number else plot_arms(ok.assign(arm=ok[param].astype(str), label=ok[param].astype(str)), baseline=None)
-    with atomic_path(out/'sweep.png') as tmp: ax.figure.savefig(tmp, format='png', dpi=160, bbox_inches='tight')
-    ax.figure.clear()
+    figure:Any = ax.figure
+    with atomic_path(out/'sweep.png') as tmp: figure.savefig(tmp, format='png', dpi=160, bbox_inches='tight')
+    figure.clear()
     return t, out/'sweep.png'
 
 # %% ../nbs/api/75_study.ipynb #b74f5ee9
@@ -652,8 +652,9 @@ def read_results(
 def _checked(f:Path, t:pd.DataFrame, promised:Sequence[str], unique:list)->pd.DataFrame:
     missing = [c for c in promised if c not in t]
     if missing: raise ValueError(f'{f} has no column {missing[0]!r}: it was cut off or is not one of ours')
-    twice = t[t.duplicated(unique)]
+    twice = t.loc[t.duplicated(unique)]
     if len(twice): raise ValueError(f'{f} has {dict(twice[unique].iloc[0])} twice')
-    top1 = 'top1' if 'top1' in t else 'test_top1'; v = t[t['status']=='done'][top1] if 'status' in t else t[top1].dropna()
-    if not pd.api.types.is_numeric_dtype(v) or not v.between(0,1).all(): raise ValueError(f'{f}: {top1} must lie in 0 to 1, got {v[~pd.to_numeric(v,errors="coerce").between(0,1)].iloc[0]!r}')
+    top1 = 'top1' if 'top1' in t else 'test_top1'; values = list(t.loc[t['status']=='done', top1] if 'status' in t else t[top1].dropna())
+    wrong = [v for v in values if not isinstance(v, (int,float)) or not 0 <= v <= 1]
+    if wrong: raise ValueError(f'{f}: {top1} must lie in 0 to 1, got {wrong[0]!r}')
     return t
