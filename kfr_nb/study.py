@@ -179,7 +179,7 @@ def _serve(folder:str, threads:int)->None:
 # %% ../nbs/api/75_study.ipynb #63266754
 class _Worker:
     "A worker process, restarted when it dies"
-    def __init__(self, folder:Path, threads:int): self.folder,self.threads,self.process,self.share = folder,threads,None,0.
+    def __init__(self, folder:Path, threads:int=1): self.folder,self.threads,self.process,self.share = folder,threads,None,0.
     def start(self):
         env = os.environ | {k: str(self.threads) for k in ('OMP_NUM_THREADS','MKL_NUM_THREADS')}
         env['PYTHONPATH'] = os.pathsep.join(dict.fromkeys([str(Path(load_run.__globals__['__file__']).parents[1]), *filter(None, [os.environ.get('PYTHONPATH')])]))
@@ -225,8 +225,7 @@ def make_runs(
     waiting = sorted((c for k,c in todo.items() if k not in records), key=lambda c: trunk_key(c) is not None and first[trunk_key(c)] != c.key())
     def ready(c): k = trunk_key(c); return k is None or first[k] in (c.key(),*records) or (folder/'trunks'/k).exists()
     n = max(1, min(jobs or default_jobs(), len(waiting)))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os,'sched_getaffinity') else os.cpu_count() or 1
-    workers = [_Worker(folder, max(1, cores//n)) for _ in range(n)]
+    workers = [_Worker(folder) for _ in range(n)]
     if waiting: _drain(workers, waiting, ready, records, _Bar(len(todo), records, workers, progress))
     full = next((r for r in records.values() if r['status'] == 'full'), None)
     if full: raise OSError(28, f"{full['error']}; free some space and run the same command again")
