@@ -49,7 +49,7 @@ class TrainConfig:
     model:str='resnet10' # Backbone by name, or 'timm:NAME'
     embedding_dim:int|None=None # Width of an embedding layer before the classifier; none by default
     pretrained:bool=False # Start from pretrained weights
-    dropout:float=0. # Dropout before the classifier (in the backbone for CvT)
+    dropout:float=0. # Dropout before the classifier; CvT has its own 15% inside as well
     method:str='kfr' # The evaluated loss, a key of METHODS
     alpha:float=30. # Weight of the evaluated loss, Eq. 7
     normalize:str|None='sample' # Latent normalisation: 'sample', 'batch', 'feature' or None
