@@ -149,7 +149,7 @@ def study(args:argparse.Namespace)->int:
     "Run a study and say what it allows to be said"
     from kfr_nb.study import PRESETS, answer, compare, run_study
     from kfr_nb.train import TrainConfig
-    names = [f.name for f in dataclasses.fields(TrainConfig)] + ['arms','seeds','values','sweep']
+    names = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in ('method','alpha','tree','seed')] + ['arms','seeds','values','sweep']
     changes = {n: getattr(args,n) for n in names if getattr(args,n,None) is not None}
     if changes.get('sweep') == 'none': changes['sweep'] = None
     preset = args.preset or ('quick' if changes.get('dataset','shapes') == 'shapes' else 'small')
