@@ -628,7 +628,13 @@ def publish(
         with atomic_path(to/f'{name}_{n}') as tmp: shutil.copyfile(out/n, tmp)
         copies.append(to/f'{name}_{n}')
     if not copies: raise ValueError(f'{out} holds no study: run_study writes runs.csv there')
+    record = read_json(out/'study.json'); record['command'] = _portable(record['command'])
+    write_json(to/f'{name}_study.json', record)
     return copies
+
+def _portable(command:str)->str:
+    "A command without the options that only say where and with how many processes"
+    return re.sub(r" --(out|data|jobs)[ =]('[^']*'|\S+)", '', command)
 
 _promised = dict(runs=('arm','label','seed','key','status','alpha','top1'), sweep=('arm','alpha','seed','key','status','top1'), history=('arm','seed','epoch','test_top1'))
 _unique = dict(runs=['arm','seed'], sweep=['arm','alpha','seed'], history=['arm','seed','epoch'])
