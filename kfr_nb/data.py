@@ -138,7 +138,7 @@ class Source:
 
 DATASETS:dict[str,Source] = {}
 
-def _open_shapes(root, split_seed, image_size, train_per_class=None, test_per_class=30, seed=0, hardness=1.):
+def _open_shapes(root, split_seed, image_size, train_per_class=None, test_per_class=30, seed=0, hardness=0.3):
     n = 100 if train_per_class is None else train_per_class
     train,test = [ImageSet(y, arrays=x, boxes=b) for x,y,b in (shapes_split('train', n, image_size, seed, hardness), shapes_split('test', test_per_class, image_size, seed, hardness))]
     return DataSet('shapes', list(CLASSES), train, test, image_size, tree_name='shapes', unseen=UNSEEN,

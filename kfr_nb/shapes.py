@@ -181,7 +181,7 @@ def render_shapes(
     split:str='train', # 'train' or 'test'
     size:int=32, # Height and width in pixels
     seed:int=0, # Another seed gives other pictures
-    hardness:float=1., # Strength of clutter, light and noise; 0 leaves plain objects
+    hardness:float=0.3, # Strength of clutter, light, turns and noise: 0 leaves plain objects, 1 is hard
 )->tuple[Tensor,Tensor,Tensor]: # Pictures (n, 3, size, size) uint8, labels (n,) int64, boxes (n, 4) float
     "Draw pictures of the built-in data set"
     choose('split', split, ['train','test'])
@@ -201,7 +201,7 @@ def shapes_split(
     per_class:int, # Pictures of each class
     size:int=32, # Height and width in pixels
     seed:int=0, # Another seed gives other pictures
-    hardness:float=1., # Strength of clutter, light and noise
+    hardness:float=0.3, # Strength of clutter, light, turns and noise
 )->tuple[Tensor,Tensor,Tensor]: # Pictures, labels, boxes
     "A whole split, kept in memory, so that a second call costs nothing"
     if per_class < 1: raise ValueError(f'per_class must be 1 or more, got {per_class}')

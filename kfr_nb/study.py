@@ -39,7 +39,7 @@ def _arms()->dict[str,Arm]:
 ARMS = _arms()
 
 # %% ../nbs/api/75_study.ipynb #b1d57811
-WEIGHTS = dict(ce=0., kfr=30., kfr_all=30., kfr_free=1., contrastive_l1=1., contrastive_l2=1., triplet_l1=1., triplet_l2=1., infonce=0.1, c2am=0.1)
+WEIGHTS = dict(ce=0., kfr=30., kfr_all=30., kfr_free=10., contrastive_l1=1., contrastive_l2=1., triplet_l1=1., triplet_l2=1., infonce=0.1, c2am=0.1)
 
 # %% ../nbs/api/75_study.ipynb #bd307a3e
 @dataclass(frozen=True)
