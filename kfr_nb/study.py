@@ -63,10 +63,14 @@ class StudyConfig:
 
 # %% ../nbs/api/75_study.ipynb #1574bddb
 _main = ('ce','kfr','kfr_all','kfr_free','kfr_free_shuffled','triplet_l1')
+_tuned = dict(pretrained=True, phase1=0., epochs=20, lr=1e-5, lr_end=1e-5, schedule='constant', precision='bf16')
 PRESETS = dict(
     quick=StudyConfig('quick', TrainConfig(dataset='shapes', image_size=32, train_per_class=60, augment='flip', model='resnet10', epochs=10, phase1=0.5, batch_size=32, lr=3e-3, eval_every=5), arms=_main),
     small=StudyConfig('small', TrainConfig(dataset='cifar100', image_size=32, train_per_class=100, model='resnet10', epochs=20, batch_size=64, eval_every=5), arms=tuple(ARMS)),
-    paper=StudyConfig('paper', TrainConfig(dataset='cifar100', image_size=64, model='resnet34', epochs=100, batch_size=32, precision='bf16'), arms=tuple(ARMS)))
+    paper=StudyConfig('paper', TrainConfig(dataset='cifar100', image_size=64, model='resnet34', epochs=100, batch_size=32, precision='bf16'), arms=tuple(ARMS)),
+    paper_cvt=StudyConfig('paper_cvt', TrainConfig(dataset='cifar100', image_size=64, model='cvt13', dropout=0.15, sam=0.05, epochs=100, batch_size=32, precision='bf16'), arms=_main),
+    paper_mini=StudyConfig('paper_mini', TrainConfig(dataset='mini-imagenet', image_size=224, model='wide_resnet50_2', **_tuned, batch_size=32), arms=_main, weights=dict(WEIGHTS, kfr=1., kfr_all=1.)),
+    paper_imagenet=StudyConfig('paper_imagenet', TrainConfig(dataset='imagenet1k', image_size=224, model='wide_resnet101_2', **_tuned, batch_size=20), arms=_main, weights=dict(WEIGHTS, kfr=100., kfr_all=100.)))
 
 # %% ../nbs/api/75_study.ipynb #b3f0c7f6
 _train_fields = {f.name for f in dataclasses.fields(TrainConfig)}
