@@ -284,7 +284,7 @@ def bench(args:argparse.Namespace)->int:
 _welcome = '''kfr {version}: knowledge about classes in image recognition
 
 Start here
-  kfr study                               compare the methods on built-in pictures (five minutes), then open results/report.html
+  kfr study                               compare the methods on built-in pictures (some minutes), then open results/report.html
   kfr train --method kfr_free --epochs 5  train one net
   kfr evaluate runs/KEY                   its figures
   kfr tree cifar100                       the knowledge behind the losses
