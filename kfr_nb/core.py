@@ -4,7 +4,7 @@
 
 # %% ../nbs/api/00_core.ipynb #da4b9237
 from __future__ import annotations
-import difflib, hashlib, importlib, importlib.metadata, json, os, platform, random, subprocess, tempfile
+import difflib, hashlib, importlib, importlib.metadata, json, os, platform, random, shutil, subprocess, tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterable, Iterator
@@ -12,8 +12,8 @@ import numpy as np, torch
 from torch import Tensor
 
 # %% auto #0
-__all__ = ['seed_everything', 'default_device', 'choose', 'check_embeddings', 'check_labels', 'require', 'atomic_path',
-           'write_json', 'read_json', 'fingerprint', 'git_revision', 'environment', 'data_root']
+__all__ = ['seed_everything', 'default_device', 'choose', 'check_embeddings', 'check_labels', 'require', 'disk_full',
+           'atomic_path', 'write_json', 'read_json', 'fingerprint', 'git_revision', 'environment', 'data_root']
 
 # %% ../nbs/api/00_core.ipynb #c1dfd96e
 def seed_everything(
@@ -91,6 +91,13 @@ def require(
         raise ModuleNotFoundError(f"this needs the package that provides {module!r}; install it with: pip install 'kfr_nb[{extra}]'", name=e.name) from None
 
 # %% ../nbs/api/00_core.ipynb #d435a6cd
+def disk_full(
+    folder:str|Path, # Where was being written, before anything is tidied away
+    error:BaseException, # What was raised
+)->bool: # Whether a full disk is the reason
+    "Is a failed write due to a full disk? Libraries name it in ways of their own, so the free space is looked at too"
+    return getattr(error,'errno',None) == 28 or 'No space left' in str(error) or shutil.disk_usage(folder).free < 2**20
+
 @contextmanager
 def atomic_path(
     path:str|Path, # Where the file shall be
@@ -102,8 +109,8 @@ def atomic_path(
         yield Path(tmp)
         with open(tmp, 'rb') as f: os.fsync(f.fileno())
         os.chmod(tmp, 0o644); os.replace(tmp, path)
-    except OSError as e:
-        if e.errno == 28: raise OSError(28, f'no space left to write {path}; the earlier file, if any, is untouched') from e
+    except Exception as e:
+        if disk_full(path.parent, e): raise OSError(28, f'no space left to write {path}; the earlier file, if any, is untouched') from e
         raise
     finally:
         if os.path.exists(tmp): os.unlink(tmp)

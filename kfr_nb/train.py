@@ -22,7 +22,7 @@ __all__ = ['METHODS', 'TrainConfig', 'config_from_dict', 'config_key', 'Method',
            'load_run', 'embed_run', 'evaluate_run']
 
 # %% ../nbs/api/70_train.ipynb #77de68da
-from .core import (atomic_path, choose, default_device, environment, fingerprint, read_json, require,
+from .core import (atomic_path, choose, default_device, disk_full, environment, fingerprint, read_json, require,
     seed_everything, write_json)
 from .data import Batch, DataSet, load_dataset, make_feed
 from .geometry import pairwise_latent_distance
@@ -453,8 +453,8 @@ def save_checkpoint(t:SimpleNamespace, folder:Path, epoch:int, step:int)->None:
         if new.exists(): shutil.rmtree(new)
         tmp.replace(new)
     except Exception as e:
-        shutil.rmtree(tmp, ignore_errors=True)
-        if getattr(e,'errno',None) == 28 or 'No space left' in str(e) or 'file write failed' in str(e):
+        full = disk_full(top, e); shutil.rmtree(tmp, ignore_errors=True)
+        if full:
             raise OSError(28, f'no space left to write a checkpoint in {top}; the earlier one is untouched: free some space and start the same command again') from e
         raise
     for old in top.iterdir():
