@@ -65,7 +65,7 @@ class StudyConfig:
 _main = ('ce','kfr','kfr_all','kfr_free','kfr_free_shuffled','triplet_l1')
 _tuned = dict(pretrained=True, phase1=0., epochs=20, lr=1e-5, lr_end=1e-5, schedule='constant', precision='bf16')
 PRESETS = dict(
-    quick=StudyConfig('quick', TrainConfig(dataset='shapes', image_size=32, train_per_class=60, augment='flip', model='resnet10', epochs=10, phase1=0.5, batch_size=32, lr=3e-3, eval_every=5), arms=_main),
+    quick=StudyConfig('quick', TrainConfig(dataset='shapes', image_size=32, train_per_class=50, augment='flip', model='resnet10', epochs=10, phase1=0.5, batch_size=32, lr=3e-3, eval_every=5), arms=_main),
     small=StudyConfig('small', TrainConfig(dataset='cifar100', image_size=32, train_per_class=100, model='resnet10', epochs=20, batch_size=64, eval_every=5), arms=tuple(ARMS)),
     paper=StudyConfig('paper', TrainConfig(dataset='cifar100', image_size=64, model='resnet34', epochs=100, batch_size=32, precision='bf16'), arms=tuple(ARMS)),
     paper_cvt=StudyConfig('paper_cvt', TrainConfig(dataset='cifar100', image_size=64, model='cvt13', dropout=0.15, sam=0.05, epochs=100, batch_size=32, precision='bf16'), arms=_main),
