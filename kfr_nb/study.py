@@ -489,7 +489,7 @@ def _chance(differences:pd.DataFrame)->str:
 
 def _limits(study:StudyConfig, runs:pd.DataFrame)->str:
     b = study.base; n = runs[runs['status']=='done'].groupby('arm').size(); seeds = f'{n.min()} to {n.max()}' if n.min() != n.max() else f'{n.max()}'
-    chosen = ('No setting was chosen by these results: weights, schedule and size were fixed beforehand, and the test split was used only for the figures shown.' if not b.valid_fraction else
+    chosen = ('No setting was chosen by these runs: weights, schedule and size were fixed before them.' + (' They were fixed after earlier trials, though, and some of those looked at test pictures of shapes (their difficulty, the weight of the scale-free form): read this page as a demonstration, not as a blind test.' if b.dataset == 'shapes' else '') if not b.valid_fraction else
               f'{b.valid_fraction:.0%} of the training pictures were kept apart as a validation split for choosing settings; every figure on this page is from the test split, which chose nothing.')
     return (f'<ul><li>{seeds} seed{"s" if n.max()>1 else ""} for each arm, on one data set ({html.escape(b.dataset)}), one net ({html.escape(b.model)}) and {b.epochs} epochs. Other data, nets or longer training may order the arms otherwise.</li>'
             f'<li>Intervals are over seeds: they cover start weights, order and augmentation of pictures, not the choice of pictures or of settings.</li><li>{chosen}</li></ul>')
