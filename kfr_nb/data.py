@@ -17,7 +17,7 @@ from .fetch import download, unpack
 from .shapes import CLASSES, UNSEEN, addressed_uniform, shapes_split
 
 # %% auto #0
-__all__ = ['DATASETS', 'PICTURES', 'AUGMENTS', 'CROP_AREA', 'CROP_RATIO', 'TURN', 'ImageSet', 'read_picture', 'DataSet',
+__all__ = ['DATASETS', 'LABELS', 'PICTURES', 'AUGMENTS', 'CROP_AREA', 'CROP_RATIO', 'TURN', 'ImageSet', 'read_picture', 'DataSet',
            'stratified_split', 'Source', 'load_dataset', 'view_maps', 'Batch', 'Feed', 'ResidentFeed', 'LoaderFeed',
            'make_feed', 'list_datasets', 'get_dataset', 'check_dataset']
 
@@ -79,12 +79,18 @@ class DataSet:
     tree_name:str|None=None # Its tree's name for `load_tree`
     splits:dict=field(default_factory=dict) # How the splits were made, for a run's record
     unseen:list[int]|None=None # Classes held out for retrieval; the second half where None
+    other_classes:dict=field(default_factory=dict) # Class names of 'test' and 'valid' where they are not `classes`
 
     @property
     def num_classes(self)->int: return len(self.classes)
+    @property
+    def test_classes(self)->list[str]: return self.other_classes.get('test', self.classes)
+    @property
+    def valid_classes(self)->list[str]: return self.other_classes.get('valid', self.classes)
     def __repr__(self):
         n = ', '.join(f'{len(s)} {k}' for k,s in dict(train=self.train, valid=self.valid, test=self.test).items() if s is not None)
-        return f'{self.name}: {self.num_classes} classes, {n}, {self.image_size} px' + (f" ({self.splits['note']})" if 'note' in self.splits else '')
+        others = ''.join(f' + {len(c)} {k}' for k,c in self.other_classes.items())
+        return f'{self.name}: {self.num_classes}{others} classes, {n}, {self.image_size} px' + (f" ({self.splits['note']})" if 'note' in self.splits else '')
 
 # %% ../nbs/api/20_data.ipynb #7b52009b
 def _order(n:int, *address:int)->Tensor:
@@ -123,6 +129,17 @@ def _only(s:ImageSet, classes:list[int])->ImageSet:
     rows = (new[s.labels] >= 0).nonzero().flatten(); s = s.subset(rows)
     return replace(s, labels=new[s.labels])
 
+def _join(sets:list[ImageSet])->ImageSet:
+    "All pictures of several sets, files in the order of their names"
+    labels = torch.cat([s.labels for s in sets])
+    if len({s.arrays is None for s in sets}) > 1: raise ValueError('some sets hold arrays and others files; they cannot be joined')
+    boxes = torch.cat([s.boxes for s in sets if s.boxes is not None]) if all(s.boxes is not None for s in sets) else None
+    if sets[0].arrays is None:
+        files = [f for s in sets for f in s.files or []]
+        return ImageSet(labels, files=files, boxes=boxes).subset(sorted(range(len(files)), key=files.__getitem__))
+    if len(shapes := {tuple(s.arrays.shape[1:]) for s in sets if s.arrays is not None}) > 1: raise ValueError(f'pictures of sizes {sorted(shapes)} cannot be joined')
+    return ImageSet(labels, arrays=torch.cat([s.arrays for s in sets if s.arrays is not None]), boxes=boxes)
+
 # %% ../nbs/api/20_data.ipynb #0716d970
 @dataclass(frozen=True)
 class Source:
@@ -135,6 +152,8 @@ class Source:
     checksum:str='' # Its checksum
     needs:tuple=() # Files or folders, one of which shows that it is there
     folders:tuple=() # Subfolders of the data folder to look in
+    merge:bool=True # Published train and test pictures of a class are joined where classes are held out
+    disjoint:bool=False # Published train and test classes do not overlap
 
 DATASETS:dict[str,Source] = {}
 
@@ -143,18 +162,19 @@ def _open_shapes(root, split_seed, image_size, train_per_class=None, test_per_cl
     train,test = [ImageSet(y, arrays=x, boxes=b) for x,y,b in (shapes_split('train', n, image_size, seed, hardness), shapes_split('test', test_per_class, image_size, seed, hardness))]
     return DataSet('shapes', list(CLASSES), train, test, image_size, tree_name='shapes', unseen=UNSEEN,
                    splits=dict(rendered=dict(train_per_class=n, test_per_class=test_per_class, seed=seed, hardness=hardness)))
-DATASETS['shapes'] = Source(_open_shapes, 'built in: 36 classes in a tree of outline, fill and colour, drawn on demand', 32)
+DATASETS['shapes'] = Source(_open_shapes, 'built in: 36 classes in a tree of outline, fill and colour, drawn on demand', 32, merge=False)
 
 # %% ../nbs/api/20_data.ipynb #9e6a55b6
 def load_dataset(
     name:str='shapes', # A name in `DATASETS`, `folder:PATH` or `npz:PATH`
     root:str|Path|None=None, # Folder of the data sets; `$KFR_DATA`, then `data`, by default
     image_size:int|None=None, # Side that a model sees; the data set's own default where None
-    valid_fraction:float=0., # Share of each class that is cut from train for validation
+    valid_fraction:float=0., # Share of each class that is cut from train for validation; with 'disjoint', of the training classes
     split_seed:int=0, # Seed of every split and limit
     train_per_class:int|None=None, # At most so many training pictures of each class
     train_limit:int|None=None, # At most so many training pictures
-    labels:str='all', # 'all', 'seen' or 'unseen': classes to keep, for retrieval
+    labels:str='all', # 'all'; 'seen' or 'unseen' classes only; or 'disjoint': train on the seen, test on the unseen
+    unseen_fraction:float|None=None, # The last so large share of the classes is unseen; where None, as the data set has it, or the second half
     **options, # What the data set itself takes: see `DATASETS`
 )->DataSet: # Its splits
     "Open a data set by name"
@@ -166,20 +186,53 @@ def load_dataset(
     size = image_size or source.image_size
     if size < 8: raise ValueError(f'image_size must be 8 or more, got {size}')
     ds = source.open(data_root(root), split_seed, size, **options)
-    return _prepare(replace(ds, name=name), valid_fraction, split_seed, train_per_class, train_limit, choose('labels', labels, ['all','seen','unseen']))
+    return _prepare(_keep(replace(ds, name=name), choose('labels', labels, LABELS), unseen_fraction, source, valid_fraction, split_seed), split_seed, train_per_class, train_limit)
 
 # %% ../nbs/api/20_data.ipynb #b3f0c7f6
-def _prepare(ds:DataSet, valid_fraction:float, seed:int, per_class:int|None, total:int|None, labels:str)->DataSet:
-    "Keep the wanted classes, cut the validation part, limit what is left"
+LABELS = ('all','seen','unseen','disjoint')
+
+def _unseen(ds:DataSet, fraction:float|None)->list[int]:
+    "Classes held out for retrieval"
+    C = ds.num_classes
+    if fraction is None: return ds.unseen if ds.unseen is not None else list(range((C+1)//2, C))
+    if not (0 < fraction < 1 and 0 < round(fraction*C) < C): raise ValueError(f'unseen_fraction must leave a class on either side of {C}, got {fraction}')
+    return list(range(C-round(fraction*C), C))
+
+def _part(ds:DataSet, keep:list[int], parts=('train','valid','test'))->DataSet:
+    "Some classes only"
+    return replace(ds, classes=[ds.classes[c] for c in keep], **{k: s and _only(s, keep) for k in parts for s in [getattr(ds, k)]}, unseen=None)
+
+def _keep(ds:DataSet, labels:str, fraction:float|None, source:Source, valid_fraction:float, seed:int)->DataSet:
+    "The wanted classes, and the validation part"
+    if fraction is not None and labels == 'all': raise ValueError(f"unseen_fraction={fraction} needs labels='disjoint', 'seen' or 'unseen'; labels='all' holds nothing out")
+    if source.disjoint and labels != 'disjoint': raise ValueError(f"{ds.name}: its train and test classes do not overlap, so there is no labels={labels!r}; use labels='disjoint'")
+    made = dict(ds.splits, labels=labels, valid_fraction=valid_fraction)
+    if labels == 'disjoint': return _disjoint(ds, _unseen(ds, fraction), source.merge, valid_fraction, seed, dict(made, unseen_fraction=fraction))
     if labels != 'all':
-        unseen = ds.unseen if ds.unseen is not None else list(range((ds.num_classes+1)//2, ds.num_classes))
-        keep = unseen if labels == 'unseen' else [c for c in range(ds.num_classes) if c not in set(unseen)]
-        ds = replace(ds, classes=[ds.classes[c] for c in keep], train=_only(ds.train, keep), test=_only(ds.test, keep), valid=ds.valid and _only(ds.valid, keep), unseen=None)
-    train,valid = ds.train,ds.valid
+        unseen = _unseen(ds, fraction)
+        ds = _part(ds, unseen if labels == 'unseen' else [c for c in range(ds.num_classes) if c not in set(unseen)])
+    if not valid_fraction: return replace(ds, splits=made)
+    a,b = stratified_split(ds.train.labels, valid_fraction, seed)
+    return replace(ds, train=ds.train.subset(a), valid=ds.train.subset(b), splits=made)
+
+# %% ../nbs/api/20_data.ipynb #0007759a
+def _disjoint(ds:DataSet, unseen:list[int], merge:bool, valid_fraction:float, seed:int, made:dict)->DataSet:
+    "Train on some classes, validate and test on others"
+    seen = [c for c in range(ds.num_classes) if c not in set(unseen)]; held = []
     if valid_fraction:
-        a,b = stratified_split(train.labels, valid_fraction, seed); train,valid = train.subset(a), train.subset(b)
-    made = dict(ds.splits, split_seed=seed, valid_fraction=valid_fraction, train_per_class=per_class, train_limit=total, labels=labels)
-    return replace(ds, train=_limit(train, per_class, total, seed), valid=valid, splits=made)
+        n = round(valid_fraction*len(seen))
+        if not (0 < valid_fraction < 1 and 0 < n < len(seen)): raise ValueError(f'valid_fraction must leave a class on either side of {len(seen)} training classes, got {valid_fraction}')
+        held = sorted(seen[i] for i in _order(len(seen), 23, seed)[:n].tolist()); seen = [c for c in seen if c not in set(held)]
+    known = _join([s for s in (ds.train,ds.valid,ds.test) if s is not None]) if merge else ds.train
+    names = dict(test=[ds.classes[c] for c in unseen], **dict(valid=[ds.classes[c] for c in held]) if held else {})
+    made = dict(made, kind='by class', seed=seed, **{f'{k}_classes': fingerprint(v) for k,v in names.items()})
+    return replace(ds, classes=[ds.classes[c] for c in seen], train=_only(known, seen), valid=_only(known, held) if held else None,
+                   test=_only(known if merge else ds.test, unseen), unseen=None, other_classes=names, splits=made)
+
+# %% ../nbs/api/20_data.ipynb #3b8d0beb
+def _prepare(ds:DataSet, seed:int, per_class:int|None, total:int|None)->DataSet:
+    "Limit the training part, and note how it was made"
+    return replace(ds, train=_limit(ds.train, per_class, total, seed), splits=dict(ds.splits, split_seed=seed, train_per_class=per_class, train_limit=total))
 
 # %% ../nbs/api/20_data.ipynb #12c6fc06
 def _place(name:str, root:Path)->Path:
