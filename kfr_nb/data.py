@@ -8,18 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Callable, Iterator, NamedTuple
-import csv, math, os, zipfile
-import numpy as np, torch, torch.nn.functional as F
+import csv, os, zipfile
+import numpy as np, torch
 from PIL import Image
 from torch import Tensor
 from .core import choose, check_labels, data_root, fingerprint
 from .fetch import download, unpack
 from .shapes import CLASSES, UNSEEN, addressed_uniform, shapes_split
+from .views import AUGMENTS, FRAMED, centre, frame, frame_side, framed_view, resample, shrink, view_maps
 
 # %% auto #0
-__all__ = ['DATASETS', 'LABELS', 'PICTURES', 'AUGMENTS', 'CROP_AREA', 'CROP_RATIO', 'TURN', 'ImageSet', 'read_picture', 'DataSet',
-           'stratified_split', 'Source', 'load_dataset', 'view_maps', 'Batch', 'Feed', 'ResidentFeed', 'LoaderFeed',
-           'make_feed', 'list_datasets', 'get_dataset', 'check_dataset']
+__all__ = ['DATASETS', 'LABELS', 'PICTURES', 'ImageSet', 'read_picture', 'DataSet', 'stratified_split', 'Source', 'load_dataset',
+           'Batch', 'Feed', 'ResidentFeed', 'LoaderFeed', 'make_feed', 'list_datasets', 'get_dataset', 'check_dataset',
+           'AUGMENTS', 'view_maps']
 
 # %% ../nbs/api/20_data.ipynb #ac3478d6
 @dataclass(frozen=True)
@@ -381,145 +382,146 @@ _TARS = ('ILSVRC2012_devkit_t12.tar.gz','ILSVRC2012_img_train.tar','ILSVRC2012_i
 DATASETS['imagenet1k'] = Source(_open_imagenet, 'ImageNet-1K (ILSVRC 2012), 1,000 classes', 224, needs=('train',), folders=('imagenet1k','imagenet','ILSVRC2012'),
     get=f"get {', '.join(_TARS)} from image-net.org (it needs an account), put them there, then: kfr data get imagenet1k")
 
-# %% ../nbs/api/20_data.ipynb #98fbc42f
-AUGMENTS = ('paper','flip','none')
-CROP_AREA, CROP_RATIO, TURN = (0.5, 1.), (3/4, 4/3), 15.     # share of the area, width over height, degrees either way
+# %% ../nbs/api/20_data.ipynb #1d8ca5d8
+_all_ = ['AUGMENTS', 'view_maps']
 
-def view_maps(
-    u:Tensor, # Uniform random numbers, shape (B, 6)
-    width:int|Tensor, # Width of the pictures, in pixels
-    height:int|Tensor, # Height
-)->Tensor: # Maps from the view's square to the picture's square, as `affine_grid` takes them, shape (B, 2, 3)
-    "Random resized crop, rotation and flip, as one map"
-    area = width*height*(CROP_AREA[0] + (CROP_AREA[1]-CROP_AREA[0])*u[:,0])
-    ratio = torch.exp(math.log(CROP_RATIO[0]) + (math.log(CROP_RATIO[1])-math.log(CROP_RATIO[0]))*u[:,1])
-    w,h = (area*ratio).sqrt().clamp_max(width), (area/ratio).sqrt().clamp_max(height)
-    mx,my = (width-w)*(u[:,2]-.5), (height-h)*(u[:,3]-.5)
-    turn = math.radians(TURN)*(2*u[:,4]-1); c,s = turn.cos(), turn.sin()
-    flip = torch.where(u[:,5] < .5, -1., 1.)
-    x = torch.stack([ c*flip*w, -s*h, 2*mx], 1)/width
-    y = torch.stack([ s*flip*w,  c*h, 2*my], 1)/height
-    return torch.stack([x,y], 1)
-
-# %% ../nbs/api/20_data.ipynb #827bfc45
-def _sample(x:Tensor, maps:Tensor, size:int, chunk:int=64)->Tensor:
-    "Views of float pictures (B, 3, H, W), by one bilinear resampling"
-    return torch.cat([F.grid_sample(p, F.affine_grid(m, (len(p),3,size,size), align_corners=False), padding_mode='reflection', align_corners=False)
-                      for p,m in zip(x.split(chunk), maps.split(chunk))])
-
-# %% ../nbs/api/20_data.ipynb #b7eb6c68
-def _shrink(x:Tensor, side:int, chunk:int=256)->Tensor:
-    "Bring the shorter side of uint8 pictures to `side`, with a filter against aliasing"
-    h,w = x.shape[-2:]
-    if min(h,w) == side: return x
-    to = (round(h*side/min(h,w)), round(w*side/min(h,w)))
-    return torch.cat([F.interpolate(p.float(), to, mode='bilinear', antialias=True, align_corners=False).round().clamp(0,255).to(torch.uint8) for p in x.split(chunk)])
-
-def _centre(x:Tensor, size:int)->Tensor:
-    "The middle square of pictures"
-    h,w = x.shape[-2:]; t,l = (h-size)//2, (w-size)//2
-    return x[..., t:t+size, l:l+size]
-
-def _stored_side(side:int, size:int, train:bool, augment:str)->int:
+def _stored_side(side:int, size:int, augment:str)->int:
     "Shorter side at which a picture is kept: `side` is its own, `size` the view's"
-    return min(side, round(1.2*size)) if train and augment == 'paper' else size
+    if augment in FRAMED: return frame_side(size)
+    return min(side, round(1.2*size)) if augment == 'paper' else size
+
+def _kept(x:Tensor, size:int, augment:str)->Tensor:
+    "Pictures of one shape as they are kept, uint8, (N, 3, h, w)"
+    if augment in FRAMED: return frame(x, size)
+    x = shrink(x, _stored_side(min(x.shape[-2:]), size, augment))
+    return x if augment == 'paper' else centre(x, size)
 
 # %% ../nbs/api/20_data.ipynb #80e28a51
 class Batch(NamedTuple):
-    "What a feed yields"
-    x:Tensor # Views, normalised, float, shape (B, 3, S, S)
-    y:Tensor # Class numbers, int64, shape (B,)
-    index:Tensor # pyright: ignore # Positions in the set, int64, shape (B,)
+    "What a feed yields: V views of B pictures"
+    x:Tensor # Views, normalised, float, shape (V·B, 3, S, S)
+    y:Tensor # Class numbers, int64, shape (V·B,)
+    index:Tensor # pyright: ignore # Positions in the set, int64, shape (V·B,)
+    view:Tensor|None=None # Number of the view that a row is, from 0, int64, shape (V·B,)
 
+# %% ../nbs/api/20_data.ipynb #8779c69c
+def _deal(items:int, hand:int, hands:int, *address:int)->list[list[int]]:
+    "Hands of different items from shuffled decks; what a new deck has in common with an unfinished hand goes to its end"
+    out,deck,decks = [],[],0
+    for _ in range(hands):
+        got,deck = deck[:hand],deck[hand:]
+        if len(got) < hand:
+            new = _order(items, *address, decks).tolist(); decks += 1
+            new = [i for i in new if i not in got] + got
+            got,deck = got + new[:hand-len(got)], new[hand-len(got):]
+        out.append(got)
+    return out
+
+def _balanced(labels:Tensor, classes:int, per_class:int, batches:int, *address:int)->Tensor:
+    "Positions in a set: `batches` times `classes` classes with `per_class` pictures of each"
+    by_label = labels.argsort(stable=True); names,counts = labels.unique(return_counts=True); members = by_label.split(counts.tolist())
+    turns = torch.tensor(_deal(len(names), classes, batches, *address, 0)).flatten()
+    hands = [iter(_deal(len(m), min(per_class,len(m)), t, *address, 1, n)) for m,n,t in zip(members, names.tolist(), turns.bincount(minlength=len(names)).tolist())]
+    return torch.cat([members[c][np.resize(next(hands[c]), per_class)] for c in turns.tolist()])
+
+# %% ../nbs/api/20_data.ipynb #8d2a5203
 class Feed:
     "Batches of one set: the order of epochs, and normalisation"
-    def __init__(self, s:ImageSet, batch_size:int, image_size:int, train:bool, augment:str, device, seed:int, rank:int, world:int, drop_last:bool, mean, std):
-        self.set,self.batch_size,self.image_size,self.train,self.augment = s,batch_size,image_size,train,augment if train else 'none'
+    def __init__(self, s:ImageSet, batch_size:int, image_size:int, train:bool, augment:str|tuple, device, seed:int, rank:int, world:int, drop_last:bool, mean, std, per_class:int=0, magnitude:int=9):
+        views = (augment,) if isinstance(augment, str) else tuple(augment)
+        self.kinds = views if train else ('plain' if views[0] in FRAMED else 'none',)
+        self.set,self.batch_size,self.image_size,self.train,self.augment = s,batch_size,image_size,train,self.kinds[0]
         self.device,self.seed,self.rank,self.world,self.drop_last = torch.device(device),seed,rank,world,drop_last
-        self.labels = s.labels.to(self.device)
+        self.per_class,self.magnitude,self.labels = per_class if train else 0,magnitude,s.labels.to(self.device)
         self._mean,self._scale = [torch.tensor(v, dtype=torch.float32, device=self.device).view(1,3,1,1) for v in ([255*m for m in mean], [1/(255*v) for v in std])]
 
     def __len__(self)->int:
         n,joint = len(self.set), self.batch_size*self.world
-        return n//joint if self.drop_last else -(-n//joint)
+        return n//joint if self.drop_last or self.per_class else -(-n//joint)
     def order(self, epoch:int)->Tensor:
         "Positions in the order of an epoch"
+        if self.per_class: return _balanced(self.set.labels, self.batch_size*self.world//self.per_class, self.per_class, len(self), 23, self.seed, epoch)
         return _order(len(self.set), 17, self.seed, epoch) if self.train else torch.arange(len(self.set))
     def rows(self, epoch:int, start:int=0)->list[Tensor]:
         "Positions of this process's batches, from step `start`"
         joint = self.order(epoch).split(self.batch_size*self.world)[start:len(self)]
         return [b.tensor_split(self.world)[self.rank] for b in joint]
-    def _draws(self, index:Tensor, epoch:int, draw:int)->Tensor: return addressed_uniform(19, self.seed, epoch, draw, index.numpy(), width=6)
     def _batch(self, x:Tensor, index:Tensor)->Batch:
-        index = index.to(self.device)
-        return Batch(x.sub(self._mean).mul_(self._scale), self.labels[index], index)
+        "All rows, from the views and the positions of the pictures"
+        view = torch.arange(len(self.kinds), device=self.device).repeat_interleave(len(index)); index = index.to(self.device).repeat(len(self.kinds))
+        return Batch(x.sub(self._mean).mul_(self._scale), self.labels[index], index, view)
+
+def _draws(seed:int, epoch:int, draw:int, index, view:int)->Tensor:
+    "Uniform random numbers of one view of some pictures, shape (B, 10)"
+    return addressed_uniform(19, seed, epoch, draw, index, *([view] if view else []), width=10)
+
+def _view(x:Tensor, augment:str, size:int, u:Tensor, magnitude:int)->Tensor:
+    "Views of pictures as they are kept, uint8 or float"
+    if augment in FRAMED: return framed_view(x, augment, size, u, magnitude)
+    if augment == 'paper': return resample(x.float(), view_maps(u.to(x.device), x.shape[3], x.shape[2]), size)
+    return x if augment == 'none' else torch.where((u[:,5] < .5).to(x.device)[:,None,None,None], x.flip(3), x)
 
 # %% ../nbs/api/20_data.ipynb #54ceb912
 class ResidentFeed(Feed):
     "All pictures on the device as uint8, augmented there in batches"
     def __init__(self, s:ImageSet, *args):
         super().__init__(s, *args)
-        self.pictures = _resident(s, self.image_size, self.train, self.augment).to(self.device)
+        self.pictures = _resident(s, self.image_size, self.augment).to(self.device)
     def fetch(self, index:Tensor, epoch:int=0, draw:int=0)->Batch:
-        "Any pictures, by position; the view depends on seed, epoch, position and draw"
-        index = torch.as_tensor(index, dtype=torch.long).cpu()
-        x = self.pictures[index.to(self.device)].float()
-        if self.augment != 'none':
-            u = self._draws(index, epoch, draw).to(self.device)
-            if self.augment == 'paper': x = _sample(x, view_maps(u, x.shape[3], x.shape[2]), self.image_size)
-            else: x = torch.where((u[:,5] < .5)[:,None,None,None], x.flip(3), x)
-        return self._batch(x, index)
+        "Any pictures, by position; a view depends on seed, epoch, position, draw and the view's number"
+        index = torch.as_tensor(index, dtype=torch.long).cpu(); kept = self.pictures[index.to(self.device)]
+        x = [_view(kept, k, self.image_size, _draws(self.seed, epoch, draw, index.numpy(), v), self.magnitude).float() for v,k in enumerate(self.kinds)]
+        return self._batch(torch.cat(x), index)
     def epoch(self, epoch:int, start:int=0)->Iterator[Batch]:
         "Batches of an epoch, from step `start`"
         for index in self.rows(epoch, start): yield self.fetch(index, epoch)
 
 # %% ../nbs/api/20_data.ipynb #667be543
-def _decode(path:str, size:int, train:bool, augment:str, square:int|None=None)->Tensor:
+def _decode(path:str, size:int, augment:str, square:int|None=None)->Tensor:
     "One picture as it is kept, uint8, (3, h, w); cut to a square of side `square` where that is given"
-    im = read_picture(path, _stored_side(1<<30, size, train, augment))
+    im = read_picture(path, _stored_side(1<<30, size, augment))
     x = torch.from_numpy(np.array(im)).permute(2,0,1)[None]
-    x = _shrink(x, square or _stored_side(min(x.shape[-2:]), size, train, augment))
-    return (x if square is None else _centre(x, square))[0]
+    if square is None or augment in FRAMED: return _kept(x, size, augment)[0]
+    return centre(shrink(x, square), square)[0]
 
-def _resident(s:ImageSet, size:int, train:bool, augment:str)->Tensor:
+def _resident(s:ImageSet, size:int, augment:str)->Tensor:
     "Pictures as they are kept on the device, uint8, (N, 3, h, w)"
-    if s.arrays is not None:
-        x = _shrink(s.arrays, _stored_side(min(s.arrays.shape[-2:]), size, train, augment))
-        return x if train and augment == 'paper' else _centre(x, size)
-    side = _stored_side(min(s.image(0).size), size, train, augment)
-    if side not in s._shrunk:
+    if s.arrays is not None: return _kept(s.arrays, size, augment)
+    side = _stored_side(min(s.image(0).size), size, augment); key = (side, augment in FRAMED)
+    if key not in s._shrunk:
         out = torch.empty(len(s), 3, side, side, dtype=torch.uint8)
-        def put(i): out[i] = _decode(s.file(i), size, train, augment, square=side)
+        def put(i): out[i] = _decode(s.file(i), size, augment, square=side)
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool: list(pool.map(put, range(len(s))))
-        s._shrunk[side] = out
-    return s._shrunk[side]
+        s._shrunk[key] = out
+    return s._shrunk[key]
 
 # %% ../nbs/api/20_data.ipynb #e6c3dd63
 class _Views(torch.utils.data.Dataset):
     "Views by (position, epoch, draw), made in a worker process, as uint8"
-    def __init__(self, feed:Feed): self.set,self.size,self.augment,self.train,self.seed = feed.set,feed.image_size,feed.augment,feed.train,feed.seed
+    def __init__(self, feed:Feed): self.set,self.size,self.kinds,self.seed,self.magnitude = feed.set,feed.image_size,feed.kinds,feed.seed,feed.magnitude
     def __len__(self)->int: return len(self.set)
     def __getitem__(self, key:tuple[int,int,int])->Tensor:
         i,epoch,draw = key
-        a = self.set.arrays
-        if a is None: x = _decode(self.set.file(i), self.size, self.train, self.augment)[None]
-        else: x = _shrink(a[i:i+1], _stored_side(min(a.shape[-2:]), self.size, self.train, self.augment))
-        u = addressed_uniform(19, self.seed, epoch, draw, i, width=6)
-        if self.augment == 'paper': return _sample(x.float(), view_maps(u, x.shape[3], x.shape[2]), self.size)[0].round().clamp(0,255).to(torch.uint8)
-        x = _centre(x, self.size)[0]
-        return x.flip(2) if self.augment == 'flip' and u[0,5] < .5 else x
+        a,augment = self.set.arrays,self.kinds[0]
+        x = _decode(self.set.file(i), self.size, augment)[None] if a is None else _kept(a[i:i+1], self.size, augment)
+        views = [_view(x, k, self.size, _draws(self.seed, epoch, draw, i, v), self.magnitude) for v,k in enumerate(self.kinds)]
+        return torch.cat([v.round().clamp(0,255).to(torch.uint8) for v in views])
+
+def _stack(views:list[Tensor])->Tensor:
+    "The views of B pictures, each (V, 3, S, S), as rows: all first views, then all second ones"
+    return torch.stack(views, 1).flatten(0,1)
 
 class LoaderFeed(Feed):
     "Pictures decoded and augmented one by one in worker processes"
     def __init__(self, s:ImageSet, *args, workers:int=0):
         super().__init__(s, *args)
         self.views,self.workers,self._plan = _Views(self), workers, []
-        self._loader = torch.utils.data.DataLoader(self.views, batch_sampler=self._plan, num_workers=workers, collate_fn=torch.stack,
+        self._loader = torch.utils.data.DataLoader(self.views, batch_sampler=self._plan, num_workers=workers, collate_fn=_stack,
             persistent_workers=workers > 0, pin_memory=self.device.type == 'cuda')
     def fetch(self, index:Tensor, epoch:int=0, draw:int=0)->Batch:
-        "Any pictures, by position; the view depends on seed, epoch, position and draw"
+        "Any pictures, by position; a view depends on seed, epoch, position, draw and the view's number"
         index = torch.as_tensor(index, dtype=torch.long).cpu()
-        with ThreadPoolExecutor(max(1, self.workers)) as pool: x = torch.stack(list(pool.map(lambda i: self.views[i,epoch,draw], index.tolist())))
+        with ThreadPoolExecutor(max(1, self.workers)) as pool: x = _stack(list(pool.map(lambda i: self.views[i,epoch,draw], index.tolist())))
         return self._batch(x.to(self.device).float(), index)
     def epoch(self, epoch:int, start:int=0)->Iterator[Batch]:
         "Batches of an epoch, from step `start`"
@@ -527,12 +529,29 @@ class LoaderFeed(Feed):
         for x,index in zip(self._loader, rows): yield self._batch(x.to(self.device, non_blocking=True).float(), index)
 
 # %% ../nbs/api/20_data.ipynb #511a418e
+def _check_views(augment:str, views, magnitude:int)->tuple[str,...]:
+    "The views of a feed, by name"
+    if isinstance(views, str): raise ValueError(f'views must be a tuple of names, got {views!r}; one view is augment={views!r}')
+    names = tuple(choose('augment', a, AUGMENTS) for a in ((augment,) if views is None else views))
+    if not names: raise ValueError('views must name at least one view')
+    if len(names) > 1 and (other := [n for n in names if n not in FRAMED]): raise ValueError(f"views in one batch must be of {', '.join(FRAMED)}, which are cut from one frame; got {other[0]!r}")
+    if not 0 <= magnitude <= 30: raise ValueError(f'magnitude must be from 0 to 30, got {magnitude}')
+    return names
+
+def _check_balance(s:ImageSet, batch_size:int, world:int, per_class:int)->int:
+    "Pictures of each class in a batch"
+    if per_class < 1 or batch_size%per_class: raise ValueError(f'a balanced batch holds per_class = {per_class} pictures of each of its classes, so batch_size must be a multiple of it, got {batch_size}')
+    have,want = len(s.labels.unique()), batch_size*world//per_class
+    if want > have: raise ValueError(f'a balanced batch of {batch_size} × {world} processes with {per_class} pictures of each class needs {want} classes, but only {have} have pictures; lower batch_size or raise per_class')
+    return per_class
+
+# %% ../nbs/api/20_data.ipynb #0485f709
 def make_feed(
     s:ImageSet, # Pictures and labels
     batch_size:int, # Pictures in a batch of one process
     image_size:int, # Side of a view, in pixels
     train:bool=True, # Shuffled and augmented, or in order and unchanged
-    augment:str='paper', # 'paper', 'flip' or 'none'
+    augment:str='paper', # 'paper', 'flip', 'none', 'plain', 'weak' or 'strong'
     device:str|torch.device='cpu', # Where batches shall be
     seed:int=0, # Seed of order and views
     workers:int=0, # Worker processes of a loader
@@ -543,17 +562,23 @@ def make_feed(
     mean:tuple=(0.485,0.456,0.406), # Of each channel, on the scale 0 to 1
     std:tuple=(0.229,0.224,0.225), # Likewise
     resident_limit:float=2e9, # Bytes
+    views:tuple|None=None, # Several views of each picture in a batch, as ('plain','weak','strong'), in place of `augment`
+    sampler:str='shuffle', # 'shuffle', or 'balanced': as many pictures of each class in a training batch
+    per_class:int=4, # So many, where balanced
+    magnitude:int=9, # Strength of strong views, from 0 to 30
 )->ResidentFeed|LoaderFeed: # Batches by epoch, or by position
     "Feed a set of pictures to a model"
-    choose('mode', mode, ['auto','resident','loader']); choose('augment', augment, AUGMENTS)
+    choose('mode', mode, ['auto','resident','loader']); choose('sampler', sampler, ['shuffle','balanced']); kinds = _check_views(augment, views, magnitude)
     if batch_size < 1: raise ValueError(f'batch_size must be 1 or more, got {batch_size}')
     if not 0 <= rank < world: raise ValueError(f'rank must be from 0 to world-1 = {world-1}, got {rank}')
     if not len(s): raise ValueError('the set has no pictures')
-    drop_last = train if drop_last is None else drop_last
+    per_class = _check_balance(s, batch_size, world, per_class) if train and sampler == 'balanced' else 0
+    drop_last = (train if drop_last is None else drop_last) or per_class > 0
     if drop_last and batch_size*world > len(s): raise ValueError(f'a batch of {batch_size} × {world} processes is larger than the set of {len(s)} pictures; lower batch_size')
-    side = round(1.2*image_size) if s.arrays is None else _stored_side(min(s.arrays.shape[-2:]), image_size, train, augment)
-    if mode == 'auto': mode = 'resident' if len(s)*3*side**2 <= resident_limit else 'loader'
-    args = (s, batch_size, image_size, train, augment, device, seed, rank, world, drop_last, mean, std)
+    args = (s, batch_size, image_size, train, kinds, device, seed, rank, world, drop_last, mean, std, per_class, magnitude)
+    kind = kinds[0] if kinds[0] in FRAMED or (train and s.arrays is not None) else 'none' if s.arrays is not None else 'paper'
+    kept = _stored_side(1<<30 if s.arrays is None else min(s.arrays.shape[-2:]), image_size, kind)
+    if mode == 'auto': mode = 'resident' if len(s)*3*kept**2 <= resident_limit else 'loader'
     return ResidentFeed(*args) if mode == 'resident' else LoaderFeed(*args, workers=workers)
 
 # %% ../nbs/api/20_data.ipynb #b888b298
