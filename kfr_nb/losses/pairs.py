@@ -38,78 +38,128 @@ def _number(name:str, value)->float:
     raise ValueError(f'{name} must be a finite number, got {value!r}')
 
 # %% ../../nbs/api/40_pairs.ipynb #0ade7c2c
-def _violations(sim:Tensor, pos:Tensor, neg:Tensor, margin:float)->tuple[Tensor,Tensor]:
-    "k_p at positives and c_n at negatives, each (B, B), zero elsewhere"
-    s = sim.detach(); least = s-margin                          # the negatives of a positive p shall stay below least[p]
-    n,p = torch.where(neg, s, -torch.inf).sort(1).values, torch.where(pos, least, torch.inf).sort(1).values
-    k,c = s.shape[1] - torch.searchsorted(n, least, right=True), torch.searchsorted(p, s)
-    return torch.where(pos, k, 0).to(s.dtype), torch.where(neg, c, 0).to(s.dtype)
+def _pair_margins(margins, labels:Tensor, share:float, like:Tensor, validate:bool)->list[Tensor]:
+    "M_a, M_p, M_n for a batch, as broadcast against (B, B); of a number γ, M_n is the `share`"
+    if not all(hasattr(margins, k) for k in ('sample','positive','negative')):
+        if not isinstance(margins, (int,float)) or not math.isfinite(margins):
+            raise ValueError(f'margins must be a finite number, or have the fields positive, negative and sample (see `losses.ahsml.Margins`), got {margins!r}')
+        return [torch.as_tensor(float(m), dtype=like.dtype, device=like.device) for m in (margins,margins,share*margins)]
+    C = len(margins.positive)
+    for k,shape in dict(sample=(C,), positive=(C,), negative=(C,C)).items():
+        if getattr(margins, k).shape != shape: raise ValueError(f'margins.{k} must have shape {shape}, got {tuple(getattr(margins, k).shape)}')
+    if validate: check_labels(labels, C)
+    a,p,n = (getattr(margins, k).detach().to(like.device) for k in ('sample','positive','negative'))
+    out = [m.to(like.dtype) for m in (a[labels][:,None], p[labels][:,None], n[labels[:,None],labels])]
+    if validate and not all(m.isfinite().all() for m in out): raise ValueError('margins have NaN or infinite values for classes of this batch')
+    return out
+
+# %% ../../nbs/api/40_pairs.ipynb #17ba0791
+def _views(augmented, sim:Tensor, validate:bool)->tuple[Tensor|None,Tensor]:
+    "Mask (B, B) of pairs that are views of one picture, and similarities (B, A) to further views"
+    B = len(sim); none = sim.new_zeros(B,0)
+    if augmented is None: return None, none
+    kind = (augmented.ndim, str(augmented.dtype).split('.')[1].rstrip('0123456789')) if isinstance(augmented, Tensor) and augmented.shape[:1] == (B,) else None
+    if kind in ((1,'int'),(1,'uint')): return _pairs(augmented)[0].to(sim.device), none
+    if kind == (2,'bool') and augmented.shape[1] == B:
+        return augmented.to(sim.device) & ~torch.eye(B, dtype=torch.bool, device=sim.device), none
+    if kind in ((2,'float'),(2,'bfloat')):
+        if validate: check_embeddings(augmented, 'augmented')
+        return sim.new_zeros(B, B, dtype=torch.bool), augmented.to(sim.dtype)
+    got = f'{augmented.dtype} of shape {tuple(augmented.shape)}' if isinstance(augmented, Tensor) else type(augmented).__name__
+    raise ValueError(f'augmented must be picture numbers ({B},), a bool mask ({B}, {B}) or float similarities ({B}, A), got {got}')
+
+# %% ../../nbs/api/40_pairs.ipynb #bd307a3e
+def _excess(sim:Tensor, labels:Tensor, margins, augmented, share:float, validate:bool)->tuple[Tensor,Tensor|None,Tensor,Tensor]:
+    "s − M and the masks of A, P and N, each (B, B + A); the mask of A is None where no views are told"
+    sim = _wide(sim); labels = _check_sim(sim, labels, validate).to(sim.device)
+    views,further = _views(augmented, sim, validate)
+    pos,neg = _pairs(labels)
+    a,p,n = _pair_margins(margins, labels, share, sim, validate)
+    if views is None: return sim - torch.where(pos, p, n), None, pos, neg
+    pos,neg = pos & ~views,neg & ~views
+    x = sim - torch.where(views, a, torch.where(pos, p, n))
+    if not further.shape[1]: return x, views, pos, neg
+    pos,neg = (F.pad(m, (0,further.shape[1])) for m in (pos,neg))
+    return torch.cat([x,further-a], 1), F.pad(views, (0,further.shape[1]), value=True), pos, neg
+
+# %% ../../nbs/api/40_pairs.ipynb #b3f0c7f6
+def _violations(x:Tensor, pos:Tensor, neg:Tensor)->tuple[Tensor,Tensor]:
+    "k_p at positives and c_n at negatives, shaped like `x`, zero elsewhere"
+    x = x.detach()
+    n,p = torch.where(neg, x, -torch.inf).sort(1).values, torch.where(pos, x, torch.inf).sort(1).values
+    k,c = x.shape[1] - torch.searchsorted(n, x, right=True), torch.searchsorted(p, x)
+    return torch.where(pos, k, 0).to(x.dtype), torch.where(neg, c, 0).to(x.dtype)
 
 def _any_of(mask:Tensor, generator:torch.Generator|None)->Tensor:
     "For each row a column where `mask` holds, all with the same probability (0 where it never holds)"
     where = mask.device if generator is None else generator.device
     return torch.rand(mask.shape, generator=generator, device=where).to(mask.device).masked_fill(~mask, -1).argmax(1)
 
-# %% ../../nbs/api/40_pairs.ipynb #b1d57811
+# %% ../../nbs/api/40_pairs.ipynb #91032ad7
 def triplet_loss(
     sim:Tensor, # Similarities, shape (B, B)
     labels:Tensor, # Class indices, shape (B,)
-    margins:float=0.5, # Margin γ
+    margins=0.5, # γ (M_p = M_a = γ, M_n = 0), or margins by class: `Margins`
+    augmented:Tensor|None=None, # Views of one picture: picture numbers (B,), bool mask (B, B), or similarities (B, A) to further views
     triplets:str='all', # 'all' of the batch, or for each anchor one 'random' positive and negative
     generator:torch.Generator|None=None, # For the random draws
     reduction:str='mean', # 'mean' over triplets, 'sum', or 'none': values per anchor whose mean is the loss
     validate:bool=True, # Check the inputs
 )->Tensor: # The loss; 0 where the batch has no triplet
-    "Mean of [s_an − s_ap + margin]₊ over triplets (AHSML, Eq. 1)"
-    labels = _check_sim(sim, labels, validate); margin = _number('margins', margins); choose('triplets', triplets, ('all','random'))
-    pos,neg = _pairs(labels)
+    "Mean of [(s_an − M_n) − (s_ap − M_p)]₊ over triplets (AHSML, Eq. 1 and Triplet*)"
+    choose('triplets', triplets, ('all','random'))
+    x,views,pos,neg = _excess(sim, labels, margins, augmented, 0., validate)
+    if views is not None: pos = pos | views
     if triplets == 'all':
-        k,c = _violations(sim, pos, neg, margin)
-        hinge = ((c-k)*sim).sum(1) + margin*k.sum(1); count = pos.sum(1)*neg.sum(1)
+        k,c = _violations(x, pos, neg)
+        hinge = ((c-k)*x).sum(1); count = pos.sum(1)*neg.sum(1)
     else:
-        p,n = (sim.gather(1, _any_of(m, generator)[:,None])[:,0] for m in (pos,neg))
-        count = (pos.any(1) & neg.any(1)).long(); hinge = F.relu(n-p+margin)*count
+        p,n = (x.gather(1, _any_of(m, generator)[:,None])[:,0] for m in (pos,neg))
+        count = (pos.any(1) & neg.any(1)).long(); hinge = F.relu(n-p)*count
     if reduction == 'sum': return hinge.sum()
-    return _reduce(hinge*len(sim)/count.sum().clamp_min(1), reduction)
+    return _reduce(hinge*len(x)/count.sum().clamp_min(1), reduction)
 
-# %% ../../nbs/api/40_pairs.ipynb #1574bddb
+# %% ../../nbs/api/40_pairs.ipynb #887309d0
 def _log_sum(x:Tensor, mask:Tensor)->Tensor:
-    "log Σ exp(x) over the mask, shape (B,), with a gradient of 0 in rows where the mask is empty"
+    "log Σ exp(x) over the mask, shape (B,); 0, with a gradient of 0, in rows where the mask is empty"
     some = mask.any(1, keepdim=True)
-    out = torch.where(mask | ~some, x, -torch.inf).logsumexp(1)
-    return torch.where(some[:,0], out, -torch.inf)
+    return torch.where(some[:,0], torch.where(mask | ~some, x, -torch.inf).logsumexp(1), 0)
 
 def lifted_structure_loss(
     sim:Tensor, # Similarities, shape (B, B)
     labels:Tensor, # Class indices, shape (B,)
-    margins:float=0.5, # Margin γ
+    margins=0.5, # γ (M_p = M_a = γ, M_n = 0), or margins by class: `Margins`
+    augmented:Tensor|None=None, # Views of one picture, as in `triplet_loss`
     reduction:str='mean', # 'mean' over anchors, 'sum' (the paper's), or 'none'
     validate:bool=True, # Check the inputs
 )->Tensor: # The loss
-    "Mean of [log Σ_P e^(γ−s) + log Σ_N e^s]₊ over anchors (AHSML, Eq. 2, which sums)"
-    labels = _check_sim(sim, labels, validate); margin = _number('margins', margins)
-    pos,neg = _pairs(labels)
-    both = pos.any(1) & neg.any(1)
-    hinge = F.relu(_log_sum(margin-sim, pos | ~both[:,None]) + _log_sum(sim, neg | ~both[:,None]))
-    return _reduce(torch.where(both, hinge, 0), reduction)
+    "Mean of [log Σ_A e^(M_a−s) + log Σ_P e^(M_p−s) + log Σ_N e^(s−M_n)]₊ over anchors (AHSML, Eq. 2, which sums, and Lifted*)"
+    x,views,pos,neg = _excess(sim, labels, margins, augmented, 0., validate)
+    total = _log_sum(-x, pos) + _log_sum(x, neg); near = pos.any(1)
+    if views is not None: total = total + _log_sum(-x, views); near = near | views.any(1)
+    return _reduce(torch.where(near & neg.any(1), F.relu(total), 0), reduction)
 
-# %% ../../nbs/api/40_pairs.ipynb #91032ad7
+# %% ../../nbs/api/40_pairs.ipynb #63266754
 def multi_similarity_loss(
     sim:Tensor, # Similarities, shape (B, B)
     labels:Tensor, # Class indices, shape (B,)
-    margins:float=0.5, # Margin γ
+    margins=0.5, # γ (M_a = M_p = M_n = γ), or margins by class: `Margins`
+    augmented:Tensor|None=None, # Views of one picture, as in `triplet_loss`
     positive_scale:float=2.0, # ϱ, sharpness over the positives
     negative_scale:float=40.0, # σ, sharpness over the negatives
+    sample_scale:float=2.0, # ρ, sharpness over the views
     reduction:str='mean', # 'mean' over anchors, 'sum', or 'none'
     validate:bool=True, # Check the inputs
 )->Tensor: # The loss
-    "Soft count of positives below and negatives above the margin (AHSML, Eq. 3)"
-    labels = _check_sim(sim, labels, validate); margin = _number('margins', margins)
-    def side(x, mask): return F.pad(torch.where(mask, x, -torch.inf), (1,0)).logsumexp(1)     # the padded 0 is the 1 in the logarithm
-    pos,neg = _pairs(labels)
-    return _reduce(side(positive_scale*(margin-sim), pos)/positive_scale + side(negative_scale*(sim-margin), neg)/negative_scale, reduction)
+    "Soft count of views and positives below and of negatives above their margins (AHSML, Eq. 3 and 11)"
+    for name,v in dict(positive_scale=positive_scale, negative_scale=negative_scale, sample_scale=sample_scale).items():
+        if not _number(name, v) > 0: raise ValueError(f'{name} must be positive, got {v}')
+    def side(x, mask, scale): return F.pad(torch.where(mask, scale*x, -torch.inf), (1,0)).logsumexp(1)/scale     # the padded 0 is the 1 in the logarithm
+    x,views,pos,neg = _excess(sim, labels, margins, augmented, 1., validate)
+    total = side(-x, pos, positive_scale) + side(x, neg, negative_scale)
+    return _reduce(total if views is None else total + side(-x, views, sample_scale), reduction)
 
-# %% ../../nbs/api/40_pairs.ipynb #f6e1126c
+# %% ../../nbs/api/40_pairs.ipynb #5b384ce3
 def _pair_distance(z:Tensor, distance:str, normalize:str|None)->Tensor:
     "All pairwise distances, shape (B, B)"
     choose('distance', distance, ('l1','l2'))
@@ -117,7 +167,7 @@ def _pair_distance(z:Tensor, distance:str, normalize:str|None)->Tensor:
     if distance == 'l1': return pairwise_l1(z)/z.shape[1]
     return torch.cdist(z, z, compute_mode='donot_use_mm_for_euclid_dist')/math.sqrt(z.shape[1])     # differences, not products: exact for close pairs
 
-# %% ../../nbs/api/40_pairs.ipynb #0a57cb53
+# %% ../../nbs/api/40_pairs.ipynb #761f22b2
 def contrastive_loss(
     z:Tensor, # Embeddings, shape (B, d)
     labels:Tensor, # Class indices, shape (B,)
@@ -143,7 +193,7 @@ def contrastive_loss(
     counts = (pos.sum(),neg.sum()) if balanced else [(pos | neg).sum()]*2
     return _reduce(sum(t.sum(1)*len(z)/n.clamp_min(1) for t,n in zip(terms,counts)), reduction)
 
-# %% ../../nbs/api/40_pairs.ipynb #cb7a1d77
+# %% ../../nbs/api/40_pairs.ipynb #e1822db4
 def distance_triplet_loss(
     z:Tensor, # Embeddings, shape (B, d)
     labels:Tensor, # Class indices, shape (B,)
@@ -157,9 +207,9 @@ def distance_triplet_loss(
 )->Tensor: # The loss; 0 where the batch has no triplet
     "Mean of [d_ap − d_an + margin]₊ over triplets of embeddings"
     if validate: labels = check_labels(labels, length=len(check_embeddings(z)))
-    return triplet_loss(-_pair_distance(z, distance, normalize), labels, margin, triplets, generator, reduction, validate=False)
+    return triplet_loss(-_pair_distance(z, distance, normalize), labels, margin, triplets=triplets, generator=generator, reduction=reduction, validate=False)
 
-# %% ../../nbs/api/40_pairs.ipynb #af3e1334
+# %% ../../nbs/api/40_pairs.ipynb #c5b76da3
 def info_nce_loss(
     z1:Tensor, # Embeddings of one view, shape (B, d)
     z2:Tensor, # Embeddings of the other view of the same pictures, shape (B, d)
@@ -180,7 +230,7 @@ def info_nce_loss(
         rows = F.cross_entropy(s, torch.cat([i+len(i),i]), reduction='none').chunk(2)
     return _reduce(sum(rows)/2, reduction)
 
-# %% ../../nbs/api/40_pairs.ipynb #fb644351
+# %% ../../nbs/api/40_pairs.ipynb #667be543
 def _attract(v:Tensor, rank_decay:float, eps:float)->Tensor:
     "Rank-weighted −log cosine to the other pictures, mean for each, shape (B,)"
     n = len(v)
