@@ -382,6 +382,101 @@ _TARS = ('ILSVRC2012_devkit_t12.tar.gz','ILSVRC2012_img_train.tar','ILSVRC2012_i
 DATASETS['imagenet1k'] = Source(_open_imagenet, 'ImageNet-1K (ILSVRC 2012), 1,000 classes', 224, needs=('train',), folders=('imagenet1k','imagenet','ILSVRC2012'),
     get=f"get {', '.join(_TARS)} from image-net.org (it needs an account), put them there, then: kfr data get imagenet1k")
 
+# %% ../nbs/api/20_data.ipynb #33888471
+def _listing(path:Path, columns:int)->dict[int,list[str]]:
+    "Rows of a list by their first column, a number"
+    rows = _rows(path, columns)
+    if bad := [r for r in rows if not r[0].isdigit()]: raise ValueError(f'{path}: expected a number first, got {bad[0]}')
+    return {int(r[0]): r[1:] for r in rows}
+
+def _require_files(name:str, place:Path, wanted:list[str])->None:
+    if missing := [f for f in wanted if not (place/f).exists()]: raise FileNotFoundError(f"{name}: {', '.join(missing)} not found in {place.absolute()}; {DATASETS[name].get}")
+
+def _require_pictures(name:str, files:list[str])->None:
+    here = {f: set(os.listdir(f)) if os.path.isdir(f) else set() for f in {os.path.dirname(f) for f in files}}
+    if missing := [f for f in files if os.path.basename(f) not in here[os.path.dirname(f)]]:
+        raise FileNotFoundError(f'{name}: {len(missing)} of {len(files)} pictures are not there, first {missing[0]}; {DATASETS[name].get}')
+
+# %% ../nbs/api/20_data.ipynb #a41a497c
+_CUB = dict(files=('images.txt',2), labels=('image_class_labels.txt',2), classes=('classes.txt',2), trained=('train_test_split.txt',2), boxes=('bounding_boxes.txt',5))
+
+def _open_cub(root, split_seed, image_size):
+    place = _place('cub200', root); _require_files('cub200', place, ['images', *(f for f,_ in _CUB.values())])
+    l = {k: _listing(place/f, n) for k,(f,n) in _CUB.items()}
+    for k in ('labels','trained','boxes'):
+        if apart := set(l['files']) ^ set(l[k]): raise ValueError(f"{place}: picture {min(apart)} is in only one of images.txt and {_CUB[k][0]}")
+    folders = set(os.listdir(place/'images')); there = [c for c in sorted(l['classes']) if l['classes'][c][0] in folders]; number = {c: i for i,c in enumerate(there)}
+    ids = [i for i in sorted(l['files']) if int(l['labels'][i][0]) in number]
+    files = [str(place/'images'/l['files'][i][0]) for i in ids]; _require_pictures('cub200', files)
+    corner,size = torch.tensor([[float(v) for v in l['boxes'][i]] for i in ids]).view(-1,2,2).unbind(1)
+    s = ImageSet(torch.tensor([number[int(l['labels'][i][0])] for i in ids]), files=files, boxes=torch.cat([corner, corner+size], 1))
+    test = torch.tensor([l['trained'][i][0] == '0' for i in ids]); parts = [s.subset(m.nonzero().flatten()) for m in (~test,test)]
+    note = dict(note=f'a part: {len(there)} of 200 classes') if len(there) < 200 else {}
+    return DataSet('cub200', [l['classes'][c][0] for c in there], *parts, image_size, tree_name='cub200', splits=dict(kind='as published', **note))
+DATASETS['cub200'] = Source(_open_cub, 'Caltech-UCSD Birds-200-2011: 11,788 pictures of 200 kinds of birds, with boxes', 224, needs=('image_class_labels.txt',),
+    url='https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz', checksum='97eceeb196236b17998738112f37df78',
+    folders=('CUB_200_2011','cub200','cub200/CUB_200_2011'), get='fetch it with: kfr data get cub200; or unpack CUB_200_2011.tgz from data.caltech.edu/records/65de6-vp158 there')
+
+# %% ../nbs/api/20_data.ipynb #772423d0
+def _cars_mat(path:Path, key:str='annotations')->np.ndarray:
+    from scipy.io import loadmat
+    try: return np.atleast_1d(loadmat(path, squeeze_me=True)[key])
+    except Exception as e: raise ValueError(f'cannot read {key!r} from {path} ({type(e).__name__}: {e})') from e
+
+def _cars_set(rows:np.ndarray, folder:Path, key:str)->ImageSet:
+    "Pictures, labels from 0, and boxes that end one past the last pixel"
+    files = [str(folder/str(r[key])) for r in rows]; _require_pictures('cars196', files)
+    boxes = torch.tensor([[float(r[k]) for k in ('bbox_x1','bbox_y1','bbox_x2','bbox_y2')] for r in rows]).view(-1,4) - torch.tensor([1.,1,0,0])
+    return ImageSet(torch.tensor([int(r['class'])-1 for r in rows]), files=files, boxes=boxes)
+
+def _cars_folders(place:Path, seed:int, image_size:int)->DataSet:
+    if (place/'train').is_dir(): return _open_folder(place, seed, image_size, path=place)
+    found = _class_folders(place); s = _listed(found, list(found), place); names = {}
+    if (place/'classes.csv').exists():
+        with open(place/'classes.csv', newline='') as f: names = {f"{int(r['label']):03d}": r['name'] for r in csv.DictReader(f)}
+    return _cut('cars196', [names.get(c, c) for c in found], s, image_size, seed, 0.2)
+
+# %% ../nbs/api/20_data.ipynb #d26f80cb
+def _cars_devkit(place:Path, seed:int, image_size:int)->DataSet:
+    if (place/'cars_annos.mat').exists():
+        rows,classes = _cars_mat(place/'cars_annos.mat'), _cars_mat(place/'cars_annos.mat', 'class_names')
+        parts = [_cars_set(rows[rows['test'].astype(int) == k], place, 'relative_im_path') for k in (0,1)]
+        return DataSet('cars196', [str(c) for c in classes], *parts, image_size, splits=dict(kind='as published'))
+    _require_files('cars196', place, ['devkit/cars_meta.mat', 'cars_train'])
+    classes = [str(c) for c in _cars_mat(place/'devkit/cars_meta.mat', 'class_names')]
+    train = _cars_set(_cars_mat(place/'devkit/cars_train_annos.mat'), place/'cars_train', 'fname')
+    labelled = [p for p in (place/'devkit/cars_test_annos_withlabels.mat', place/'cars_test_annos_withlabels.mat') if p.exists()]
+    if not (labelled and (place/'cars_test').is_dir()): return _cut('cars196', classes, train, image_size, seed, 0.2)
+    return DataSet('cars196', classes, train, _cars_set(_cars_mat(labelled[0]), place/'cars_test', 'fname'), image_size, splits=dict(kind='as published'))
+
+def _open_cars(root, split_seed, image_size):
+    place = _place('cars196', root)
+    ds = (_cars_devkit if any((place/f).exists() for f in ('cars_annos.mat','devkit/cars_train_annos.mat')) else _cars_folders)(place, split_seed, image_size)
+    n = len(ds.train) + len(ds.test) + len(ds.valid or []); check_labels(torch.cat([ds.train.labels, ds.test.labels]), ds.num_classes)
+    note = dict(note=f'a part: {n:,} of 16,185 pictures') if n < 16_185 else {}
+    return replace(ds, name='cars196', splits=dict(ds.splits, **note))
+DATASETS['cars196'] = Source(_open_cars, 'Stanford Cars: 16,185 pictures of 196 models, with boxes in the original layouts', 224,
+    needs=('devkit/cars_train_annos.mat','cars_annos.mat','000','AM General Hummer SUV 2000','train/AM General Hummer SUV 2000'), folders=('cars196','stanford_cars','cars','CARS196'),
+    get='its original site is gone, so there is no download: put a copy there, as devkit/ (with cars_test_annos_withlabels.mat), cars_train/ and cars_test/, or as one folder of pictures for each class')
+
+# %% ../nbs/api/20_data.ipynb #37fc1e6d
+def _open_sop(root, split_seed, image_size):
+    place = _place('sop', root); _require_files('sop', place, ['Ebay_train.txt','Ebay_test.txt'])
+    rows = {}
+    for k in ('train','test'):
+        path = place/f'Ebay_{k}.txt'; head,*rows[k] = _rows(path, 4) or [[]]
+        if head != ['image_id','class_id','super_class_id','path']: raise ValueError(f"{path} must begin with the line 'image_id class_id super_class_id path', got {head or 'an empty file'}")
+    names = {k: {int(r[1]): f"{r[3].split('/')[0].removesuffix('_final')}/{int(r[1]):05d}" for r in rows[k]} for k in rows}
+    if shared := set(names['train']) & set(names['test']): raise ValueError(f'{place}: class {min(shared)} is in both Ebay_train.txt and Ebay_test.txt')
+    ids = [*sorted(names['train']), *sorted(names['test'])]; number = {c: i for i,c in enumerate(ids)}
+    _require_pictures('sop', [str(place/r[3]) for k in rows for r in rows[k]])
+    parts = [ImageSet(torch.tensor([number[int(r[1])] for r in rows[k]]), files=[str(place/r[3]) for r in rows[k]]) for k in rows]
+    n = sum(map(len, parts)); note = dict(note=f'a part: {n:,} of 120,053 pictures') if n < 120_053 else {}
+    return DataSet('sop', [(names['train'] | names['test'])[c] for c in ids], *parts, image_size, splits=dict(kind='as published', **note), unseen=list(range(len(names['train']), len(ids))))
+DATASETS['sop'] = Source(_open_sop, 'Stanford Online Products: 120,053 pictures of 22,634 articles', 224, needs=('Ebay_train.txt',), disjoint=True,
+    url='http://ftp.cs.stanford.edu/cs/cvgl/Stanford_Online_Products.zip', checksum='7f73d41a2f44250d4779881525aea32e', folders=('Stanford_Online_Products','sop','sop/Stanford_Online_Products'),
+    get='fetch it with: kfr data get sop; or unpack Stanford_Online_Products.zip from cvgl.stanford.edu/projects/lifted_struct there')
+
 # %% ../nbs/api/20_data.ipynb #1d8ca5d8
 _all_ = ['AUGMENTS', 'view_maps']
 
@@ -602,6 +697,11 @@ def _get_imagenet(place:Path)->None:
         for split in ('train','val'): ImageNet(place, split)
     except RuntimeError as e: raise ValueError(f'imagenet1k: an archive in {place} is not the published one: {e}') from e
 
+def _whole(name:str, root)->DataSet:
+    "All of a data set, in the way in which it can be opened"
+    source = DATASETS.get(name.partition(':')[0])
+    return load_dataset(name, root, labels='disjoint' if source and source.disjoint else 'all')
+
 def get_dataset(
     name:str, # A name in `DATASETS`
     root:str|Path|None=None, # Data folder
@@ -609,12 +709,12 @@ def get_dataset(
 )->DataSet: # The data set, opened
     "Fetch a data set, check and unpack it; what is there already is left alone"
     source = DATASETS[choose('data set', name, [n for n in DATASETS if n not in ('folder','npz')])]; root = data_root(root)
-    try: return load_dataset(name, root)
+    try: return _whole(name, root)
     except FileNotFoundError:
         if name == 'imagenet1k': _get_imagenet(root)
         elif not source.url: raise
         else: unpack(download(source.url, root/source.url.rsplit('/',1)[1], source.checksum, progress=progress), root)
-    return load_dataset(name, root)
+    return _whole(name, root)
 
 # %% ../nbs/api/20_data.ipynb #1352246e
 def _problems(s:ImageSet, workers:int)->list[str]:
@@ -628,8 +728,9 @@ def check_dataset(
     root:str|Path|None=None, # Data folder
 )->dict: # Sizes, and a list of what is wrong: empty where all is well
     "Open a data set and read every picture of it"
-    ds = load_dataset(name, root); parts = {k: s for k,s in dict(train=ds.train, valid=ds.valid, test=ds.test).items() if s is not None}
+    ds = _whole(name, root); parts = {k: s for k,s in dict(train=ds.train, valid=ds.valid, test=ds.test).items() if s is not None}
     problems = [p for s in parts.values() for p in _problems(s, min(8, os.cpu_count() or 1))]
     for k,s in parts.items():
-        if empty := (s.labels.bincount(minlength=ds.num_classes) == 0).nonzero().flatten().tolist(): problems.append(f'{len(empty)} classes have no picture in {k}, first {ds.classes[empty[0]]!r}')
+        names = ds.other_classes.get(k, ds.classes); empty = (s.labels.bincount(minlength=len(names)) == 0).nonzero().flatten().tolist()
+        if empty: problems.append(f'{len(empty)} classes have no picture in {k}, first {names[empty[0]]!r}')
     return dict(name=name, classes=ds.num_classes, **{k: len(s) for k,s in parts.items()}, splits=ds.splits, problems=problems)
