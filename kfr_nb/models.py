@@ -341,7 +341,7 @@ def _check_head(num_classes, embedding_dim, dropout):
     if not 0 <= dropout < 1: raise ValueError(f'dropout must be in [0, 1), got {dropout!r}')
 
 # %% ../nbs/api/60_models.ipynb #35e995c1
-def _stay(layer:nn.Module, mode:bool=True)->nn.Module: return nn.Module.train(layer, False)
+def _stay(layer:nn.Module, mode:bool=True)->Any: return nn.Module.train(layer, False)
 
 def freeze_batchnorm(
     model:nn.Module, # Changed in place: the backbone of an `ImageModel`, or all of another module
@@ -352,5 +352,5 @@ def freeze_batchnorm(
     for m in layers:
         m.requires_grad_(False).eval()
         m.train = functools.partial(_stay, m)                                 # also in a deep copy, and in a pickle
-    model.frozen_batchnorm:Any = len(layers)
+    model.frozen_batchnorm = len(layers) # type: ignore
     return model

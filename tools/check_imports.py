@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = 'kfr_nb'
-LAYERS = [['core'], ['tree', 'geometry', 'fetch', 'shapes', 'views'], ['knowledge', 'noise', 'data'], ['losses', 'metrics', 'localization', 'models'],
+LAYERS = [['core'], ['tree', 'geometry', 'fetch', 'shapes', 'views'], ['knowledge', 'noise', 'data'], ['losses', 'metrics', 'localization', 'bn_inception', 'models'],
           ['train'], ['study'], ['bench', 'cli']]
 WITHIN = {'losses'}                                # packages whose modules may import one another
 DRAWS = 'viz'                                      # takes arrays, tables and trees: sees these layers and itself only
