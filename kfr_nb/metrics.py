@@ -8,29 +8,24 @@ from typing import Callable, Iterator
 import torch
 from torch import Tensor
 from .core import choose, check_embeddings, check_labels
-from .geometry import pairwise_cosine_similarity, pairwise_latent_distance
+from .geometry import SIMILARITIES, Similarity
 
 # %% auto #0
-__all__ = ['SIMILARITIES', 'answerable', 'top1', 'recall_at_k', 'map_at_r', 'hierarchical_precision_at_k',
-           'mean_average_hierarchical_precision', 'hierarchical_distance_at_k', 'mistake_severity', 'tree_correlation']
+__all__ = ['answerable', 'top1', 'recall_at_k', 'map_at_r', 'hierarchical_precision_at_k', 'mean_average_hierarchical_precision',
+           'hierarchical_distance_at_k', 'mistake_severity', 'tree_correlation']
 
 # %% ../nbs/api/50_metrics.ipynb #c1dfd96e
-def _l2(a, b):
-    origin = b.mean(0)                       # distances by matrix product lose digits far from the origin
-    return -torch.cdist(a-origin, b-origin)
-def _l1(a, b): return -pairwise_latent_distance(a, b)
+def _against(
+    similarity, # A key of `SIMILARITIES`, a `Similarity`, or a function (n, d), (m, d) -> (n, m)
+    gallery:Tensor, # (m, d)
+    tau:float, # Curvature, for the hyperbolic ones
+)->Callable: # queries (n, d) -> (n, m)
+    "Similarities to a gallery; what depends on the gallery alone is made once"
+    if isinstance(similarity, str): similarity = SIMILARITIES[choose('similarity', similarity, SIMILARITIES)]
+    if isinstance(similarity, Similarity): return similarity.against(gallery, tau)
+    return lambda q: similarity(q, gallery).clone()               # a function of the user's may hand out a table of its own
 
-SIMILARITIES = {
-    'cosine': pairwise_cosine_similarity,
-    'l2': _l2, # minus the Euclidean distance
-    'l1': _l1, # minus KFR's latent distance: the mean absolute difference of standardised features
-}
-
-# %% ../nbs/api/50_metrics.ipynb #b1d57811
-def _similarity(similarity)->Callable:
-    return similarity if callable(similarity) else SIMILARITIES[choose('similarity', similarity, SIMILARITIES)]
-
-# %% ../nbs/api/50_metrics.ipynb #bd307a3e
+# %% ../nbs/api/50_metrics.ipynb #0ade7c2c
 _BLOCK = 2**23  # Similarities held at once
 
 def _exact(device)->torch.dtype: return torch.float32 if torch.device(device).type == 'mps' else torch.float64    # MPS has no float64
@@ -48,21 +43,19 @@ def _sets(z, labels, gallery, gallery_labels)->tuple:
     if zg.shape[1] != zq.shape[1]: raise ValueError(f'queries have {zq.shape[1]} features but the gallery has {zg.shape[1]}')
     return zq, yq, zg.to(zq), yg.to(zq.device), False
 
-# %% ../nbs/api/50_metrics.ipynb #fa35e192
-def _blocks(zq, zg, itself, similarity, keep=None)->Iterator[tuple[Tensor,Tensor]]:
+# %% ../nbs/api/50_metrics.ipynb #b1d57811
+def _blocks(zq, zg, itself, similarity, keep=None, tau=1.)->Iterator[tuple[Tensor,Tensor]]:
     "Rows of queries and their similarities to the gallery, a block at a time; a query's own is minus infinity"
-    f = _similarity(similarity)
+    f = _against(similarity, zg, tau)
     rows = torch.arange(len(zq), device=zq.device) if keep is None else keep.nonzero().flatten()
     for r in rows.split(max(1, _BLOCK//max(1, len(zg)))):
-        s = f(zq[r], zg)
+        s = f(zq[r])
         if s.shape != (len(r),len(zg)): raise ValueError(f'the similarity gave shape {tuple(s.shape)} for {len(r)} queries and a gallery of {len(zg)}')
         if s.isnan().any(): raise ValueError(f'the similarity gave NaN for query {r[s.isnan().any(1)][0].item()}')
-        if itself:
-            s = s.clone() if callable(similarity) else s            # a function of the user's may hand out a table of its own
-            s[torch.arange(len(r), device=r.device), r] = -torch.inf
+        if itself: s[torch.arange(len(r), device=r.device), r] = -torch.inf
         yield r, s
 
-# %% ../nbs/api/50_metrics.ipynb #0716d970
+# %% ../nbs/api/50_metrics.ipynb #bd307a3e
 def answerable(
     labels:Tensor, # Labels of the queries, shape (N,)
     gallery_labels:Tensor|None=None, # Labels of the gallery; without it the queries rank each other
@@ -78,7 +71,7 @@ def _relevant(yq, yg, itself)->Tensor:
     n = int(max(yq.max(), yg.max()))+1 if len(yq) and len(yg) else 1
     return torch.bincount(yg, minlength=n)[yq] - int(itself)
 
-# %% ../nbs/api/50_metrics.ipynb #b3f0c7f6
+# %% ../nbs/api/50_metrics.ipynb #f1abd670
 def _usable(yq, yg, itself)->tuple[Tensor,Tensor]:
     "R of each query and which are answerable; an error if none is"
     if not len(yq) or not len(yg): raise ValueError('there are no pictures to rank')
@@ -92,7 +85,7 @@ def _check_ks(ks)->tuple:
     if bad or not ks: raise ValueError(f'k must be a whole number of at least 1, got {bad[0] if bad else ks!r}')
     return ks
 
-# %% ../nbs/api/50_metrics.ipynb #12c6fc06
+# %% ../nbs/api/50_metrics.ipynb #9e6a55b6
 def top1(
     logits:Tensor, # Class scores, shape (N, C)
     labels:Tensor, # Class indices, shape (N,)
@@ -103,7 +96,7 @@ def top1(
     own = logits.detach().gather(1, y[:,None])
     return ((logits.detach() >= own).sum(1) == 1).sum().item()/len(y)
 
-# %% ../nbs/api/50_metrics.ipynb #f6e1126c
+# %% ../nbs/api/50_metrics.ipynb #472b07b9
 def recall_at_k(
     z:Tensor, # Embeddings of the queries, shape (N, d)
     labels:Tensor, # Their classes, shape (N,)
@@ -111,20 +104,21 @@ def recall_at_k(
     similarity='cosine', # A key of `SIMILARITIES`, or a function (n, d), (m, d) -> (n, m), greater is nearer
     gallery:Tensor|None=None, # Embeddings to search, shape (M, d); the queries themselves by default, each without itself
     gallery_labels:Tensor|None=None, # Their classes, shape (M,)
+    tau:float=1.0, # Curvature, for the hyperbolic similarities
 )->dict: # {K: fraction of the answerable queries}
     "Is one of the K nearest of the same class? Ties count against; queries without a relevant picture are left out"
     ks = _check_ks(ks)
     zq,yq,zg,yg,itself = _sets(z, labels, gallery, gallery_labels)
     _,keep = _usable(yq, yg, itself)
     before = []                                                   # pictures of other classes in front of the first relevant one
-    for r,s in _blocks(zq, zg, itself, similarity, keep):
+    for r,s in _blocks(zq, zg, itself, similarity, keep, tau):
         same = yq[r][:,None] == yg
         nearest = s.masked_fill(~same, -torch.inf).amax(1, keepdim=True)
         before.append(((s >= nearest) & ~same).sum(1))
     before = torch.cat(before)
     return {k: (before < k).sum().item()/len(before) for k in ks}
 
-# %% ../nbs/api/50_metrics.ipynb #b6692ea5
+# %% ../nbs/api/50_metrics.ipynb #7719a1c7
 def _worst_order(values, gains)->Tensor:
     "`gains` in the order of falling `values`, the smaller gain first among equal values"
     low = gains.argsort(dim=1, stable=True)
@@ -146,26 +140,27 @@ def _top_gains(
         top[tied] = _worst_order(s[tied], gain(tied, everything))[:,:k]
     return top
 
-# %% ../nbs/api/50_metrics.ipynb #fc074d50
+# %% ../nbs/api/50_metrics.ipynb #cb4e5208
 def map_at_r(
     z:Tensor, # Embeddings of the queries, shape (N, d)
     labels:Tensor, # Their classes, shape (N,)
     similarity='cosine', # A key of `SIMILARITIES`, or a function (n, d), (m, d) -> (n, m), greater is nearer
     gallery:Tensor|None=None, # Embeddings to search, shape (M, d); the queries themselves by default, each without itself
     gallery_labels:Tensor|None=None, # Their classes, shape (M,)
+    tau:float=1.0, # Curvature, for the hyperbolic similarities
 )->float: # Mean over the answerable queries
     "Mean average precision over the first R places, R the number of relevant pictures; ties count against"
     zq,yq,zg,yg,itself = _sets(z, labels, gallery, gallery_labels)
     R,keep = _usable(yq, yg, itself)
     places = torch.arange(1, int(R.max())+1, device=zq.device)
     total = 0.
-    for r,s in _blocks(zq, zg, itself, similarity, keep):
+    for r,s in _blocks(zq, zg, itself, similarity, keep, tau):
         hit = _top_gains(s, lambda rows,columns: (yg[columns] == yq[r][rows][:,None]).to(_exact(s.device)), len(places))
         hit = hit*(places <= R[r][:,None])
         total += ((hit.cumsum(1)/places*hit).sum(1)/R[r]).sum().item()
     return total/int(keep.sum())
 
-# %% ../nbs/api/50_metrics.ipynb #0286dd55
+# %% ../nbs/api/50_metrics.ipynb #ca3512f4
 def _check_classes(
     D:Tensor, # Class distances or similarities
     name:str, # 'D' or 'H'
@@ -182,7 +177,7 @@ def _check_classes(
     if name == 'H' and (D > D.diagonal()[:,None]).any(): raise ValueError('H must be a similarity: no class may be more like another than like itself')
     return D
 
-# %% ../nbs/api/50_metrics.ipynb #fe2ef495
+# %% ../nbs/api/50_metrics.ipynb #92cfceb3
 def _best_sums(H, yg, k, itself)->Tensor:
     "The greatest sums of the first 1..k similarities, for a query of each class, shape (C, k)"
     C = len(H)
@@ -192,8 +187,8 @@ def _best_sums(H, yg, k, itself)->Tensor:
     place = torch.arange(k, device=H.device).expand(C, k).contiguous()
     return values.gather(1, torch.searchsorted(ends.contiguous(), place, right=True).clamp_max(C-1)).cumsum(1)
 
-# %% ../nbs/api/50_metrics.ipynb #64e095fe
-def _hierarchical_precision(z, labels, H, k, similarity, gallery, gallery_labels)->Tensor:
+# %% ../nbs/api/50_metrics.ipynb #98fbc42f
+def _hierarchical_precision(z, labels, H, k, similarity, gallery, gallery_labels, tau)->Tensor:
     "HP@1 .. HP@k, each the mean over the queries"
     zq,yq,zg,yg,itself = _sets(z, labels, gallery, gallery_labels)
     H = _check_classes(H, 'H', zq.device); check_labels(yq, len(H)); check_labels(yg, len(H))
@@ -204,13 +199,13 @@ def _hierarchical_precision(z, labels, H, k, similarity, gallery, gallery_labels
     keep = best[yq,-1] > 0
     if not keep.any(): raise ValueError('no query has any similarity to the gallery')
     total = torch.zeros(k, dtype=H.dtype, device=zq.device)
-    for r,s in _blocks(zq, zg, itself, similarity, keep):
+    for r,s in _blocks(zq, zg, itself, similarity, keep, tau):
         got = _top_gains(s, lambda rows,columns: H[yq[r][rows][:,None], yg[columns]], k).cumsum(1)
         ratio = got/best[yq[r]].clamp_min(torch.finfo(H.dtype).tiny)
         total += ratio.sum(0)
     return total/int(keep.sum())
 
-# %% ../nbs/api/50_metrics.ipynb #2e01e174
+# %% ../nbs/api/50_metrics.ipynb #fb644351
 def hierarchical_precision_at_k(
     z:Tensor, # Embeddings of the queries, shape (N, d)
     labels:Tensor, # Their classes, shape (N,)
@@ -219,15 +214,16 @@ def hierarchical_precision_at_k(
     similarity='cosine', # A key of `SIMILARITIES`, or a function (n, d), (m, d) -> (n, m), greater is nearer
     gallery:Tensor|None=None, # Embeddings to search, shape (M, d); the queries themselves by default, each without itself
     gallery_labels:Tensor|None=None, # Their classes, shape (M,)
+    tau:float=1.0, # Curvature, for the hyperbolic similarities
 )->dict: # {k: mean over the queries}
     "How similar are the classes of the k nearest, relative to the best that the gallery allows? Ties count against"
     ks = _check_ks(ks)
     others = len(z)-1 if gallery is None else len(gallery)
     if max(ks) > others: raise ValueError(f'k={max(ks)} but there are only {others} pictures to retrieve')
-    curve = _hierarchical_precision(z, labels, H, max(ks), similarity, gallery, gallery_labels)
+    curve = _hierarchical_precision(z, labels, H, max(ks), similarity, gallery, gallery_labels, tau)
     return {k: curve[k-1].item() for k in ks}
 
-# %% ../nbs/api/50_metrics.ipynb #54ceb912
+# %% ../nbs/api/50_metrics.ipynb #a9334987
 def mean_average_hierarchical_precision(
     z:Tensor, # Embeddings of the queries, shape (N, d)
     labels:Tensor, # Their classes, shape (N,)
@@ -236,12 +232,13 @@ def mean_average_hierarchical_precision(
     similarity='cosine', # A key of `SIMILARITIES`, or a function (n, d), (m, d) -> (n, m), greater is nearer
     gallery:Tensor|None=None, # Embeddings to search, shape (M, d); the queries themselves by default, each without itself
     gallery_labels:Tensor|None=None, # Their classes, shape (M,)
+    tau:float=1.0, # Curvature, for the hyperbolic similarities
 )->float: # mAHP@K
     "Mean of the hierarchical precision at 1, 2, ..., K"
     if k is not None: _check_ks(k)
-    return _hierarchical_precision(z, labels, H, k, similarity, gallery, gallery_labels).mean().item()
+    return _hierarchical_precision(z, labels, H, k, similarity, gallery, gallery_labels, tau).mean().item()
 
-# %% ../nbs/api/50_metrics.ipynb #6c1e671f
+# %% ../nbs/api/50_metrics.ipynb #9109c85a
 def _ranked_distances(logits, labels, D, k)->tuple[Tensor,Tensor]:
     "Distances from the true class to the k classes that score highest, (N, k), ties in the worst order; and the labels"
     check_embeddings(logits, 'logits'); y = check_labels(labels, logits.shape[1], len(logits)).to(logits.device)
@@ -252,7 +249,7 @@ def _ranked_distances(logits, labels, D, k)->tuple[Tensor,Tensor]:
     return torch.cat([-_top_gains(l, lambda rows,columns: -D[t[rows][:,None], columns], k)
                       for l,t in zip(logits.detach().split(max(1, _BLOCK//len(D))), y.split(max(1, _BLOCK//len(D))))]), y
 
-# %% ../nbs/api/50_metrics.ipynb #511a418e
+# %% ../nbs/api/50_metrics.ipynb #667be543
 def hierarchical_distance_at_k(
     logits:Tensor, # Class scores, shape (N, C)
     labels:Tensor, # Class indices, shape (N,)
@@ -280,7 +277,7 @@ def mistake_severity(
         wrong = (predictions.detach() >= own).sum(1) > 1                # as in `top1`
     return d[wrong].mean().item()
 
-# %% ../nbs/api/50_metrics.ipynb #b4c96d80
+# %% ../nbs/api/50_metrics.ipynb #c66c6517
 def _ranks(v:Tensor)->Tensor:
     "Ranks from 1, equal values sharing their mean rank, as float64"
     _,inverse,counts = torch.unique(v, return_inverse=True, return_counts=True)
@@ -292,7 +289,7 @@ def _spearman(a:Tensor, b:Tensor)->float:
     scale = (a.norm()*b.norm()).item()
     return (a@b).item()/scale if scale > 0 else float('nan')
 
-# %% ../nbs/api/50_metrics.ipynb #b7103ca2
+# %% ../nbs/api/50_metrics.ipynb #59129aac
 def tree_correlation(
     z:Tensor, # Embeddings, shape (N, d)
     labels:Tensor, # Class indices, shape (N,)
@@ -302,6 +299,7 @@ def tree_correlation(
     within:bool=False, # Count pairs of one class too ('pairs' only)?
     limit:int=1500, # At most so many pictures, drawn without replacement; 'pairs' only
     seed:int=0, # Of that draw
+    tau:float=1.0, # Curvature, for the hyperbolic similarities
 )->float: # In [-1, 1]; NaN where either side is constant
     "Spearman's rank correlation of latent with class distances"
     z,y,_,_,_ = _sets(z, labels, None, None)
@@ -315,6 +313,6 @@ def tree_correlation(
     i,j = torch.triu_indices(len(z), len(z), 1, device=z.device)
     pair = torch.ones_like(i, dtype=torch.bool) if within else y[i] != y[j]
     if not pair.any(): raise ValueError(f'there is no pair of pictures of two classes: the labels hold {len(y.unique())} class')
-    s = torch.cat([s.cpu() for _,s in _blocks(z, z, False, similarity)])
+    s = torch.cat([s.cpu() for _,s in _blocks(z, z, False, similarity, tau=tau)])
     i,j = i[pair],j[pair]
     return _spearman(-s[i.cpu(), j.cpu()], D[y[i], y[j]])
