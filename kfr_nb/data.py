@@ -210,8 +210,7 @@ def _keep(ds:DataSet, labels:str, fraction:float|None, source:Source, valid_frac
     made = dict(ds.splits, labels=labels, valid_fraction=valid_fraction)
     if labels == 'disjoint': return _disjoint(ds, _unseen(ds, fraction), source.merge, valid_fraction, seed, dict(made, unseen_fraction=fraction))
     if labels != 'all':
-        unseen = _unseen(ds, fraction)
-        ds = _part(ds, unseen if labels == 'unseen' else [c for c in range(ds.num_classes) if c not in set(unseen)])
+        unseen = set(_unseen(ds, fraction)); ds = _part(ds, [c for c in range(ds.num_classes) if (c in unseen) == (labels == 'unseen')])
     if not valid_fraction: return replace(ds, splits=made)
     a,b = stratified_split(ds.train.labels, valid_fraction, seed)
     return replace(ds, train=ds.train.subset(a), valid=ds.train.subset(b), splits=made)
@@ -219,11 +218,11 @@ def _keep(ds:DataSet, labels:str, fraction:float|None, source:Source, valid_frac
 # %% ../nbs/api/20_data.ipynb #0007759a
 def _disjoint(ds:DataSet, unseen:list[int], merge:bool, valid_fraction:float, seed:int, made:dict)->DataSet:
     "Train on some classes, validate and test on others"
-    seen = [c for c in range(ds.num_classes) if c not in set(unseen)]; held = []
+    out,held = set(unseen),[]; seen = [c for c in range(ds.num_classes) if c not in out]
     if valid_fraction:
         n = round(valid_fraction*len(seen))
         if not (0 < valid_fraction < 1 and 0 < n < len(seen)): raise ValueError(f'valid_fraction must leave a class on either side of {len(seen)} training classes, got {valid_fraction}')
-        held = sorted(seen[i] for i in _order(len(seen), 23, seed)[:n].tolist()); seen = [c for c in seen if c not in set(held)]
+        order = _order(len(seen), 23, seed).tolist(); seen,held = [sorted(seen[i] for i in part) for part in (order[n:],order[:n])]
     known = _join([s for s in (ds.train,ds.valid,ds.test) if s is not None]) if merge else ds.train
     names = dict(test=[ds.classes[c] for c in unseen], **dict(valid=[ds.classes[c] for c in held]) if held else {})
     made = dict(made, kind='by class', seed=seed, **{f'{k}_classes': fingerprint(v) for k,v in names.items()})
@@ -410,9 +409,9 @@ def _open_cub(root, split_seed, image_size):
     files = [str(place/'images'/l['files'][i][0]) for i in ids]; _require_pictures('cub200', files)
     corner,size = torch.tensor([[float(v) for v in l['boxes'][i]] for i in ids]).view(-1,2,2).unbind(1)
     s = ImageSet(torch.tensor([number[int(l['labels'][i][0])] for i in ids]), files=files, boxes=torch.cat([corner, corner+size], 1))
-    test = torch.tensor([l['trained'][i][0] == '0' for i in ids]); parts = [s.subset(m.nonzero().flatten()) for m in (~test,test)]
+    test = torch.tensor([l['trained'][i][0] == '0' for i in ids]); train,test = [s.subset(m.nonzero().flatten()) for m in (~test,test)]
     note = dict(note=f'a part: {len(there)} of 200 classes') if len(there) < 200 else {}
-    return DataSet('cub200', [l['classes'][c][0] for c in there], *parts, image_size, tree_name='cub200', splits=dict(kind='as published', **note))
+    return DataSet('cub200', [l['classes'][c][0] for c in there], train, test, image_size, tree_name='cub200', splits=dict(kind='as published', **note))
 DATASETS['cub200'] = Source(_open_cub, 'Caltech-UCSD Birds-200-2011: 11,788 pictures of 200 kinds of birds, with boxes', 224, needs=('image_class_labels.txt',),
     url='https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz', checksum='97eceeb196236b17998738112f37df78',
     folders=('CUB_200_2011','cub200','cub200/CUB_200_2011'), get='fetch it with: kfr data get cub200; or unpack CUB_200_2011.tgz from data.caltech.edu/records/65de6-vp158 there')
@@ -440,8 +439,8 @@ def _cars_folders(place:Path, seed:int, image_size:int)->DataSet:
 def _cars_devkit(place:Path, seed:int, image_size:int)->DataSet:
     if (place/'cars_annos.mat').exists():
         rows,classes = _cars_mat(place/'cars_annos.mat'), _cars_mat(place/'cars_annos.mat', 'class_names')
-        parts = [_cars_set(rows[rows['test'].astype(int) == k], place, 'relative_im_path') for k in (0,1)]
-        return DataSet('cars196', [str(c) for c in classes], *parts, image_size, splits=dict(kind='as published'))
+        train,test = [_cars_set(rows[rows['test'].astype(int) == k], place, 'relative_im_path') for k in (0,1)]
+        return DataSet('cars196', [str(c) for c in classes], train, test, image_size, splits=dict(kind='as published'))
     _require_files('cars196', place, ['devkit/cars_meta.mat', 'cars_train'])
     classes = [str(c) for c in _cars_mat(place/'devkit/cars_meta.mat', 'class_names')]
     train = _cars_set(_cars_mat(place/'devkit/cars_train_annos.mat'), place/'cars_train', 'fname')
@@ -469,10 +468,10 @@ def _open_sop(root, split_seed, image_size):
     names = {k: {int(r[1]): f"{r[3].split('/')[0].removesuffix('_final')}/{int(r[1]):05d}" for r in rows[k]} for k in rows}
     if shared := set(names['train']) & set(names['test']): raise ValueError(f'{place}: class {min(shared)} is in both Ebay_train.txt and Ebay_test.txt')
     ids = [*sorted(names['train']), *sorted(names['test'])]; number = {c: i for i,c in enumerate(ids)}
-    _require_pictures('sop', [str(place/r[3]) for k in rows for r in rows[k]])
-    parts = [ImageSet(torch.tensor([number[int(r[1])] for r in rows[k]]), files=[str(place/r[3]) for r in rows[k]]) for k in rows]
-    n = sum(map(len, parts)); note = dict(note=f'a part: {n:,} of 120,053 pictures') if n < 120_053 else {}
-    return DataSet('sop', [(names['train'] | names['test'])[c] for c in ids], *parts, image_size, splits=dict(kind='as published', **note), unseen=list(range(len(names['train']), len(ids))))
+    train,test = [ImageSet(torch.tensor([number[int(r[1])] for r in rows[k]]), files=[os.path.join(place, r[3]) for r in rows[k]]) for k in rows]
+    _require_pictures('sop', [f for s in (train,test) for f in s.files or []]); n = len(train) + len(test); note = dict(note=f'a part: {n:,} of 120,053 pictures') if n < 120_053 else {}
+    joint = names['train'] | names['test']
+    return DataSet('sop', [joint[c] for c in ids], train, test, image_size, splits=dict(kind='as published', **note), unseen=list(range(len(names['train']), len(ids))))
 DATASETS['sop'] = Source(_open_sop, 'Stanford Online Products: 120,053 pictures of 22,634 articles', 224, needs=('Ebay_train.txt',), disjoint=True,
     url='http://ftp.cs.stanford.edu/cs/cvgl/Stanford_Online_Products.zip', checksum='7f73d41a2f44250d4779881525aea32e', folders=('Stanford_Online_Products','sop','sop/Stanford_Online_Products'),
     get='fetch it with: kfr data get sop; or unpack Stanford_Online_Products.zip from cvgl.stanford.edu/projects/lifted_struct there')
