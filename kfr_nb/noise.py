@@ -9,6 +9,7 @@ import numpy as np, torch
 from torch import Tensor
 from torch.nn import functional as F
 from .core import check_embeddings, check_labels, choose
+from .geometry import SIMILARITIES, Similarity, similarity_function
 from .shapes import addressed_uniform
 
 # %% auto #0
@@ -124,16 +125,12 @@ def _pairwise_means(similarity:Callable, z:Tensor, labels:Tensor, counts:Tensor)
         yield r, sums / counts.clamp_min(1), own / (counts[labels[r]]-1)
 
 # %% ../nbs/api/25_noise.ipynb #63266754
-def _function(similarity, tau:float)->Callable:
-    "A pairwise similarity, by name or as given"
-    return similarity if callable(similarity) else choose('similarity', similarity, ['cosine'])
-
 def label_suspicion(
     z:Tensor, # Embeddings of the training pictures, shape (N, d)
     labels:Tensor, # Their labels, shape (N,)
     num_classes:int|None=None, # Number of classes; where None, the greatest label plus one
-    similarity:str|Callable='cosine', # 'cosine', or a function (n, d), (m, d) -> (n, m); greater is nearer
-    tau:float=1., # Curvature, for similarities that have one
+    similarity:str|Similarity|Callable='cosine', # A name, an object or a function, as `similarity_function` takes them; best the one that was trained
+    tau:float=1., # Curvature, for the hyperbolic ones
 )->dict[str,Tensor]: # 'score', 'own', 'other', shape (N,), and 'nearest', the nearest other class, int64
     "How much embeddings contradict labels: similarity to the nearest other class minus that to the own"
     z = check_embeddings(z).detach(); z = z if z.dtype == torch.float64 else z.float()
@@ -141,7 +138,8 @@ def label_suspicion(
     counts = labels.bincount(minlength=num_classes or 0)
     if (counts > 0).sum() < 2: raise ValueError('all labels are of one class: there is no other that a picture could be nearer to')
     if counts.max() < 2: raise ValueError('every class has one picture: no label can be compared with others of its class')
-    blocks = _cosine_means(z, labels, counts) if similarity == 'cosine' else _pairwise_means(_function(similarity, tau), z, labels, counts)
+    cosine = similarity in ('cosine', SIMILARITIES['cosine'])
+    blocks = _cosine_means(z, labels, counts) if cosine else _pairwise_means(similarity_function(similarity, tau), z, labels, counts)
     out = {k: z.new_empty(len(z)) for k in ('own','other')} | dict(nearest=labels.new_empty(len(z)))
     for r,means,own in blocks:
         means = means.masked_fill(counts == 0, -torch.inf).scatter(1, labels[r,None], -torch.inf)
