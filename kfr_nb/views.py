@@ -10,8 +10,9 @@ from torch import Tensor
 from .core import choose
 
 # %% auto #0
-__all__ = ['AUGMENTS', 'FRAMED', 'CROP_AREA', 'CROP_RATIO', 'TURN', 'OPERATIONS', 'GREY', 'VIEW_WIDTH', 'view_maps', 'resample',
-           'shrink', 'centre', 'frame_side', 'frame', 'crop_flip', 'apply_operation', 'rand_augment', 'framed_view']
+__all__ = ['AUGMENTS', 'FRAMED', 'CROP_AREA', 'CROP_RATIO', 'TURN', 'OPERATIONS', 'MOVES', 'GREY', 'VIEW_WIDTH', 'view_maps',
+           'resample', 'shrink', 'centre', 'frame_side', 'frame', 'crop_flip', 'move_maps', 'move', 'apply_operation',
+           'draw_operations', 'rand_augment', 'framed_view']
 
 # %% ../nbs/api/18_views.ipynb #ac3478d6
 AUGMENTS = ('paper','flip','none','plain','weak','strong')
@@ -99,12 +100,45 @@ def crop_flip(
     return torch.where((u[:,5] < .5)[:,None,None,None], x.flip(3), x)
 
 # %% ../nbs/api/18_views.ipynb #d435a6cd
-OPERATIONS = dict(identity=(0.,False), autocontrast=(0.,False), equalize=(0.,False), rotate=(30.,True), solarize=(1.,False), colour=(0.9,True),
-                  posterize=(4.,False), contrast=(0.9,True), brightness=(0.9,True), sharpness=(0.9,True), shear_x=(0.3,True), shear_y=(0.3,True),
+OPERATIONS = dict(identity=(0.,False), autocontrast=(0.,False), equalize=(0.,False), posterize=(4.,False), solarize=(1.,False), colour=(0.9,True), contrast=(0.9,True),
+                  brightness=(0.9,True), sharpness=(0.9,True), rotate=(30.,True), shear_x=(0.3,True), shear_y=(0.3,True),
                   translate_x=(150/331,True), translate_y=(150/331,True))    # amount at full strength, and whether it has a sign
-GREY = 128.                                                                # what a moved picture leaves behind
+MOVES = ('rotate','shear_x','shear_y','translate_x','translate_y')         # operations that move pixels
+GREY = 128.                                                                # what they leave where the picture has gone
 
 # %% ../nbs/api/18_views.ipynb #f6e1126c
+def move_maps(
+    kind:Tensor, # Positions in `MOVES`, shape (B,)
+    amount:Tensor, # Degrees, slopes or shares of the side, with sign, shape (B,)
+    width:int, # Width of the pictures, in pixels
+    height:int, # Height
+)->Tensor: # Maps between squares as of `view_maps`, shape (B, 2, 3)
+    "Rotation, shear or translation of each picture"
+    turn,shear_x,shear_y,x,y = [amount*(kind == k) for k in range(5)]
+    c,s = turn.deg2rad().cos(), turn.deg2rad().sin()
+    across = torch.stack([c, (shear_x-s)*height/width, shear_x*height/width - 2*(x*width).trunc()/width], 1)
+    down = torch.stack([(s+shear_y)*width/height, c, shear_y*width/height - 2*(y*height).trunc()/height], 1)
+    return torch.stack([across,down], 1)
+
+def move(
+    x:Tensor, # Pictures, uint8, shape (B, 3, H, W)
+    maps:Tensor, # As of `move_maps`, shape (B, 2, 3)
+    pixels:int=1<<16, # About so many at a time, to stay in the processor's cache
+)->Tensor: # Moved pictures on grey, uint8
+    "Pictures resampled through a map of their own"
+    across,down = [(2*torch.arange(n, device=x.device)+1)/n-1 for n in (x.shape[3],x.shape[2])]; out = []
+    n = max(1, pixels//(len(across)*len(down)))
+    for p,m in zip(x.split(n), maps.to(x.device).split(n)):
+        rows = (m[:,:,1,None]*down + m[:,:,2:]).transpose(1,2)[:,:,None]
+        out.append(F.grid_sample(p-GREY, torch.addcmul(rows, m[:,None,None,:,0], across[:,None]), align_corners=False).add_(GREY).round_().to(torch.uint8))
+    return torch.cat(out)
+
+# %% ../nbs/api/18_views.ipynb #0a57cb53
+def _moved(x:Tensor, drawn:list)->Tensor:
+    "Pictures moved by the name and strength of each"
+    kind,amount = torch.tensor([MOVES.index(n) for n,_ in drawn]), torch.tensor([OPERATIONS[n][0]*s for n,s in drawn])
+    return move(x, move_maps(kind, amount, x.shape[3], x.shape[2]))
+
 def apply_operation(
     x:Tensor, # Pictures, uint8, shape (B, 3, H, W)
     name:str, # One of `OPERATIONS`
@@ -113,33 +147,42 @@ def apply_operation(
     "One operation of RandAugment, of one strength for a whole batch"
     from torchvision.transforms.v2 import functional as tv
     amount = strength*OPERATIONS[choose('operation', name, OPERATIONS)][0]
-    if name in ('identity','autocontrast','equalize'): return x if name == 'identity' else getattr(tv, name)(x)
+    if name in MOVES: return _moved(x, [(name,strength)]*len(x))
     if name == 'posterize': return tv.posterize(x, round(8-amount))
     if name == 'solarize': return tv.solarize(x, 255*(1-amount))
-    if name in ('colour','contrast','brightness','sharpness'): return getattr(tv, f"adjust_{name.replace('colour','saturation')}")(x, 1+amount)
-    kw = dict(interpolation=tv.InterpolationMode.BILINEAR, fill=[GREY]*3)
-    if name == 'rotate': return tv.rotate(x, amount, **kw)
-    along = [amount,0.] if name.endswith('x') else [0.,amount]
-    if name.startswith('shear'): return tv.affine(x, 0., [0,0], 1., [math.degrees(math.atan(a)) for a in along], center=[0.,0.], **kw)
-    return tv.affine(x, 0., [int(a*n) for a,n in zip(along, (x.shape[3],x.shape[2]))], 1., [0.,0.], **kw)
+    if name == 'identity': return x
+    return getattr(tv, name)(x) if name in ('autocontrast','equalize') else getattr(tv, f"adjust_{name.replace('colour','saturation')}")(x, 1+amount)
 
-# %% ../nbs/api/18_views.ipynb #bc33ea4e
+# %% ../nbs/api/18_views.ipynb #5b384ce3
+def draw_operations(
+    u:Tensor, # Uniform random numbers, shape (B, 2)
+    magnitude:int=9, # Strength, from 0 to 30
+)->list[tuple[str,float]]: # Name and strength of an operation for each row
+    "What RandAugment does to each picture"
+    names = list(OPERATIONS)
+    drawn = [(names[int(a*len(names))], b < .5) for a,b in u.tolist()]
+    return [(n, (-1 if back and OPERATIONS[n][1] else 1)*magnitude/30) for n,back in drawn]
+
+# %% ../nbs/api/18_views.ipynb #af3e1334
 def rand_augment(
     x:Tensor, # Pictures, uint8, shape (B, 3, H, W)
     u:Tensor, # Uniform random numbers, shape (B, 2·number) or more, on the CPU
     number:int=2, # Operations for each picture
     magnitude:int=9, # Their strength, from 0 to 30
 )->Tensor: # Changed pictures, uint8
-    "RandAugment of a batch: pictures with the same operation go together"
-    names = list(OPERATIONS); signed = torch.tensor([s for _,s in OPERATIONS.values()])
+    "RandAugment of a batch: pictures with the same operation go together, all moves in one"
+    if not 0 <= magnitude <= 30: raise ValueError(f'magnitude must be from 0 to 30, got {magnitude}')
     for k in range(number):
-        op = (u[:,2*k]*len(names)).long(); key,order = (2*op + ((u[:,2*k+1] < .5) & signed[op])).sort(stable=True)
-        kinds,counts = key.unique_consecutive(return_counts=True); order = order.to(x.device)
-        parts = [apply_operation(p, names[a//2], (-1)**(a%2)*magnitude/30) for a,p in zip(kinds.tolist(), x[order].split(counts.tolist()))]
+        drawn = draw_operations(u[:,2*k:2*k+2], magnitude); groups = {}
+        for i,(name,strength) in enumerate(drawn): groups.setdefault('move' if name in MOVES else (name,strength), []).append(i)
+        order = torch.tensor([i for rows in groups.values() for i in rows], dtype=torch.long, device=x.device); parts = [x[:0]]
+        for (key,rows),p in zip(groups.items(), x[order].split([len(r) for r in groups.values()])):
+            if key != 'move': parts.append(apply_operation(p, *key))
+            else: parts.append(_moved(p, [drawn[i] for i in rows]))
         x = torch.empty_like(x).index_copy_(0, order, torch.cat(parts))
     return x
 
-# %% ../nbs/api/18_views.ipynb #63266754
+# %% ../nbs/api/18_views.ipynb #64e095fe
 VIEW_WIDTH = 6                                          # numbers that the geometry of a view takes; strong views take two more for each operation
 
 def framed_view(
