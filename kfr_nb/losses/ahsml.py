@@ -14,7 +14,7 @@ from ..core import check_embeddings, check_labels, choose
 from ..geometry import _wide, pairwise_cosine_similarity
 
 # %% auto #0
-__all__ = ['class_similarity', 'class_extremes', 'Margins', 'dynamic_margins']
+__all__ = ['class_similarity', 'class_extremes', 'Margins', 'dynamic_margins', 'ClassSimilarity']
 
 # %% ../../nbs/api/44_ahsml.ipynb #c1dfd96e
 def _double(device)->torch.dtype: return torch.float32 if torch.device(device).type == 'mps' else torch.float64     # MPS has no float64
@@ -235,3 +235,129 @@ def dynamic_margins(
     if sample.shape != own.shape: raise ValueError(f'extremes are of {len(sample)} classes, S is of {len(own)}')
     positive = gamma + _spread(own.clone(), spread)
     return Margins(positive.nan_to_num_(nan=gamma), _between(S, spread, shift).neg_().add_(below).nan_to_num_(nan=below), sample.nan_to_num(nan=gamma))
+
+# %% ../../nbs/api/44_ahsml.ipynb #c5b76da3
+class ClassSimilarity:
+    "Similarity of classes from batches: of all that was fed, or of running class means"
+    def __init__(self,
+        num_classes:int, # C
+        similarity='cosine', # As in `class_similarity`
+        tau:float=1.0, # Curvature, for the hyperbolic similarities
+        momentum:float|None=None, # None: exact over all that was fed; in [0, 1): share of the old class means that stays
+        keep_samples:bool|None=None, # Exact form: hold the samples, for `extremes`; None: only where the similarity needs them anyway
+    ):
+        if momentum is not None and not 0 <= momentum < 1: raise ValueError(f'momentum must be in [0, 1), or None for the exact form, got {momentum}')
+        self.num_classes,self.kind,self.tau,self.momentum = num_classes,similarity,tau,momentum
+        self.f,self.cosine = _similarity(similarity, tau)
+        if keep_samples is False and not self.cosine and momentum is None: raise ValueError('only the cosine similarity factorises; any other needs the samples: keep_samples=True, or a momentum')
+        self.keep = momentum is None and (not self.cosine if keep_samples is None else keep_samples)
+        self.reset()
+
+    def reset(self)->None:
+        "Forget everything"
+        C,self._kept,self.dtype = self.num_classes,[],torch.float32
+        self._state = dict(counts=torch.zeros(C, dtype=torch.int64))
+        if self.momentum is not None: self._state |= dict(mean=torch.zeros(C,0)) | {k: torch.full((C,), torch.nan) for k in ('within','least','greatest')}
+        elif self.cosine: self._state |= dict(sums=torch.zeros(C,0), squares=torch.zeros(C))
+
+    def _room(self, k:str, z:Tensor)->None:
+        "The tensor by class and feature has the features of the batch"
+        if not self._state[k].shape[1]: self._state[k] = torch.zeros(self.num_classes, z.shape[1])
+        if self._state[k].shape[1] != z.shape[1]: raise ValueError(f'a batch of {z.shape[1]} features after batches of {self._state[k].shape[1]}')
+
+# %% ../../nbs/api/44_ahsml.ipynb #80e28a51
+@patch
+def update(self:ClassSimilarity,
+    z:Tensor, # Embeddings, shape (B, d), one view of each picture
+    labels:Tensor, # Class indices, shape (B,)
+    validate:bool=True, # Check the inputs
+)->ClassSimilarity:
+    "Take in a batch"
+    if validate: labels = check_labels(labels, self.num_classes, len(check_embeddings(z)))
+    z = _wide(z.detach()); labels = labels.long().to(z.device); self.dtype = z.dtype
+    if not len(z): return self
+    for k in ('sums','mean'):
+        if k in self._state: self._room(k, z)
+    wide = dict(sums=_double(z.device), squares=_double(z.device), counts=torch.int64)
+    self._state = {k: v.to(z.device, wide.get(k, z.dtype)) for k,v in self._state.items()}
+    self._move(z, labels)
+    if 'sums' in self._state:
+        for k,v in zip(('sums','squares'), _unit_sums(z, labels, self.num_classes)): self._state[k] += v
+    if self.keep: self._kept.append((z,labels))
+    self._state['counts'] += torch.bincount(labels, minlength=self.num_classes)
+    return self
+
+@patch
+def _move(self:ClassSimilarity, z:Tensor, labels:Tensor)->None:
+    "Running form: the classes of the batch go towards what it shows"
+    if self.momentum is None: return
+    order = labels.argsort(stable=True); z = z[order]
+    classes,y,n = labels[order].unique(return_inverse=True, return_counts=True); s = self._state
+    def blend(old, new): return torch.where(old.isnan(), new, torch.where(new.isnan(), old, self.momentum*old+(1-self.momentum)*new))
+    old = s['mean'][classes].masked_fill(s['counts'][classes,None] == 0, torch.nan)
+    u = F.normalize(z, dim=1) if self.cosine else z
+    s['mean'][classes] = blend(old, torch.zeros_like(old).index_add_(0, y, u)/n[:,None])
+    for k,v in zip(('within','least','greatest'), _in_class(z, y, n, self.f)): s[k][classes] = blend(s[k][classes], v)
+
+# %% ../../nbs/api/44_ahsml.ipynb #8effee40
+@patch
+def similarity(self:ClassSimilarity,
+    missing:str|None=None, # A class not seen: 'raise' (default of the exact form) or 'nan' (default of the running form)
+)->Tensor: # S, shape (C, C)
+    "Similarity of classes so far"
+    s = self._state; missing = missing or ('raise' if self.momentum is None else 'nan'); _check_classes(s['counts'], missing)
+    if self.keep and not self.cosine: return class_similarity(*self._samples(), self.num_classes, self.kind, tau=self.tau, missing=missing)
+    if self.momentum is None: S = _from_sums(s['sums'], s['squares'], s['counts'], self.dtype)
+    else:
+        S = s['mean'] @ s['mean'].T if self.cosine else _similarities(self.f, s['mean'], s['mean'])
+        S.diagonal().copy_(s['within'])
+    absent = s['counts'] == 0; S[absent] = torch.nan; S[:,absent] = torch.nan
+    S.diagonal().copy_(_impute(S.diagonal(), s['counts']))
+    return S
+
+# %% ../../nbs/api/44_ahsml.ipynb #54ceb912
+@patch
+def _samples(self:ClassSimilarity)->tuple[Tensor,Tensor]:
+    "All that was kept"
+    if not self._kept: return torch.zeros(0,1),torch.zeros(0, dtype=torch.int64)
+    self._kept = [tuple(torch.cat([p[k].to(self._kept[-1][0].device) for p in self._kept]) for k in (0,1))]
+    return self._kept[0]
+
+@patch
+def extremes(self:ClassSimilarity,
+    missing:str|None=None, # As in `similarity`
+)->tuple[Tensor,Tensor]: # Least and greatest, each of shape (C,)
+    "Least and greatest similarity within each class: of all pairs, or running means of those of the batches"
+    s = self._state; missing = missing or ('raise' if self.momentum is None else 'nan'); _check_classes(s['counts'], missing)
+    if self.momentum is not None: return tuple(_impute(s[k], s['counts']) for k in ('least','greatest'))
+    if not self.keep: raise ValueError('extremes are over pairs of samples, which sums do not tell: use keep_samples=True, or a momentum')
+    return class_extremes(*self._samples(), self.num_classes, self.kind, tau=self.tau, missing=missing)
+
+@patch
+def margins(self:ClassSimilarity,
+    missing:str|None=None, # As in `similarity`
+    **options, # Of `dynamic_margins`
+)->Margins:
+    "`dynamic_margins` of the similarity so far, with the extremes where they are known"
+    known = self.keep or self.momentum is not None
+    return dynamic_margins(self.similarity(missing), **{'extremes': self.extremes(missing) if known else None} | options)
+
+# %% ../../nbs/api/44_ahsml.ipynb #9109c85a
+@patch
+def state_dict(self:ClassSimilarity)->dict[str,Tensor]:
+    "All there is to go on from, as tensors"
+    return {k: v.clone() for k,v in self._state.items()} | (dict(zip(('z','labels'), self._samples())) if self.keep else {})
+
+@patch
+def load_state_dict(self:ClassSimilarity,
+    state:dict[str,Tensor], # From `state_dict` of an object made with the same options
+)->ClassSimilarity:
+    "Go on from a saved state"
+    mine = {*self._state} | ({'z','labels'} if self.keep else set())
+    if set(state) != mine: raise ValueError(f'the state was saved by a ClassSimilarity with other options: it has {sorted(state)}, expected {sorted(mine)}')
+    C = len(state['counts'])
+    if C != self.num_classes: raise ValueError(f'the state is of {C} classes, but there are {self.num_classes} now: start anew, or go on with the classes it was saved with')
+    self.reset(); self._state = {k: state[k].clone() for k in self._state}
+    if self.keep and len(state['z']): self._kept = [(state['z'].clone(),state['labels'].clone())]
+    self.dtype = next((state[k].dtype for k in ('z','mean') if k in state and state[k].numel()), self.dtype)
+    return self
