@@ -11,7 +11,7 @@ import torch, torch.nn.functional as F
 from torch import Tensor
 from fastcore.basics import patch
 from ..core import check_embeddings, check_labels, choose
-from ..geometry import _wide, pairwise_cosine_similarity
+from ..geometry import _wide, similarity_function
 
 # %% auto #0
 __all__ = ['class_similarity', 'class_extremes', 'Margins', 'dynamic_margins', 'ClassSimilarity']
@@ -71,9 +71,7 @@ def _from_pairs(z:Tensor, labels:Tensor, counts:Tensor, f:Callable, rows:int=256
 # %% ../../nbs/api/44_ahsml.ipynb #fa35e192
 def _similarity(similarity, tau:float)->tuple[Callable,bool]:
     "The pairwise function, and whether it is the cosine"
-    if callable(similarity): return similarity, False
-    choose('similarity', similarity, ('cosine',))
-    return pairwise_cosine_similarity, True
+    return similarity_function(similarity, tau), getattr(similarity, 'name', similarity) == 'cosine'
 
 def _list(classes)->str: return ', '.join(map(str, classes[:8])) + (f' and {len(classes)-8} more' if len(classes) > 8 else '')
 
@@ -93,7 +91,7 @@ def class_similarity(
     z:Tensor, # Embeddings, shape (N, d)
     labels:Tensor, # Class indices, shape (N,)
     num_classes:int, # C
-    similarity='cosine', # A key of `SIMILARITIES`, or a symmetric function (n, d), (m, d) -> (n, m)
+    similarity='cosine', # A key of `SIMILARITIES`, a `Similarity`, or a symmetric function (n, d), (m, d) -> (n, m)
     *,
     tau:float=1.0, # Curvature, for the hyperbolic similarities
     missing:str='raise', # A class without samples: 'raise', or a row and column of 'nan'
@@ -105,7 +103,8 @@ def class_similarity(
     counts = torch.bincount(labels, minlength=num_classes); _check_classes(counts, missing)
     if cosine: S = _from_sums(*_unit_sums(z, labels, num_classes), counts, z.dtype)
     else:
-        order = labels.argsort(stable=True)
+        few = _similarities(f, z[:8], z[:8]); order = labels.argsort(stable=True)
+        if ((few-few.T).abs() > 1e-3*(1+few.abs())).any(): raise ValueError('the similarity must be symmetric, but sim(a, b) differs from sim(b, a)')
         S = _from_pairs(z[order], labels[order], counts, f)
     S.diagonal().copy_(_impute(S.diagonal(), counts))
     report = dict(counts=counts, single=(counts == 1).nonzero().flatten().tolist(), absent=(counts == 0).nonzero().flatten().tolist())
@@ -143,7 +142,7 @@ def class_extremes(
     _,least,greatest = _in_class(z[order], labels[order], counts, f)
     return _impute(least, counts), _impute(greatest, counts)
 
-# %% ../../nbs/api/44_ahsml.ipynb #472b07b9
+# %% ../../nbs/api/44_ahsml.ipynb #f6e1126c
 @dataclass(frozen=True, eq=False)
 class Margins:
     "What the similarity of a pair is held against, by class and by pair of classes"
@@ -170,50 +169,62 @@ class Margins:
         "Margins on another device, or of another dtype"
         return Margins(*(t.to(*args, **kwargs) for t in (self.positive,self.negative,self.sample)))
 
-# %% ../../nbs/api/44_ahsml.ipynb #4d134bc0
-def _spread(x:Tensor, spread:float)->Tensor:
-    "In place: the numbers of `x` mapped onto [0, spread], to 0 where they are all the same; NaN stays"
-    known = [r[~r.isnan()] for r in x.split(1024)]; known = [r.aminmax() for r in known if len(r)]
-    if not known: return x
-    lo,hi = min(k.min for k in known),max(k.max for k in known)
-    if hi-lo <= 100*torch.finfo(x.dtype).eps*max(abs(lo), abs(hi)): return x.mul_(0)                 # what differs is rounding
-    return x.sub_(lo).mul_(spread/(hi-lo))
+# %% ../../nbs/api/44_ahsml.ipynb #0a57cb53
+def _range(x:Tensor)->tuple[float,float]:
+    "Least and greatest of the numbers of `x`, without NaN"
+    lo,hi = torch.inf,-torch.inf
+    for r in x.split(256):
+        nan = r.isnan(); lo,hi = min(lo, r.masked_fill(nan, torch.inf).amin().item()),max(hi, r.masked_fill(nan, -torch.inf).amax().item())
+    return lo, hi
 
-# %% ../../nbs/api/44_ahsml.ipynb #7719a1c7
-def _reciprocal(x:Tensor, lo:float, hi:float, shift:bool|None, eps:float=1e-6)->Tensor:
-    "In place: 1/S, or 2/(1 + S), of numbers from lo to hi; numbers nearer to the pole than eps are taken at eps"
-    one_sign = lo > 0 or hi < 0
-    if shift is None: shift = not one_sign and lo >= -1-1e-4
-    if shift:
-        if lo < -1-1e-4: raise ValueError(f'similarities of classes go down to {lo:.4g}, but (1 + S)/2 keeps their order only from -1 on; use shift=False, or a similarity in [-1, 1]')
-        return x.add_(1).div_(2).clamp_min_(eps).reciprocal_()
-    if lo >= 0: return x.clamp_min_(eps).reciprocal_()
-    if hi <= 0: return x.clamp_max_(-eps).reciprocal_()
+def _spread(x:Tensor, lo:float, hi:float, spread:float)->Tensor:
+    "[lo, hi] mapped onto [0, spread]; to 0 where the two differ by no more than rounding"
+    if not hi-lo > 100*torch.finfo(x.dtype).eps*max(abs(lo), abs(hi)): return x*0
+    return (x-lo)*(spread/(hi-lo))
+
+# %% ../../nbs/api/44_ahsml.ipynb #b6692ea5
+def _pole(lo:float, hi:float, shift:bool|None)->tuple[bool,int]:
+    "For similarities from lo to hi: is the reciprocal of (1 + S)/2 or of S; and the side of its pole, 0 for both"
+    if shift is None: shift = not (lo > 0 or hi < 0) and lo >= -1-1e-4
+    if shift and lo < -1-1e-4: raise ValueError(f'similarities of classes go down to {lo:.4g}, but (1 + S)/2 keeps their order only from -1 on; use shift=False, or a similarity in [-1, 1]')
+    if shift or lo >= 0: return shift, 1
+    if hi <= 0: return False, -1
     if lo < -1-1e-4: raise ValueError(f'similarities of classes go from {lo:.4g} to {hi:.4g}: with both signs and below -1 neither 1/S nor 2/(1 + S) keeps their order; use a similarity in [-1, 1] or of one sign')
-    return torch.where(x.abs() < eps, eps, x).reciprocal_()
+    return False, 0
 
-# %% ../../nbs/api/44_ahsml.ipynb #63266754
+def _reciprocal(x:Tensor, shift:bool, side:int, eps:float=1e-6)->Tensor:
+    "1/S, or 2/(1 + S); what is nearer to the pole than eps is taken at eps"
+    if shift: x = (1+x)/2
+    return (x.clamp_min(eps) if side > 0 else x.clamp_max(-eps) if side < 0 else torch.where(x.abs() < eps, eps, x)).reciprocal()
+
+# %% ../../nbs/api/44_ahsml.ipynb #972a67c4
 def _check_similarity(S:Tensor)->None:
-    "S is square, symmetric and finite, but for whole rows and columns of NaN"
+    "S is square, symmetric and finite, but for NaN where a class is not known"
     if not isinstance(S, Tensor) or S.ndim != 2 or S.shape[0] != S.shape[1] or not len(S) or not S.is_floating_point():
         raise ValueError(f'S must be a float tensor of shape (C, C), got {f"{S.dtype} {tuple(S.shape)}" if isinstance(S, Tensor) else type(S).__name__}')
-    unknown = S.diagonal().isnan()
-    for i,r in zip(range(0, len(S), 1024), S.split(1024)):
-        rows = slice(i, i+len(r)); bad = ~r.isfinite() & ~(r.isnan() & (unknown[rows,None] | unknown))
-        if bad.any(): a,b = bad.nonzero()[0].tolist(); raise ValueError(f'S[{a+i}, {b}] is {r[a,b].item()}')
-        bad = (r-S[:,rows].T).abs() > 1e-4*(1+r.abs())
-        if bad.any(): a,b = bad.nonzero()[0].tolist(); raise ValueError(f'S must be symmetric, but S[{a+i}, {b}] is {r[a,b].item():.6g} and S[{b}, {a+i}] is {S[b,a+i].item():.6g}')
+    unknown,blocks = S.diagonal().isnan(),range(0, len(S), 512)
+    for i,j in ((i,j) for i in blocks for j in blocks if i <= j):
+        p,q = S[i:i+512,j:j+512],S[j:j+512,i:i+512].T
+        ok = (p-q).abs() <= 1e-4*(1+p.abs())                                      # false for NaN and infinity as well
+        if ok.all(): continue
+        ok |= p.isnan() & q.isnan() & (unknown[i:i+512,None] | unknown[j:j+512])
+        if not ok.all():
+            a,b = (~ok).nonzero()[0].tolist(); u,v = p[a,b].item(),q[a,b].item(); a,b = a+i,b+j
+            raise ValueError(f'S must be symmetric, but S[{a}, {b}] is {u:.6g} and S[{b}, {a}] is {v:.6g}' if math.isfinite(u) and math.isfinite(v) else f'S[{a}, {b}] is {u if not math.isfinite(u) else v}')
 
-def _between(S:Tensor, spread:float, shift:bool|None)->Tensor:
-    "Ŝ_ab: the reciprocals mapped onto [0, spread], NaN where unknown and on the diagonal"
-    x = S.clone(); x.fill_diagonal_(torch.nan)
-    known = [r[~r.isnan()] for r in x.split(1024)]; known = [r.aminmax() for r in known if len(r)]
-    if not known: return x
-    lo,hi = min(k.min for k in known).item(),max(k.max for k in known).item()
-    if hi-lo <= 100*torch.finfo(x.dtype).eps*max(abs(lo), abs(hi)): return x.mul_(0)
-    return _spread(_reciprocal(x, lo, hi, shift), spread)
+def _between(S:Tensor, spread:float, shift:bool|None, below:float)->Tensor:
+    "M_n: γ less the reciprocals mapped onto [0, spread]; γ where unknown and on the diagonal"
+    out = torch.full_like(S, below); n = range(0, len(S), 128)
+    def rows(i): r = S[i:i+128].clone(); r[:,i:].fill_diagonal_(torch.nan); return r
+    def union(ranges): return tuple(f(v) for f,v in zip((min,max), zip(*ranges)))
+    lo,hi = union(_range(rows(i)) for i in n)
+    if not hi-lo > 100*torch.finfo(S.dtype).eps*max(abs(lo), abs(hi)): return out                    # no other class, or all the same up to rounding
+    how = _pole(lo, hi, shift)
+    lo,hi = union(_range(_reciprocal(rows(i), *how)) for i in n)
+    for i in n: out[i:i+128] = (below-_spread(_reciprocal(rows(i), *how), lo, hi, spread)).nan_to_num_(nan=below)
+    return out
 
-# %% ../../nbs/api/44_ahsml.ipynb #cb4e5208
+# %% ../../nbs/api/44_ahsml.ipynb #fc074d50
 def dynamic_margins(
     S:Tensor, # Similarity of classes, shape (C, C): `class_similarity`, or a tree's `hierarchical_precision()`
     gamma:float=0.5, # γ
@@ -233,10 +244,10 @@ def dynamic_margins(
     S = _wide(S.detach()); own = S.diagonal()
     sample = own if extremes is None else extremes[('min','max').index(sample_margin)].to(S)
     if sample.shape != own.shape: raise ValueError(f'extremes are of {len(sample)} classes, S is of {len(own)}')
-    positive = gamma + _spread(own.clone(), spread)
-    return Margins(positive.nan_to_num_(nan=gamma), _between(S, spread, shift).neg_().add_(below).nan_to_num_(nan=below), sample.nan_to_num(nan=gamma))
+    positive = (gamma+_spread(own, *_range(own), spread)).nan_to_num(nan=gamma)
+    return Margins(positive, _between(S, spread, shift, below), sample.nan_to_num(nan=gamma))
 
-# %% ../../nbs/api/44_ahsml.ipynb #c5b76da3
+# %% ../../nbs/api/44_ahsml.ipynb #5a5b0f9b
 class ClassSimilarity:
     "Similarity of classes from batches: of all that was fed, or of running class means"
     def __init__(self,
@@ -265,7 +276,7 @@ class ClassSimilarity:
         if not self._state[k].shape[1]: self._state[k] = torch.zeros(self.num_classes, z.shape[1])
         if self._state[k].shape[1] != z.shape[1]: raise ValueError(f'a batch of {z.shape[1]} features after batches of {self._state[k].shape[1]}')
 
-# %% ../../nbs/api/44_ahsml.ipynb #80e28a51
+# %% ../../nbs/api/44_ahsml.ipynb #e6c3dd63
 @patch
 def update(self:ClassSimilarity,
     z:Tensor, # Embeddings, shape (B, d), one view of each picture
@@ -299,7 +310,7 @@ def _move(self:ClassSimilarity, z:Tensor, labels:Tensor)->None:
     s['mean'][classes] = blend(old, torch.zeros_like(old).index_add_(0, y, u)/n[:,None])
     for k,v in zip(('within','least','greatest'), _in_class(z, y, n, self.f)): s[k][classes] = blend(s[k][classes], v)
 
-# %% ../../nbs/api/44_ahsml.ipynb #8effee40
+# %% ../../nbs/api/44_ahsml.ipynb #6c1e671f
 @patch
 def similarity(self:ClassSimilarity,
     missing:str|None=None, # A class not seen: 'raise' (default of the exact form) or 'nan' (default of the running form)
@@ -315,7 +326,7 @@ def similarity(self:ClassSimilarity,
     S.diagonal().copy_(_impute(S.diagonal(), s['counts']))
     return S
 
-# %% ../../nbs/api/44_ahsml.ipynb #54ceb912
+# %% ../../nbs/api/44_ahsml.ipynb #511a418e
 @patch
 def _samples(self:ClassSimilarity)->tuple[Tensor,Tensor]:
     "All that was kept"
@@ -342,7 +353,7 @@ def margins(self:ClassSimilarity,
     known = self.keep or self.momentum is not None
     return dynamic_margins(self.similarity(missing), **{'extremes': self.extremes(missing) if known else None} | options)
 
-# %% ../../nbs/api/44_ahsml.ipynb #9109c85a
+# %% ../../nbs/api/44_ahsml.ipynb #a17554a0
 @patch
 def state_dict(self:ClassSimilarity)->dict[str,Tensor]:
     "All there is to go on from, as tensors"
