@@ -545,15 +545,17 @@ class Feed:
         view = torch.arange(len(self.kinds), device=self.device).repeat_interleave(len(index)); index = index.to(self.device).repeat(len(self.kinds))
         return Batch(x.sub(self._mean).mul_(self._scale), self.labels[index], index, view)
 
-def _draws(seed:int, epoch:int, draw:int, index, view:int)->Tensor:
-    "Uniform random numbers of one view of some pictures, shape (B, 10)"
-    return addressed_uniform(19, seed, epoch, draw, index, *([view] if view else []), width=10)
-
-def _view(x:Tensor, augment:str, size:int, u:Tensor, magnitude:int)->Tensor:
-    "Views of pictures as they are kept, uint8 or float"
-    if augment in FRAMED: return framed_view(x, augment, size, u, magnitude)
-    if augment == 'paper': return resample(x.float(), view_maps(u.to(x.device), x.shape[3], x.shape[2]), size)
-    return x if augment == 'none' else torch.where((u[:,5] < .5).to(x.device)[:,None,None,None], x.flip(3), x)
+# %% ../nbs/api/20_data.ipynb #81994e1d
+def _make_views(x:Tensor, feed:Feed|_Views, epoch:int, draw:int, index)->list[Tensor]:
+    "Views of kept pictures, kind by kind, uint8 or float"
+    out = []
+    for v,kind in enumerate(feed.kinds):
+        u = None if kind in ('none','plain') else addressed_uniform(19, feed.seed, epoch, draw, index, *([v] if v else []), width=10)
+        if kind in FRAMED: out.append(framed_view(x, kind, feed.image_size, u, feed.magnitude))
+        elif u is None: out.append(x)
+        elif kind == 'paper': out.append(resample(x.float(), view_maps(u.to(x.device), x.shape[3], x.shape[2]), feed.image_size))
+        else: out.append(torch.where((u[:,5] < .5).to(x.device)[:,None,None,None], x.flip(3), x))
+    return out
 
 # %% ../nbs/api/20_data.ipynb #54ceb912
 class ResidentFeed(Feed):
@@ -564,8 +566,7 @@ class ResidentFeed(Feed):
     def fetch(self, index:Tensor, epoch:int=0, draw:int=0)->Batch:
         "Any pictures, by position; a view depends on seed, epoch, position, draw and the view's number"
         index = torch.as_tensor(index, dtype=torch.long).cpu(); kept = self.pictures[index.to(self.device)]
-        x = [_view(kept, k, self.image_size, _draws(self.seed, epoch, draw, index.numpy(), v), self.magnitude).float() for v,k in enumerate(self.kinds)]
-        return self._batch(torch.cat(x), index)
+        return self._batch(torch.cat([v.float() for v in _make_views(kept, self, epoch, draw, index.numpy())]), index)
     def epoch(self, epoch:int, start:int=0)->Iterator[Batch]:
         "Batches of an epoch, from step `start`"
         for index in self.rows(epoch, start): yield self.fetch(index, epoch)
@@ -592,14 +593,13 @@ def _resident(s:ImageSet, size:int, augment:str)->Tensor:
 # %% ../nbs/api/20_data.ipynb #e6c3dd63
 class _Views(torch.utils.data.Dataset):
     "Views by (position, epoch, draw), made in a worker process, as uint8"
-    def __init__(self, feed:Feed): self.set,self.size,self.kinds,self.seed,self.magnitude = feed.set,feed.image_size,feed.kinds,feed.seed,feed.magnitude
+    def __init__(self, feed:Feed): self.set,self.image_size,self.kinds,self.seed,self.magnitude = feed.set,feed.image_size,feed.kinds,feed.seed,feed.magnitude
     def __len__(self)->int: return len(self.set)
     def __getitem__(self, key:tuple[int,int,int])->Tensor:
         i,epoch,draw = key
         a,augment = self.set.arrays,self.kinds[0]
-        x = _decode(self.set.file(i), self.size, augment)[None] if a is None else _kept(a[i:i+1], self.size, augment)
-        views = [_view(x, k, self.size, _draws(self.seed, epoch, draw, i, v), self.magnitude) for v,k in enumerate(self.kinds)]
-        return torch.cat([v.round().clamp(0,255).to(torch.uint8) for v in views])
+        x = _decode(self.set.file(i), self.image_size, augment)[None] if a is None else _kept(a[i:i+1], self.image_size, augment)
+        return torch.cat([v.round().clamp(0,255).to(torch.uint8) for v in _make_views(x, self, epoch, draw, i)])
 
 def _stack(views:list[Tensor])->Tensor:
     "The views of B pictures, each (V, 3, S, S), as rows: all first views, then all second ones"

@@ -90,11 +90,10 @@ def frame(
 def crop_flip(
     x:Tensor, # Frames, shape (B, 3, K, K)
     size:int, # Side of the views, in pixels
-    u:Tensor|None=None, # Uniform random numbers, shape (B, 6 or more): columns 0 and 1 place the crop, 5 mirrors it; the middle where None
+    u:Tensor, # Uniform random numbers, shape (B, 6 or more): columns 0 and 1 place the crop, 5 mirrors it
 )->Tensor: # Views, shape (B, 3, size, size)
     "Crops of whole pixels, mirrored in half of the cases"
     room = x.shape[-1] - size
-    if u is None: return centre(x, size)
     top,left = (u[:,:2]*(room+1)).long().unbind(1)
     x = x.unfold(2, size, 1).unfold(3, size, 1)[torch.arange(len(x), device=x.device), :, top, left]
     return torch.where((u[:,5] < .5)[:,None,None,None], x.flip(3), x)
@@ -189,9 +188,11 @@ def framed_view(
     x:Tensor, # Frames, uint8, shape (B, 3, K, K)
     name:str, # 'plain', 'weak' or 'strong'
     size:int, # Side of the views, in pixels
-    u:Tensor, # Uniform random numbers, shape (B, 10), on the CPU
+    u:Tensor|None=None, # Uniform random numbers, shape (B, 10), on the CPU; plain views need none
     magnitude:int=9, # Strength of strong views, from 0 to 30
 )->Tensor: # Views, uint8, shape (B, 3, size, size)
     "Plain, weak or strong views"
-    x = crop_flip(x, size, None if choose('view', name, FRAMED) == 'plain' else u.to(x.device))
+    if choose('view', name, FRAMED) == 'plain': return centre(x, size)
+    if u is None: raise ValueError(f'a {name} view needs random numbers u')
+    x = crop_flip(x, size, u.to(x.device))
     return rand_augment(x, u[:,VIEW_WIDTH:], magnitude=magnitude) if name == 'strong' else x
