@@ -195,7 +195,10 @@ LABELS = ('all','seen','unseen','disjoint')
 def _unseen(ds:DataSet, fraction:float|None)->list[int]:
     "Classes held out for retrieval"
     C = ds.num_classes
-    if fraction is None: return ds.unseen if ds.unseen is not None else list(range((C+1)//2, C))
+    if fraction is None:
+        unseen = ds.unseen if ds.unseen is not None else list(range((C+1)//2, C))
+        if not 0 < len(unseen) < C: raise ValueError(f'{ds.name}: {len(unseen)} of its {C} classes are held out, which leaves none on one side; ' + ('give unseen_fraction' if C > 1 else 'retrieval needs two classes or more'))
+        return unseen
     if not (0 < fraction < 1 and 0 < round(fraction*C) < C): raise ValueError(f'unseen_fraction must leave a class on either side of {C}, got {fraction}')
     return list(range(C-round(fraction*C), C))
 
@@ -225,7 +228,7 @@ def _disjoint(ds:DataSet, unseen:list[int], merge:bool, valid_fraction:float, se
         order = _order(len(seen), 23, seed).tolist(); seen,held = [sorted(seen[i] for i in part) for part in (order[n:],order[:n])]
     known = _join([s for s in (ds.train,ds.valid,ds.test) if s is not None]) if merge else ds.train
     names = dict(test=[ds.classes[c] for c in unseen], **dict(valid=[ds.classes[c] for c in held]) if held else {})
-    made = dict(made, kind='by class', seed=seed, **{f'{k}_classes': fingerprint(v) for k,v in names.items()})
+    made = dict({k: v for k,v in made.items() if k not in ('test','test_fraction','test_files')}, kind='by class', seed=seed, **{f'{k}_classes': fingerprint(v) for k,v in names.items()})
     return replace(ds, classes=[ds.classes[c] for c in seen], train=_only(known, seen), valid=_only(known, held) if held else None,
                    test=_only(known if merge else ds.test, unseen), unseen=None, other_classes=names, splits=made)
 
