@@ -11,7 +11,7 @@ import torch, torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from .core import choose
-from .poincare import expmap0, logmap0, folded_expmap0, mobius_add, project, poincare_distance, pairwise_poincare_distance
+from .poincare import expmap0, logmap0, folded_expmap0, mobius_add, project, poincare_distance, pairwise_poincare_distance, poincare_search
 
 # %% auto #0
 __all__ = ['SIMILARITIES', 'normalize_latents', 'latent_distance', 'pairwise_l1', 'pairwise_latent_distance', 'cosine_similarity',
@@ -192,6 +192,10 @@ def _search_l2(zb:Tensor, tau:float)->Callable:
     origin = _wide(zb).mean(0); b = _wide(zb)-origin
     return lambda za: torch.cdist(_wide(za)-origin, b).neg_()
 
+def _search_poincare(zb:Tensor, tau:float, exp:bool=False)->Callable:
+    search = poincare_search(zb, tau=tau)
+    return lambda za: search(za).neg_().exp_() if exp else search(za).neg_()
+
 def _minus_poincare(za, zb=None, tau=1.): return -pairwise_poincare_distance(za, zb, tau=tau)
 def _exp_poincare(za, zb=None, tau=1.): return _minus_poincare(za, zb, tau).exp()
 
@@ -200,8 +204,8 @@ SIMILARITIES = {s.name: s for s in (
     Similarity('cosine', lambda za,zb,tau=1.: cosine_similarity(za, zb), lambda za,zb=None,tau=1.: pairwise_cosine_similarity(za, zb), signed=True, search=_search_cosine),
     Similarity('l2', lambda za,zb,tau=1.: -torch.linalg.vector_norm(_wide(za)-_wide(zb), dim=-1), _minus_l2, search=_search_l2),
     Similarity('l1', lambda za,zb,tau=1.: -latent_distance(za, zb), lambda za,zb=None,tau=1.: -pairwise_latent_distance(za, zb)),
-    Similarity('poincare', lambda za,zb,tau=1.: -poincare_distance(za, zb, tau=tau), _minus_poincare, hyperbolic=True),
-    Similarity('poincare_exp', lambda za,zb,tau=1.: (-poincare_distance(za, zb, tau=tau)).exp(), _exp_poincare, hyperbolic=True),
+    Similarity('poincare', lambda za,zb,tau=1.: -poincare_distance(za, zb, tau=tau), _minus_poincare, hyperbolic=True, search=_search_poincare),
+    Similarity('poincare_exp', lambda za,zb,tau=1.: (-poincare_distance(za, zb, tau=tau)).exp(), _exp_poincare, hyperbolic=True, search=partial(_search_poincare, exp=True)),
 )}
 
 def similarity_function(

@@ -4,6 +4,7 @@
 
 # %% ../nbs/api/50_metrics.ipynb #da4b9237
 from __future__ import annotations
+from functools import partial
 from typing import Callable, Iterator
 import torch
 from torch import Tensor
@@ -18,15 +19,22 @@ __all__ = ['answerable', 'top1', 'recall_at_k', 'map_at_r', 'hierarchical_precis
 def _against(
     similarity, # A key of `SIMILARITIES`, a `Similarity`, or a function (n, d), (m, d) -> (n, m)
     gallery:Tensor, # (m, d)
-    tau:float, # Curvature, for the hyperbolic ones
-)->Callable: # queries (n, d) -> (n, m)
+    tau:float=1., # Curvature, for the hyperbolic ones
+    columns:Tensor|None=None, # Order in which the gallery stands in the table
+)->Callable: # queries (n, d) -> (n, m), a table that may be written to
     "Similarities to a gallery; what depends on the gallery alone is made once"
-    if isinstance(similarity, str): similarity = SIMILARITIES[choose('similarity', similarity, SIMILARITIES)]
-    if isinstance(similarity, Similarity): return similarity.against(gallery, tau)
-    return lambda q: similarity(q, gallery).clone()               # a function of the user's may hand out a table of its own
+    s = SIMILARITIES[choose('similarity', similarity, SIMILARITIES)] if isinstance(similarity, str) else similarity
+    if isinstance(s, Similarity) and s.search is not None: return s.search(gallery if columns is None else gallery[columns], tau)
+    f = partial(s.pairwise, tau=tau) if isinstance(s, Similarity) else s
+    def table(q):                                                       # a function of the user's may give NaN, or hand out a table of its own
+        out = f(q, gallery)
+        if out.shape != (len(q),len(gallery)): raise ValueError(f'the similarity gave shape {tuple(out.shape)} for {len(q)} queries and a gallery of {len(gallery)}')
+        if out.isnan().any(): raise ValueError(f'the similarity gave NaN for {int(out.isnan().any(1).sum())} of {len(q)} queries')
+        return out.clone() if columns is None else out[:,columns]
+    return table
 
 # %% ../nbs/api/50_metrics.ipynb #0ade7c2c
-_BLOCK = 2**23  # Similarities held at once
+_BLOCK = 2**24  # Similarities held at once
 
 def _exact(device)->torch.dtype: return torch.float32 if torch.device(device).type == 'mps' else torch.float64    # MPS has no float64
 
@@ -44,16 +52,17 @@ def _sets(z, labels, gallery, gallery_labels)->tuple:
     return zq, yq, zg.to(zq), yg.to(zq.device), False
 
 # %% ../nbs/api/50_metrics.ipynb #b1d57811
-def _blocks(zq, zg, itself, similarity, keep=None, tau=1.)->Iterator[tuple[Tensor,Tensor]]:
+def _blocks(zq, zg, itself, similarity, rows=None, tau=1., columns=None)->Iterator[tuple[Tensor,Tensor]]:
     "Rows of queries and their similarities to the gallery, a block at a time; a query's own is minus infinity"
-    f = _against(similarity, zg, tau)
-    rows = torch.arange(len(zq), device=zq.device) if keep is None else keep.nonzero().flatten()
+    f = _against(similarity, zg, tau, columns)
+    own = torch.arange(len(zg), device=zg.device)
+    if columns is not None: own = torch.empty_like(own).index_copy_(0, columns, own)
+    rows = torch.arange(len(zq), device=zq.device) if rows is None else rows
     for r in rows.split(max(1, _BLOCK//max(1, len(zg)))):
         s = f(zq[r])
-        if s.shape != (len(r),len(zg)): raise ValueError(f'the similarity gave shape {tuple(s.shape)} for {len(r)} queries and a gallery of {len(zg)}')
-        if s.isnan().any(): raise ValueError(f'the similarity gave NaN for query {r[s.isnan().any(1)][0].item()}')
-        if itself: s[torch.arange(len(r), device=r.device), r] = -torch.inf
+        if itself: s[torch.arange(len(r), device=r.device), own[r]] = -torch.inf
         yield r, s
+        del s                                                           # before the next block needs its memory
 
 # %% ../nbs/api/50_metrics.ipynb #bd307a3e
 def answerable(
@@ -97,6 +106,62 @@ def top1(
     return ((logits.detach() >= own).sum(1) == 1).sum().item()/len(y)
 
 # %% ../nbs/api/50_metrics.ipynb #472b07b9
+def _run_ends(y:Tensor, classes:int)->list:
+    "Where the run of each class ends in labels sorted by class"
+    return torch.bincount(y, minlength=classes).cumsum(0).tolist()
+
+def _count_before_(
+    s:Tensor, # Similarities of a block, columns sorted by class, shape (b, M); written to
+    y:Tensor, # Classes of its queries, sorted, shape (b,)
+    ends:list, # Where each class's columns end
+)->Tensor: # (b,)
+    "Pictures of other classes that are at least as similar as the nearest of the own class"
+    classes,counts = y.unique_consecutive(return_counts=True)
+    runs = [s[b-n:b, ends[c-1] if c else 0:ends[c]] for c,n,b in zip(classes.tolist(), counts.tolist(), counts.cumsum(0).tolist())]
+    nearest = torch.cat([own.amax(1) for own in runs])[:,None]
+    same = torch.cat([(own >= own.amax(1, keepdim=True)).sum(1) for own in runs])
+    exact = s.ge_(nearest) if s.shape[1] <= 2**24 and s.dtype in (torch.float32,torch.float64) else s >= nearest
+    return exact.sum(1).long()-same                                   # ones are summed as floats, exact up to 2^24 and much faster than booleans
+
+# %% ../nbs/api/50_metrics.ipynb #d435a6cd
+def _count_before(zq, yq, zg, yg, itself, similarity, keep, tau)->Tensor:
+    "`_count_before_` of all queries to be kept"
+    columns = yg.argsort(stable=True); rows = keep.nonzero().flatten(); ends = _run_ends(yg, int(max(yq.max(), yg.max()))+1)
+    known = isinstance(similarity, (str,Similarity)); before = []
+    if known: rows = rows[yq[rows].argsort(stable=True)]
+    for r,s in _blocks(zq, zg, itself, similarity, rows, tau, columns):
+        if not known: by_class = yq[r].argsort(stable=True); r,s = r[by_class],s[by_class]    # a user's function sees the queries as they came
+        before.append(_count_before_(s, yq[r], ends))
+    return torch.cat(before)
+
+# %% ../nbs/api/50_metrics.ipynb #f6e1126c
+_HALF = 1024  # From so many pictures on half a table is computed; small products round in another way than large ones, which would break ties
+
+def _runs(y:Tensor, ends:list, rows:slice)->Iterator[tuple[slice,slice]]:
+    "For each class in a range of sorted labels: its rows within the range, and all its columns"
+    classes,counts = y[rows].unique_consecutive(return_counts=True); stop = 0
+    for c,n in zip(classes.tolist(), counts.tolist()):
+        stop += n; yield slice(stop-n,stop),slice(ends[c-1] if c else 0,ends[c])
+
+def _count_before_half(z:Tensor, y:Tensor)->Tensor:
+    "`_count_before_` of pictures that rank each other by cosine, in the order of their classes"
+    order = y.argsort(stable=True); y = y[order]; z = torch.nn.functional.normalize(z[order], dim=1); ends = _run_ends(y, int(y.max())+1)
+    N = len(z); n = -(-N//max(1, N*N//_BLOCK, N//_HALF)); blocks = [slice(i*N//k,(i+1)*N//k) for k in [-(-N//n)] for i in range(k)]
+    nearest,before = z.new_full((N,), -torch.inf),torch.zeros(N, dtype=torch.int64, device=z.device)
+    for i in blocks:                                                    # first what each query must beat
+        runs = list(_runs(y, ends, i)); first = runs[0][1].start
+        s = torch.mm(z[i], z[first:runs[-1][1].stop].T); s.diagonal(i.start-first).fill_(-torch.inf)
+        for r,c in runs: nearest[i][r] = s[r,c.start-first:c.stop-first].amax(1)
+    room,mark = z.new_empty(2, n+1, N)
+    for i in blocks:
+        m,w = i.stop-i.start,N-i.start; s,ge = room.view(-1)[:m*w].view(m,w),mark.view(-1)[:m*w].view(m,w)
+        torch.mm(z[i], z[i.start:].T, out=s)
+        for r,c in _runs(y, ends, i): s[r,max(0,c.start-i.start):max(0,c.stop-i.start)] = -torch.inf
+        before[i] += torch.ge(s, nearest[i,None], out=ge).sum(1).long()
+        before[i.stop:] += s[:,m:].ge_(nearest[i.stop:]).sum(0).long()
+    return before
+
+# %% ../nbs/api/50_metrics.ipynb #bc33ea4e
 def recall_at_k(
     z:Tensor, # Embeddings of the queries, shape (N, d)
     labels:Tensor, # Their classes, shape (N,)
@@ -110,15 +175,11 @@ def recall_at_k(
     ks = _check_ks(ks)
     zq,yq,zg,yg,itself = _sets(z, labels, gallery, gallery_labels)
     _,keep = _usable(yq, yg, itself)
-    before = []                                                   # pictures of other classes in front of the first relevant one
-    for r,s in _blocks(zq, zg, itself, similarity, keep, tau):
-        same = yq[r][:,None] == yg
-        nearest = s.masked_fill(~same, -torch.inf).amax(1, keepdim=True)
-        before.append(((s >= nearest) & ~same).sum(1))
-    before = torch.cat(before)
+    if itself and similarity == 'cosine' and len(zq) >= _HALF and zq.device.type == 'cpu': before = _count_before_half(zq, yq)[keep[yq.argsort(stable=True)]]
+    else: before = _count_before(zq, yq, zg, yg, itself, similarity, keep, tau)
     return {k: (before < k).sum().item()/len(before) for k in ks}
 
-# %% ../nbs/api/50_metrics.ipynb #7719a1c7
+# %% ../nbs/api/50_metrics.ipynb #972a67c4
 def _worst_order(values, gains)->Tensor:
     "`gains` in the order of falling `values`, the smaller gain first among equal values"
     low = gains.argsort(dim=1, stable=True)
@@ -140,7 +201,7 @@ def _top_gains(
         top[tied] = _worst_order(s[tied], gain(tied, everything))[:,:k]
     return top
 
-# %% ../nbs/api/50_metrics.ipynb #cb4e5208
+# %% ../nbs/api/50_metrics.ipynb #5b384ce3
 def map_at_r(
     z:Tensor, # Embeddings of the queries, shape (N, d)
     labels:Tensor, # Their classes, shape (N,)
@@ -154,13 +215,13 @@ def map_at_r(
     R,keep = _usable(yq, yg, itself)
     places = torch.arange(1, int(R.max())+1, device=zq.device)
     total = 0.
-    for r,s in _blocks(zq, zg, itself, similarity, keep, tau):
+    for r,s in _blocks(zq, zg, itself, similarity, keep.nonzero().flatten(), tau):
         hit = _top_gains(s, lambda rows,columns: (yg[columns] == yq[r][rows][:,None]).to(_exact(s.device)), len(places))
         hit = hit*(places <= R[r][:,None])
         total += ((hit.cumsum(1)/places*hit).sum(1)/R[r]).sum().item()
     return total/int(keep.sum())
 
-# %% ../nbs/api/50_metrics.ipynb #ca3512f4
+# %% ../nbs/api/50_metrics.ipynb #827bfc45
 def _check_classes(
     D:Tensor, # Class distances or similarities
     name:str, # 'D' or 'H'
@@ -177,7 +238,7 @@ def _check_classes(
     if name == 'H' and (D > D.diagonal()[:,None]).any(): raise ValueError('H must be a similarity: no class may be more like another than like itself')
     return D
 
-# %% ../nbs/api/50_metrics.ipynb #92cfceb3
+# %% ../nbs/api/50_metrics.ipynb #e1822db4
 def _best_sums(H, yg, k, itself)->Tensor:
     "The greatest sums of the first 1..k similarities, for a query of each class, shape (C, k)"
     C = len(H)
@@ -187,7 +248,7 @@ def _best_sums(H, yg, k, itself)->Tensor:
     place = torch.arange(k, device=H.device).expand(C, k).contiguous()
     return values.gather(1, torch.searchsorted(ends.contiguous(), place, right=True).clamp_max(C-1)).cumsum(1)
 
-# %% ../nbs/api/50_metrics.ipynb #98fbc42f
+# %% ../nbs/api/50_metrics.ipynb #a9334987
 def _hierarchical_precision(z, labels, H, k, similarity, gallery, gallery_labels, tau)->Tensor:
     "HP@1 .. HP@k, each the mean over the queries"
     zq,yq,zg,yg,itself = _sets(z, labels, gallery, gallery_labels)
@@ -199,13 +260,13 @@ def _hierarchical_precision(z, labels, H, k, similarity, gallery, gallery_labels
     keep = best[yq,-1] > 0
     if not keep.any(): raise ValueError('no query has any similarity to the gallery')
     total = torch.zeros(k, dtype=H.dtype, device=zq.device)
-    for r,s in _blocks(zq, zg, itself, similarity, keep, tau):
+    for r,s in _blocks(zq, zg, itself, similarity, keep.nonzero().flatten(), tau):
         got = _top_gains(s, lambda rows,columns: H[yq[r][rows][:,None], yg[columns]], k).cumsum(1)
         ratio = got/best[yq[r]].clamp_min(torch.finfo(H.dtype).tiny)
         total += ratio.sum(0)
     return total/int(keep.sum())
 
-# %% ../nbs/api/50_metrics.ipynb #fb644351
+# %% ../nbs/api/50_metrics.ipynb #c5b76da3
 def hierarchical_precision_at_k(
     z:Tensor, # Embeddings of the queries, shape (N, d)
     labels:Tensor, # Their classes, shape (N,)
@@ -223,7 +284,7 @@ def hierarchical_precision_at_k(
     curve = _hierarchical_precision(z, labels, H, max(ks), similarity, gallery, gallery_labels, tau)
     return {k: curve[k-1].item() for k in ks}
 
-# %% ../nbs/api/50_metrics.ipynb #a9334987
+# %% ../nbs/api/50_metrics.ipynb #e6c3dd63
 def mean_average_hierarchical_precision(
     z:Tensor, # Embeddings of the queries, shape (N, d)
     labels:Tensor, # Their classes, shape (N,)
@@ -238,7 +299,7 @@ def mean_average_hierarchical_precision(
     if k is not None: _check_ks(k)
     return _hierarchical_precision(z, labels, H, k, similarity, gallery, gallery_labels, tau).mean().item()
 
-# %% ../nbs/api/50_metrics.ipynb #9109c85a
+# %% ../nbs/api/50_metrics.ipynb #2a459380
 def _ranked_distances(logits, labels, D, k)->tuple[Tensor,Tensor]:
     "Distances from the true class to the k classes that score highest, (N, k), ties in the worst order; and the labels"
     check_embeddings(logits, 'logits'); y = check_labels(labels, logits.shape[1], len(logits)).to(logits.device)
@@ -249,7 +310,7 @@ def _ranked_distances(logits, labels, D, k)->tuple[Tensor,Tensor]:
     return torch.cat([-_top_gains(l, lambda rows,columns: -D[t[rows][:,None], columns], k)
                       for l,t in zip(logits.detach().split(max(1, _BLOCK//len(D))), y.split(max(1, _BLOCK//len(D))))]), y
 
-# %% ../nbs/api/50_metrics.ipynb #667be543
+# %% ../nbs/api/50_metrics.ipynb #59129aac
 def hierarchical_distance_at_k(
     logits:Tensor, # Class scores, shape (N, C)
     labels:Tensor, # Class indices, shape (N,)
@@ -277,7 +338,7 @@ def mistake_severity(
         wrong = (predictions.detach() >= own).sum(1) > 1                # as in `top1`
     return d[wrong].mean().item()
 
-# %% ../nbs/api/50_metrics.ipynb #c66c6517
+# %% ../nbs/api/50_metrics.ipynb #c097638f
 def _ranks(v:Tensor)->Tensor:
     "Ranks from 1, equal values sharing their mean rank, as float64"
     _,inverse,counts = torch.unique(v, return_inverse=True, return_counts=True)
@@ -289,7 +350,7 @@ def _spearman(a:Tensor, b:Tensor)->float:
     scale = (a.norm()*b.norm()).item()
     return (a@b).item()/scale if scale > 0 else float('nan')
 
-# %% ../nbs/api/50_metrics.ipynb #59129aac
+# %% ../nbs/api/50_metrics.ipynb #1f1362ea
 def tree_correlation(
     z:Tensor, # Embeddings, shape (N, d)
     labels:Tensor, # Class indices, shape (N,)

@@ -6,13 +6,14 @@
 from __future__ import annotations
 import math
 from contextlib import contextmanager
-from typing import Iterator
+from typing import Callable, Iterator
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 # %% auto #0
-__all__ = ['project', 'expmap0', 'logmap0', 'folded_expmap0', 'mobius_add', 'poincare_distance', 'pairwise_poincare_distance']
+__all__ = ['project', 'expmap0', 'logmap0', 'folded_expmap0', 'mobius_add', 'poincare_distance', 'pairwise_poincare_distance',
+           'poincare_search']
 
 # %% ../nbs/api/32_poincare.ipynb #c1dfd96e
 _GAP = {torch.float32: 2.**-22, torch.float64: 2.**-40}  # Least distance from the rim, as a share of the radius
@@ -151,9 +152,9 @@ def _origin(z:Tensor)->Tensor:
     "The row nearest to the mean"
     return z[torch.linalg.vector_norm(z-z.mean(0), dim=1).argmin()] if len(z) else z.new_zeros(z.shape[1])
 
-def _rows(A:int, B:int, device:torch.device)->Iterator[slice]:
+def _rows(A:int, B:int, device:torch.device, share:int=2**19)->Iterator[slice]:
     "Ranges of rows whose share of an (A, B) table fits into cache (CPU) or into 128 MB (GPU)"
-    rows = max(64, (2**19 if device.type == 'cpu' else 2**25)//max(1,B))
+    rows = max(1, (share if device.type == 'cpu' else 2**25)//max(1,B))
     for i in range(0,A,rows): yield slice(i,min(i+rows,A))
 
 # %% ../nbs/api/32_poincare.ipynb #80e28a51
@@ -162,19 +163,26 @@ def _pieces(near:Tensor, d:int)->Iterator[tuple[Tensor,Tensor]]:
     i,j = near.nonzero(as_tuple=True); size = max(1, (2**18 if near.device.type == 'cpu' else 2**25)//max(1,d))
     for k in range(0,len(i),size): yield i[k:k+size],j[k:k+size]
 
-def _euclidean(a:_Side, b:_Side, i:slice, j:slice)->Tensor:
-    "Euclidean distances of a block of pairs, near ones by differences"
-    s = torch.mm(a.c[i], b.c[j].T).mul_(-2).add_(a.n[i,None]).add_(b.n[j])
+def _distances_(s:Tensor, a:_Side, b:_Side, i:slice, j:slice, tau:float)->Tensor:
+    "In place: inner products of a block of pairs to geodesic distances, near pairs by differences"
+    s.mul_(-2).add_(a.n[i,None]).add_(b.n[j])
     near = s < a.near[i,None]+b.near[j]
     s.clamp_min_(0).sqrt_()
-    za,zb = a.z[i],b.z[j]
-    for p,q in _pieces(near, za.shape[1]): s[p,q] = torch.linalg.vector_norm(za[p]-zb[q], dim=1, dtype=torch.float64 if s.device.type != 'mps' else None).to(s.dtype)
-    return s
-
-def _geodesic_(s:Tensor, ra:Tensor, rb:Tensor, tau:float)->Tensor:
-    "In place: Euclidean distances to geodesic ones; arsinh u as log1p(u + u²/(1+√(1+u²))), which is faster than torch.asinh"
-    s.mul_(ra[:,None]*tau**.5).mul_(rb); q = s*s
+    if near.any():
+        za,zb,wide = a.z[i],b.z[j],None if s.device.type == 'mps' else torch.float64
+        for p,q in _pieces(near, za.shape[1]): s[p,q] = torch.linalg.vector_norm(za[p]-zb[q], dim=1, dtype=wide).to(s.dtype)
+    s.mul_(a.root[i,None]*tau**.5).mul_(b.root[j]); q = s*s          # arsinh u = log1p(u + u²/(1+√(1+u²))), faster than torch.asinh
     return s.add_(q.div_(torch.sqrt(q+1).add_(1))).log1p_().mul_(2/tau**.5)
+
+def _table_(out:Tensor, a:_Side, b:_Side, tau:float, triangle:bool=False)->Tensor:
+    "In place: all distances of two sides; products in large blocks, the rest in small ones"
+    for i in _rows(*out.shape, out.device, 2**22):
+        j = slice(i.start if triangle else 0, out.shape[1])
+        s = torch.mm(a.c[i], b.c[j].T)
+        for k in _rows(*s.shape, s.device): _distances_(s[k], a, b, slice(i.start+k.start, i.start+k.stop), j, tau)
+        out[i,j] = s
+        if triangle: _mirror_(out, i)
+    return out
 
 # %% ../nbs/api/32_poincare.ipynb #54ceb912
 def _gradient_block(a:_Side, b:_Side, i:slice, out:Tensor, G:Tensor, tau:float)->tuple:
@@ -200,11 +208,7 @@ class _PairwisePoincare(torch.autograd.Function):
     def forward(ctx, x, y, tau):
         with torch.autocast(x.device.type, enabled=False), _full_products():
             origin = _origin(x if y is None else y); a = _Side(x, origin, tau); b = a if y is None else _Side(y, origin, tau)
-            out = x.new_empty(len(x), len(b.z))
-            for i in _rows(*out.shape, x.device):
-                j = slice(i.start if y is None else 0, len(b.z))
-                out[i,j] = _geodesic_(_euclidean(a, b, i, j), a.root[i], b.root[j], tau)
-                if y is None: _mirror_(out, i)
+            out = _table_(x.new_empty(len(x), len(b.z)), a, b, tau, triangle=y is None)
         ctx.save_for_backward(x, y, out); ctx.tau,ctx.origin = tau,origin
         return out
 
@@ -215,7 +219,7 @@ class _PairwisePoincare(torch.autograd.Function):
         a = _Side(x, origin, tau); b = a if y is None else _Side(y, origin, tau)
         gx,gy = torch.zeros_like(x),None if y is None else torch.zeros_like(y)
         with torch.autocast(x.device.type, enabled=False), _full_products():
-            for i in _rows(*out.shape, x.device):
+            for i in _rows(*out.shape, x.device, 2**20):
                 g = G[i] if y is not None else G[i]+G[:,i].T
                 M,V,pieces = _gradient_block(a, b, i, out[i], g, tau)
                 gx[i] += _collect(a.c[i], M, b.c, b.alpha, V, x[i])/a.alpha[i,None]
@@ -238,6 +242,11 @@ def _full_products():
     try: yield
     finally: torch.set_float32_matmul_precision(before)
 
+def _check_rows(x:Tensor, y:Tensor):
+    for z in (x,y):
+        if z.ndim != 2: raise ValueError(f'pairs are taken between the rows of a matrix, got shape {tuple(z.shape)}')
+    if x.shape[1] != y.shape[1]: raise ValueError(f'points of {x.shape[1]} and {y.shape[1]} dimensions cannot be compared')
+
 def pairwise_poincare_distance(
     x:Tensor, # Points in the ball, shape (A, d)
     y:Tensor|None=None, # Points in the ball, shape (B, d); `x` by default
@@ -246,11 +255,20 @@ def pairwise_poincare_distance(
     validate:bool=True, # Raise for points outside the ball? Otherwise they are projected
 )->Tensor: # Distances, shape (A, B)
     "`poincare_distance` for all pairs of rows, by one product of matrices"
-    for z in (x,y):
-        if z is not None and z.ndim != 2: raise ValueError(f'pairs are taken between the rows of a matrix, got shape {tuple(z.shape)}')
-    tau = _check_tau(tau); x = _inside(x, tau, 'x', validate)
+    _check_rows(x, x if y is None else y); tau = _check_tau(tau); x = _inside(x, tau, 'x', validate)
     if y is None: return _PairwisePoincare.apply(x, None, tau)
     y = _inside(y, tau, 'y', validate)
-    if x.shape[1] != y.shape[1]: raise ValueError(f'points of {x.shape[1]} and {y.shape[1]} dimensions cannot be compared')
     kind = torch.result_type(x, y)
     return _PairwisePoincare.apply(x.to(kind), y.to(kind), tau)
+
+def poincare_search(
+    y:Tensor, # Points in the ball to search among, shape (B, d)
+    *,
+    tau:float=1.0, # Curvature
+)->Callable: # A function of points (A, d) that gives their distances (A, B), without gradient
+    "`pairwise_poincare_distance` for many calls with the same `y`: what depends on it alone is made once"
+    y = _inside(y.detach(), tau, 'y'); origin = _origin(y); b = _Side(y, origin, _check_tau(tau))
+    def search(x:Tensor)->Tensor:
+        _check_rows(x, y); a = _Side(_inside(x.detach(), tau, 'x').to(y), origin, tau)
+        with torch.autocast(y.device.type, enabled=False), _full_products(): return _table_(y.new_empty(len(x), len(y)), a, b, tau)
+    return search
