@@ -648,7 +648,7 @@ def make_feed(
     batch_size:int, # Pictures in a batch of one process
     image_size:int, # Side of a view, in pixels
     train:bool=True, # Shuffled and augmented, or in order and unchanged
-    augment:str='paper', # 'paper', 'flip', 'none', 'plain', 'weak' or 'strong'
+    augment:str='paper', # 'paper', 'flip', 'none', 'plain', 'weak', 'strong' or 'crop'
     device:str|torch.device='cpu', # Where batches shall be
     seed:int=0, # Seed of order and views
     workers:int=0, # Worker processes of a loader

@@ -15,8 +15,8 @@ __all__ = ['AUGMENTS', 'FRAMED', 'CROP_AREA', 'CROP_RATIO', 'TURN', 'OPERATIONS'
            'draw_operations', 'rand_augment', 'framed_view']
 
 # %% ../nbs/api/18_views.ipynb #ac3478d6
-AUGMENTS = ('paper','flip','none','plain','weak','strong')
-FRAMED = ('plain','weak','strong')                     # views that are cut from a frame: these can stand together in one batch
+AUGMENTS = ('paper','flip','none','plain','weak','strong','crop')
+FRAMED = ('plain','weak','strong','crop')                    # views that are cut from a frame: these can stand together in one batch
 
 # %% ../nbs/api/18_views.ipynb #902ba3cd
 CROP_AREA, CROP_RATIO, TURN = (0.5, 1.), (3/4, 4/3), 15.     # share of the area, width over height, degrees either way
@@ -25,13 +25,15 @@ def view_maps(
     u:Tensor, # Uniform random numbers, shape (B, 6)
     width:int|Tensor, # Width of the pictures, in pixels
     height:int|Tensor, # Height
+    least:float=CROP_AREA[0], # Least share of the area; the greatest is 1
+    turn:float=TURN, # Most degrees either way
 )->Tensor: # Maps from the view's square to the picture's square, as `affine_grid` takes them, shape (B, 2, 3)
     "Random resized crop, rotation and flip, as one map"
-    area = width*height*(CROP_AREA[0] + (CROP_AREA[1]-CROP_AREA[0])*u[:,0])
+    area = width*height*(least + (CROP_AREA[1]-least)*u[:,0])
     ratio = torch.exp(math.log(CROP_RATIO[0]) + (math.log(CROP_RATIO[1])-math.log(CROP_RATIO[0]))*u[:,1])
     w,h = (area*ratio).sqrt().clamp_max(width), (area/ratio).sqrt().clamp_max(height)
     mx,my = (width-w)*(u[:,2]-.5), (height-h)*(u[:,3]-.5)
-    turn = math.radians(TURN)*(2*u[:,4]-1); c,s = turn.cos(), turn.sin()
+    angle = math.radians(turn)*(2*u[:,4]-1); c,s = angle.cos(), angle.sin()
     flip = torch.where(u[:,5] < .5, -1., 1.)
     x = torch.stack([ c*flip*w, -s*h, 2*mx], 1)/width
     y = torch.stack([ s*flip*w,  c*h, 2*my], 1)/height
@@ -98,14 +100,14 @@ def crop_flip(
     x = x.unfold(2, size, 1).unfold(3, size, 1)[torch.arange(len(x), device=x.device), :, top, left]
     return torch.where((u[:,5] < .5)[:,None,None,None], x.flip(3), x)
 
-# %% ../nbs/api/18_views.ipynb #d435a6cd
+# %% ../nbs/api/18_views.ipynb #887309d0
 OPERATIONS = dict(identity=(0.,False), autocontrast=(0.,False), equalize=(0.,False), posterize=(4.,False), solarize=(1.,False), colour=(0.9,True), contrast=(0.9,True),
                   brightness=(0.9,True), sharpness=(0.9,True), rotate=(30.,True), shear_x=(0.3,True), shear_y=(0.3,True),
                   translate_x=(150/331,True), translate_y=(150/331,True))    # amount at full strength, and whether it has a sign
 MOVES = ('rotate','shear_x','shear_y','translate_x','translate_y')         # operations that move pixels
 GREY = 128.                                                                # what they leave where the picture has gone
 
-# %% ../nbs/api/18_views.ipynb #f6e1126c
+# %% ../nbs/api/18_views.ipynb #0a57cb53
 def move_maps(
     kind:Tensor, # Positions in `MOVES`, shape (B,)
     amount:Tensor, # Degrees, slopes or shares of the side, with sign, shape (B,)
@@ -132,7 +134,7 @@ def move(
         out.append(F.grid_sample(p-GREY, torch.addcmul(rows, m[:,None,None,:,0], across[:,None]), align_corners=False).add_(GREY).round_().to(torch.uint8))
     return torch.cat(out)
 
-# %% ../nbs/api/18_views.ipynb #0a57cb53
+# %% ../nbs/api/18_views.ipynb #63266754
 def _moved(x:Tensor, drawn:list)->Tensor:
     "Pictures moved by the name and strength of each"
     kind,amount = torch.tensor([MOVES.index(n) for n,_ in drawn]), torch.tensor([OPERATIONS[n][0]*s for n,s in drawn])
@@ -152,7 +154,7 @@ def apply_operation(
     if name == 'identity': return x
     return getattr(tv, name)(x) if name in ('autocontrast','equalize') else getattr(tv, f"adjust_{name.replace('colour','saturation')}")(x, 1+amount)
 
-# %% ../nbs/api/18_views.ipynb #5b384ce3
+# %% ../nbs/api/18_views.ipynb #761f22b2
 def draw_operations(
     u:Tensor, # Uniform random numbers, shape (B, 2)
     magnitude:int=9, # Strength, from 0 to 30
@@ -162,7 +164,7 @@ def draw_operations(
     drawn = [(names[int(a*len(names))], b < .5) for a,b in u.tolist()]
     return [(n, (-1 if back and OPERATIONS[n][1] else 1)*magnitude/30) for n,back in drawn]
 
-# %% ../nbs/api/18_views.ipynb #af3e1334
+# %% ../nbs/api/18_views.ipynb #0286dd55
 def rand_augment(
     x:Tensor, # Pictures, uint8, shape (B, 3, H, W)
     u:Tensor, # Uniform random numbers, shape (B, 2·number) or more, on the CPU
@@ -181,18 +183,19 @@ def rand_augment(
         x = torch.empty_like(x).index_copy_(0, order, torch.cat(parts))
     return x
 
-# %% ../nbs/api/18_views.ipynb #64e095fe
+# %% ../nbs/api/18_views.ipynb #b7eb6c68
 VIEW_WIDTH = 6                                          # numbers that the geometry of a view takes; strong views take two more for each operation
 
 def framed_view(
     x:Tensor, # Frames, uint8, shape (B, 3, K, K)
-    name:str, # 'plain', 'weak' or 'strong'
+    name:str, # 'plain', 'weak', 'strong' or 'crop'
     size:int, # Side of the views, in pixels
     u:Tensor|None=None, # Uniform random numbers, shape (B, 10), on the CPU; plain views need none
     magnitude:int=9, # Strength of strong views, from 0 to 30
 )->Tensor: # Views, uint8, shape (B, 3, size, size)
-    "Plain, weak or strong views"
+    "Views that are cut from frames"
     if choose('view', name, FRAMED) == 'plain': return centre(x, size)
     if u is None: raise ValueError(f'a {name} view needs random numbers u')
+    if name == 'crop': return resample(x.float(), view_maps(u.to(x.device), x.shape[3], x.shape[2], least=0.16, turn=0.), size).round().to(torch.uint8)
     x = crop_flip(x, size, u.to(x.device))
     return rand_augment(x, u[:,VIEW_WIDTH:], magnitude=magnitude) if name == 'strong' else x
