@@ -135,6 +135,15 @@ def move(
     return torch.cat(out)
 
 # %% ../nbs/api/18_views.ipynb #63266754
+def _sharpness(x:Tensor, factor:float)->Tensor:
+    "Pictures mixed with, or drawn away from, their smoothed form; the outermost pixels stay"
+    inner = x[:,:,1:-1,1:-1].float()
+    rows = x[:,:,:-2].float().add_(x[:,:,1:-1]).add_(x[:,:,2:])
+    smooth = rows[...,:-2].add(rows[...,1:-1]).add_(rows[...,2:]).add_(inner, alpha=4).div_(13).round_()
+    out = x.clone(); out[:,:,1:-1,1:-1] = inner.add_(smooth.sub_(inner), alpha=1-factor).clamp_(0, 255).to(torch.uint8)
+    return out
+
+# %% ../nbs/api/18_views.ipynb #b6692ea5
 def _moved(x:Tensor, drawn:list)->Tensor:
     "Pictures moved by the name and strength of each"
     kind,amount = torch.tensor([MOVES.index(n) for n,_ in drawn]), torch.tensor([OPERATIONS[n][0]*s for n,s in drawn])
@@ -151,10 +160,10 @@ def apply_operation(
     if name in MOVES: return _moved(x, [(name,strength)]*len(x))
     if name == 'posterize': return tv.posterize(x, round(8-amount))
     if name == 'solarize': return tv.solarize(x, 255*(1-amount))
-    if name == 'identity': return x
+    if name in ('identity','sharpness'): return x if name == 'identity' else _sharpness(x, 1+amount)
     return getattr(tv, name)(x) if name in ('autocontrast','equalize') else getattr(tv, f"adjust_{name.replace('colour','saturation')}")(x, 1+amount)
 
-# %% ../nbs/api/18_views.ipynb #761f22b2
+# %% ../nbs/api/18_views.ipynb #0286dd55
 def draw_operations(
     u:Tensor, # Uniform random numbers, shape (B, 2)
     magnitude:int=9, # Strength, from 0 to 30
@@ -164,7 +173,7 @@ def draw_operations(
     drawn = [(names[int(a*len(names))], b < .5) for a,b in u.tolist()]
     return [(n, (-1 if back and OPERATIONS[n][1] else 1)*magnitude/30) for n,back in drawn]
 
-# %% ../nbs/api/18_views.ipynb #0286dd55
+# %% ../nbs/api/18_views.ipynb #fb644351
 def rand_augment(
     x:Tensor, # Pictures, uint8, shape (B, 3, H, W)
     u:Tensor, # Uniform random numbers, shape (B, 2·number) or more, on the CPU
@@ -183,7 +192,7 @@ def rand_augment(
         x = torch.empty_like(x).index_copy_(0, order, torch.cat(parts))
     return x
 
-# %% ../nbs/api/18_views.ipynb #b7eb6c68
+# %% ../nbs/api/18_views.ipynb #c5b76da3
 VIEW_WIDTH = 6                                          # numbers that the geometry of a view takes; strong views take two more for each operation
 
 def framed_view(
