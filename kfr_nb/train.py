@@ -16,20 +16,23 @@ from torch import Tensor, nn
 from safetensors.torch import load_file, save_file
 
 # %% auto #0
-__all__ = ['METHODS', 'TrainConfig', 'config_from_dict', 'config_key', 'Method', 'learning_rate', 'phase_of', 'gather',
-           'joint_batchnorm', 'open_data', 'true_tree', 'class_distances', 'judge', 'prepare', 'outputs', 'losses',
-           'train_step', 'predict', 'find_collapse', 'save_checkpoint', 'resume', 'fit', 'final_metrics', 'Run',
-           'load_run', 'embed_run', 'evaluate_run']
+__all__ = ['RECALLS', 'TrainConfig', 'config_from_dict', 'config_key', 'learning_rate', 'joins', 'phase_of', 'gather',
+           'gather_views', 'joint_batchnorm', 'is_retrieval', 'open_data', 'plant_noise', 'true_tree',
+           'class_distances', 'judge', 'prepare', 'outputs', 'losses', 'train_step', 'predict', 'ranking',
+           'find_collapse', 'save_checkpoint', 'resume', 'fit', 'final_metrics', 'retrieval_metrics', 'Run', 'load_run',
+           'embed_run', 'evaluate_run']
 
 # %% ../nbs/api/70_train.ipynb #77de68da
 from .core import (atomic_path, choose, default_device, disk_full, environment, fingerprint, read_json, require,
     seed_everything, write_json)
 from .data import Batch, DataSet, load_dataset, make_feed
-from .geometry import pairwise_latent_distance
+from .geometry import SIMILARITIES, pairwise_latent_distance
 from .knowledge import load_tree
+from .losses.ahsml import Margins
 from .losses.kfr import quantitative_relativity_loss
-from .losses.pairs import c2am_loss, contrastive_loss, distance_triplet_loss, info_nce_loss
-from .models import build_model
+from .methods import METHODS, constant_margins, embedding_space, needs_margins, start_margins, switch, update_margins
+from .models import build_model, freeze_batchnorm
+from .noise import NOISES, add_noise
 from .tree import KnowledgeTree
 from . import metrics
 
@@ -43,13 +46,22 @@ class TrainConfig:
     train_per_class:int|None=None # Use so many training pictures of each class
     train_limit:int|None=None # Use so many training pictures in all
     test_limit:int|None=None # Judge by so many test pictures, drawn once by split_seed
-    valid_fraction:float=0. # Share of the training pictures kept for validation
+    valid_fraction:float=0. # Share of the training pictures (of the training classes, for retrieval) kept for validation
     split_seed:int=0 # Seed of every split and subset, the same for all seeds of a study
-    augment:str='paper' # Training views: 'paper' (crop, flip, rotation), 'flip' or 'none'
+    protocol:str='auto' # 'recognition' of the trained classes, 'retrieval' among others, or 'auto': as the method's paper
+    unseen_fraction:float|None=None # Share of the classes kept for testing retrieval; the data set's own split by default
+    noise:float=0. # Share of the training labels made wrong on purpose
+    noise_kind:str='symmetric' # 'symmetric' or 'small-cluster'
+    noise_seed:int|None=None # Seed of the wrong labels; the run's seed by default
+    augment:str='auto' # Training views: 'paper' (crop, flip, rotation), 'weak' (crop, flip), 'strong' (and RandAugment), 'flip', 'none'; 'auto': paper, or weak for retrieval
+    views:str='plain,weak,strong' # Views of each picture where further views are positives; the first is the anchor
+    sampler:str='auto' # Batches: 'shuffle', 'balanced' (so many pictures of each class), or 'auto': balanced for pair losses
+    per_class:int=4 # Pictures of a class in a balanced batch
     model:str='resnet10' # Backbone by name, or 'timm:NAME'
     embedding_dim:int|None=None # Width of an embedding layer before the classifier; none by default
     pretrained:bool=False # Start from pretrained weights
     dropout:float=0. # Dropout before the classifier; CvT has its own 15% inside as well
+    freeze_bn:bool=False # Keep batch normalisation as it was pretrained
     method:str='kfr' # The evaluated loss, a key of METHODS
     alpha:float=30. # Weight of the evaluated loss, Eq. 7
     normalize:str|None='sample' # Latent normalisation: 'sample', 'batch', 'feature' or None
@@ -58,18 +70,35 @@ class TrainConfig:
     partner_source:str='batch' # Partners of method 'kfr': from the 'batch', or 'dataset' (two more pictures an anchor)
     margin:float|None=None # Margin of the contrastive and triplet losses; each loss's own by default (1 and 0.5)
     temperature:float=0.1 # Temperature of InfoNCE
+    similarity:str='cosine' # Of embeddings, in AHSML's losses, margins and retrieval: a key of SIMILARITIES
+    tau:float=1. # Curvature of the Poincaré ball
+    expmap:str='exponential' # Map into the ball: 'exponential' or 'folded' (AHSML's Eq. 13)
+    clip:float=1. # Longest output that is mapped into the ball, in radii; 0 for no limit
+    gamma:float=0.5 # Margin γ of AHSML's losses
+    spread:float=0.2 # Width of the range of the margins that follow class similarity
+    margins:str='epoch' # Where they come from: 'epoch' (a pass in each epoch), 'running' (class means of the batches) or 'tree'
+    momentum:float=0.9 # Of the running class means
+    sample_margin:str='min' # Margin of a picture's own views: the 'min' (the paper's) or 'max' similarity in its class
+    divergence:bool|None=None # Margins follow class similarity; as the method has it by default
+    consistency:bool|None=None # A picture's further views are positives; as the method has it by default
+    anchors:str='first' # Anchors of a batch: the 'first' view of each picture, or 'all' views
+    positive_scale:float=2. # ϱ of the multi-similarity loss
+    negative_scale:float=40. # σ of the multi-similarity loss
+    sample_scale:float=2. # ρ of the multi-similarity loss
     tree:str='real' # Knowledge: 'real', 'shuffled' (the control) or 'flat' (all classes equally far)
     tree_name:str|None=None # Tree by name or file; the data set's own by default
     tree_seed:int|None=None # Seed of the shuffled tree; the run's seed by default
     k:float=1. # Length of every tree edge, Eq. 1
     transform:str='identity' # f_e of Eq. 1: 'identity', 'sqrt', 'log1p', ...
-    phase1:float=0.6 # Share of the epochs with cross-entropy alone
+    phase1:float|None=None # Share of the epochs with cross-entropy alone; 0.6, or 0 for losses that stand alone
     epochs:int=20 # Passes over the training set
     batch_size:int=64 # Pictures a step, over all processes
     lr:float=1e-3 # Learning rate at the start
     lr_end:float=1e-4 # Learning rate at the end
     schedule:str='cosine' # From lr to lr_end: 'cosine', 'linear' or 'constant' (stays at lr)
-    weight_decay:float=0.01 # AdamW's weight decay
+    optimizer:str='adamw' # 'adamw' or 'adam'
+    weight_decay:float=0.01 # Weight decay of the optimiser
+    proxy_lr:float=100. # Learning rate of learned proxies, in learning rates of the net
     sam:float=0. # Radius of sharpness-aware minimisation; 0 switches it off
     grad_clip:float=0. # Largest gradient norm; 0 switches clipping off
     precision:str='no' # Mixed precision: 'no', 'bf16' or 'fp16'
@@ -86,12 +115,14 @@ class TrainConfig:
     def __post_init__(self): _check_config(self)
 
 # %% ../nbs/api/70_train.ipynb #0ade7c2c
-_choices = dict(augment=('paper','flip','none'), normalize=('sample','batch','feature',None), detach=(None,'anchor','partners'),
+_choices = dict(augment=('auto','paper','weak','strong','flip','none'), protocol=('auto','recognition','retrieval'), sampler=('auto','shuffle','balanced'),
+    noise_kind=tuple(NOISES), similarity=tuple(SIMILARITIES), expmap=('exponential','folded'), margins=('epoch','running','tree'),
+    sample_margin=('min','max'), anchors=('first','all'), optimizer=('adamw','adam'), normalize=('sample','batch','feature',None), detach=(None,'anchor','partners'),
     partner_source=('batch','dataset'), tree=('real','shuffled','flat'), schedule=('cosine','linear','constant'),
     precision=('no','bf16','fp16'), feed=('auto','resident','loader'), device=('auto','cpu','cuda','mps'))
 _at_least = dict(epochs=1, batch_size=1, eval_every=1, save_every=0, workers=0, alpha=0, weight_decay=0, sam=0, grad_clip=0,
-    seed=0, split_seed=0)
-_above = dict(lr=0, lr_end=0, ell=0, k=0, temperature=0)
+    seed=0, split_seed=0, per_class=1, clip=0, spread=0)
+_above = dict(lr=0, lr_end=0, ell=0, k=0, temperature=0, tau=0, positive_scale=0, negative_scale=0, sample_scale=0, proxy_lr=0)
 
 def _check_config(c:TrainConfig)->None:
     for name,known in _choices.items(): choose(name, getattr(c,name), known)
@@ -100,8 +131,11 @@ def _check_config(c:TrainConfig)->None:
         if not getattr(c,name) >= low: raise ValueError(f'{name} must be at least {low}, got {getattr(c,name)}')
     for name,low in _above.items():
         if not getattr(c,name) > low: raise ValueError(f'{name} must be greater than {low}, got {getattr(c,name)}')
-    if not 0 <= c.phase1 <= 1: raise ValueError(f'phase1 is a share of the epochs, between 0 and 1, got {c.phase1}')
-    if not 0 <= c.valid_fraction < 1: raise ValueError(f'valid_fraction must be at least 0 and less than 1, got {c.valid_fraction}')
+    if c.phase1 is not None and not 0 <= c.phase1 <= 1: raise ValueError(f'phase1 is a share of the epochs, between 0 and 1, got {c.phase1}')
+    for name in ('valid_fraction','noise','momentum'):
+        if not 0 <= getattr(c,name) < 1: raise ValueError(f'{name} must be at least 0 and less than 1, got {getattr(c,name)}')
+    if c.unseen_fraction is not None and not 0 < c.unseen_fraction < 1: raise ValueError(f'unseen_fraction must be between 0 and 1, got {c.unseen_fraction}')
+    for v in c.views.split(','): choose('view', v, ('plain','weak','strong'))
     for name in ('image_size','train_per_class','train_limit','test_limit','embedding_dim'):
         v = getattr(c,name)
         if v is not None and v < 1: raise ValueError(f'{name} must be positive, got {v}')
@@ -123,52 +157,7 @@ def config_key(
     return fingerprint({f.name: v for f in dataclasses.fields(cfg) if (v := getattr(cfg,f.name)) != f.default and f.name not in _no_effect})
 TrainConfig.key = config_key
 
-# %% ../nbs/api/70_train.ipynb #bd307a3e
-@dataclass(frozen=True)
-class Method:
-    "An evaluated loss, as a row of the tables"
-    label:str # Name in tables and figures
-    terms:Callable|None # (out, batch, task) -> {name: scalar}; None for cross-entropy alone
-    describe:str='' # One sentence
-    views:int=1 # Augmented views of each picture in a step
-    knowledge:bool=False # Whether it uses the tree
-    foreground:bool=False # Whether the net needs a foreground head
-
 # %% ../nbs/api/70_train.ipynb #f1abd670
-def _relativity(partners:str, scale_free:bool=False)->Callable:
-    def terms(out, batch, task):
-        c = task.cfg
-        loss,stats = quantitative_relativity_loss(out['z'].float(), batch.y, task.D, partners=partners, scale_free=scale_free,
-            normalize=c.normalize, ell=c.ell, detach=c.detach, generator=task.generator, partner_z=out.get('partner_z'),
-            partner_labels=out.get('partner_y'), with_stats=True, validate=False)
-        task.note(**stats)
-        return dict(qtr=loss)
-    return terms
-
-def _pair_options(task)->dict:
-    return dict(normalize=task.cfg.normalize, generator=task.generator, validate=False) | ({} if task.cfg.margin is None else dict(margin=task.cfg.margin))
-def _contrastive(distance:str)->Callable:
-    return lambda out,batch,task: dict(contrastive=contrastive_loss(out['z'].float(), batch.y, distance, pairs='random', **_pair_options(task)))
-def _triplet(distance:str)->Callable:
-    return lambda out,batch,task: dict(triplet=distance_triplet_loss(out['z'].float(), batch.y, distance, triplets='random', **_pair_options(task)))
-def _info_nce(out, batch, task): return dict(info_nce=info_nce_loss(out['z'].float(), out['z2'].float(), task.cfg.temperature, validate=False))
-def _c2am(out, batch, task): return dict(c2am=c2am_loss(out['features'].float(), out['foreground'].float(), validate=False))
-
-# %% ../nbs/api/70_train.ipynb #1574bddb
-METHODS = dict(
-    ce=Method('Cross-entropy', None, 'Cross-entropy alone in both phases: the baseline.'),
-    kfr=Method('KFR', _relativity('random'), 'Quantitative relativity with one random pair of partners an anchor, as in the paper (Eq. 6).', knowledge=True),
-    kfr_all=Method('KFR, all triplets', _relativity('all'), 'The same loss, exact over all ordered triplets of the batch.', knowledge=True),
-    kfr_free=Method('KFR, scale-free', _relativity('all', True), 'All triplets, divided by the scale: the Gini coefficient of latent over tree distance.', knowledge=True),
-    contrastive_l1=Method('Contrastive L1', _contrastive('l1'), 'Same-class pairs pulled, others pushed beyond a margin, by L1 distance.'),
-    contrastive_l2=Method('Contrastive L2', _contrastive('l2'), 'The same, by L2 distance.'),
-    triplet_l1=Method('Triplet L1', _triplet('l1'), 'An anchor nearer to its class than to others by a margin, by L1 distance.'),
-    triplet_l2=Method('Triplet L2', _triplet('l2'), 'The same, by L2 distance.'),
-    infonce=Method('InfoNCE', _info_nce, 'Two views of one picture attract, all other pictures repel; labels are not used.', views=2),
-    c2am=Method('C²AM', _c2am, 'Foreground and background of the feature maps are told apart across pictures.', foreground=True),
-)
-
-# %% ../nbs/api/70_train.ipynb #b3f0c7f6
 def learning_rate(
     cfg:TrainConfig, # Settings: lr, lr_end, schedule
     done:float, # Share of all steps already taken, 0 to 1
@@ -178,14 +167,21 @@ def learning_rate(
     falling = (1+math.cos(math.pi*done))/2 if cfg.schedule == 'cosine' else 1-done
     return cfg.lr_end + (cfg.lr-cfg.lr_end)*falling
 
+def joins(
+    cfg:TrainConfig, # Settings: epochs, phase1, method
+)->int: # Epoch, from 0
+    "The first epoch of the evaluated loss"
+    return round((0. if METHODS[cfg.method].alone else 0.6) * cfg.epochs if cfg.phase1 is None else cfg.phase1*cfg.epochs)
+
 def phase_of(
     cfg:TrainConfig, # Settings: epochs, phase1, method
     epoch:int, # Epoch, from 0
 )->int: # 1 or 2
-    "1 while cross-entropy trains alone, 2 once the evaluated loss has joined"
-    return 1 if epoch < round(cfg.phase1*cfg.epochs) or METHODS[cfg.method].terms is None or cfg.alpha == 0 else 2
+    "1 while cross-entropy trains alone, 2 once the evaluated loss has joined it or taken its place"
+    m = METHODS[cfg.method]
+    return 1 if epoch < joins(cfg) or m.terms is None or (cfg.alpha == 0 and not m.alone) else 2
 
-# %% ../nbs/api/70_train.ipynb #d435a6cd
+# %% ../nbs/api/70_train.ipynb #b3f0c7f6
 class _Gather(torch.autograd.Function):
     "Concatenate a tensor over processes; the backward pass sums the gradients of all and takes its own slice"
     @staticmethod
@@ -204,7 +200,14 @@ def gather(
     "All processes' rows, differentiable; `x` itself where there is one process"
     return _Gather.apply(x) if dist.is_initialized() and dist.get_world_size() > 1 else x
 
-# %% ../nbs/api/70_train.ipynb #887309d0
+def gather_views(
+    x:Tensor, # Rows of V views, one view after the other, shape (V·B, ...)
+    views:int, # V
+)->Tensor: # Shape (V·W·B, ...), again one view after the other
+    "`gather`, view by view"
+    return gather(x) if views == 1 or not dist.is_initialized() else torch.cat([gather(v) for v in x.chunk(views)])
+
+# %% ../nbs/api/70_train.ipynb #12c6fc06
 class _AllSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x): x = x.clone(); dist.all_reduce(x); return x
@@ -233,29 +236,49 @@ def joint_batchnorm(model:nn.Module, device:torch.device)->nn.Module:
         if type(m) is nn.BatchNorm2d: m.__class__ = _JointBatchNorm2d
     return model
 
-# %% ../nbs/api/70_train.ipynb #7719a1c7
+# %% ../nbs/api/70_train.ipynb #f6e1126c
+def is_retrieval(
+    cfg:TrainConfig, # Settings: protocol, method
+)->bool:
+    "Whether a run is tested by retrieval among classes that it did not train on"
+    return METHODS[cfg.method].alone if cfg.protocol == 'auto' else cfg.protocol == 'retrieval'
+
+# %% ../nbs/api/70_train.ipynb #887309d0
 def open_data(
     cfg:TrainConfig, # Settings: dataset, data, image_size, the limits and the split's seed
     dataset:str|None=None, # Another data set than the configuration's
     data:str|Path|None=None, # Another folder than the configuration's
 )->DataSet: # Its splits
     "The data set of a run, split and limited as configured"
+    disjoint = dict(labels='disjoint', unseen_fraction=cfg.unseen_fraction) if is_retrieval(cfg) else {}
     ds = load_dataset(dataset or cfg.dataset, root=data or cfg.data, image_size=cfg.image_size, valid_fraction=cfg.valid_fraction,
-        split_seed=cfg.split_seed, train_per_class=cfg.train_per_class, train_limit=cfg.train_limit)
+        split_seed=cfg.split_seed, train_per_class=cfg.train_per_class, train_limit=cfg.train_limit, **disjoint)
     if cfg.test_limit is None or cfg.test_limit >= len(ds.test): return ds
     keep = torch.randperm(len(ds.test), generator=torch.Generator().manual_seed(cfg.split_seed))[:cfg.test_limit]
     return replace(ds, test=ds.test.subset(keep.sort().values))
+
+# %% ../nbs/api/70_train.ipynb #7719a1c7
+def plant_noise(
+    cfg:TrainConfig, # Settings: noise, noise_kind, noise_seed
+    ds:DataSet, # The data set
+)->tuple[DataSet,dict|None]: # The data set to train on; `labels`, `clean` and `changed`, each of shape (N,), or None
+    "Make a share of the training labels wrong"
+    if not cfg.noise: return ds, None
+    clean,seed = ds.train.labels, cfg.seed if cfg.noise_seed is None else cfg.noise_seed
+    labels,changed = add_noise(clean, cfg.noise_kind, cfg.noise, ds.num_classes, seed)
+    return replace(ds, train=replace(ds.train, labels=labels)), dict(labels=labels, clean=clean, changed=changed)
 
 # %% ../nbs/api/70_train.ipynb #63266754
 def true_tree(
     cfg:TrainConfig, # Settings: tree_name
     ds:DataSet, # The data set, for its classes and its tree
-)->KnowledgeTree|None: # The tree over the data set's classes, in their order; None where there is none
+    classes:list[str]|None=None, # Classes of the tree, in order; those of training by default
+)->KnowledgeTree|None: # The tree over the classes; None where there is none
     "The knowledge tree of a run, whatever the run is trained with"
-    name = cfg.tree_name or ds.tree_name
+    name,classes = cfg.tree_name or ds.tree_name, list(classes or ds.classes)
     if name is None: return None
     t = KnowledgeTree.read(name) if Path(name).suffix else load_tree(name)
-    return t if list(t.classes) == list(ds.classes) else t.prune(ds.classes)
+    return t if list(t.classes) == classes else t.prune(classes)
 
 # %% ../nbs/api/70_train.ipynb #cb4e5208
 def class_distances(
@@ -276,7 +299,7 @@ def judge(
     ds:DataSet, # The data set
 )->dict|None: # 'D', class distances in edges, and 'H', hierarchical precisions, both (C, C); None where the data set has no tree
     "The knowledge by which a run is judged"
-    t = true_tree(cfg, ds)
+    t = true_tree(cfg, ds, ds.test_classes)
     return None if t is None else dict(D=t.distances(), H=t.hierarchical_precision())
 
 # %% ../nbs/api/70_train.ipynb #cb7a1d77
@@ -291,39 +314,55 @@ def _accelerator(cfg:TrainConfig):
     if not dist.is_initialized() and PartialState._shared_state and (PartialState().device.type != kind): PartialState._reset_state()
     return Accelerator(mixed_precision=cfg.precision, cpu=kind == 'cpu', kwargs_handlers=[unused])
 
-def _optimizer(cfg:TrainConfig, model:nn.Module)->torch.optim.Optimizer:
-    params = [p for p in model.parameters() if p.requires_grad]
-    if cfg.sam: return require('pytorch_optimizer','cvt').SAM(params, torch.optim.AdamW, rho=cfg.sam, lr=cfg.lr, weight_decay=cfg.weight_decay)
-    return torch.optim.AdamW(params, lr=cfg.lr, weight_decay=cfg.weight_decay)
+def _optimizer(cfg:TrainConfig, model:nn.Module, criterion:nn.Module|None)->torch.optim.Optimizer:
+    "The optimiser of the net's weights and of learned proxies, which have a learning rate of their own"
+    groups = [dict(params=[p for p in model.parameters() if p.requires_grad], faster=1.)]
+    proxies = [] if criterion is None else list(criterion.parameters())
+    if proxies: groups.append(dict(params=proxies, faster=cfg.proxy_lr))
+    kind = dict(adamw=torch.optim.AdamW, adam=torch.optim.Adam)[cfg.optimizer]; kw = dict(lr=cfg.lr, weight_decay=cfg.weight_decay)
+    return require('pytorch_optimizer','cvt').SAM(groups, kind, rho=cfg.sam, **kw) if cfg.sam else kind(groups, **kw)
 
 # %% ../nbs/api/70_train.ipynb #5b384ce3
 def prepare(
     cfg:TrainConfig, # Settings
-)->SimpleNamespace: # The task: cfg, ds, D, model, optimizer, feeds, acc (the accelerator), device
+)->SimpleNamespace: # The task: cfg, ds, D, model, optimizer, feeds, acc (the accelerator), device, margins
     "Everything that a run needs, made from its configuration"
     method,acc = METHODS[cfg.method],_accelerator(cfg)
-    ds = open_data(cfg)
+    ds,noise = plant_noise(cfg, open_data(cfg))
     if cfg.batch_size % acc.num_processes: raise ValueError(f'batch_size {cfg.batch_size} cannot be shared by {acc.num_processes} processes')
-    D = class_distances(cfg, ds).to(acc.device) if method.knowledge and cfg.alpha else None
+    D = class_distances(cfg, ds).to(acc.device) if method.knowledge and cfg.alpha or cfg.margins == 'tree' and needs_margins(cfg) else None
     seed_everything(cfg.seed, cfg.deterministic)
     net = build_model(cfg.model, ds.num_classes, embedding_dim=cfg.embedding_dim, pretrained=cfg.pretrained, dropout=cfg.dropout, foreground=method.foreground)
+    if cfg.freeze_bn: freeze_batchnorm(net)
     net = joint_batchnorm(net, acc.device).to(memory_format=torch.channels_last if cfg.channels_last else torch.contiguous_format) # type: ignore
-    opt = _optimizer(cfg, net)
-    kw = dict(image_size=ds.image_size, device=acc.device, mode=cfg.feed, workers=cfg.workers, mean=net.mean, std=net.std)
-    feed = make_feed(ds.train, cfg.batch_size//acc.num_processes, train=True, augment=cfg.augment, seed=cfg.seed,
-        rank=acc.process_index, world=acc.num_processes, **kw)
-    evals = {s: make_feed(getattr(ds,s), 256, train=False, **kw) for s in ('valid','test') if getattr(ds,s) is not None}
-    t = SimpleNamespace(cfg=cfg, method=method, ds=ds, D=D, truth=judge(cfg,ds), net=net, acc=acc, device=acc.device, feed=feed, evals=evals, history=[])
+    criterion = method.criterion(ds.num_classes, net.classifier.in_features).to(acc.device) if method.criterion else None
+    opt = _optimizer(cfg, net, criterion)
+    t = SimpleNamespace(cfg=cfg, method=method, ds=ds, noise=noise, D=D, truth=judge(cfg,ds), net=net, criterion=criterion, space=embedding_space(cfg),
+        acc=acc, device=acc.device, history=[], sums={}, count={}, **_feeds(cfg, ds, net, acc))
     t.model,t.optimizer = acc.prepare(torch.compile(net) if cfg.compile else net), opt if cfg.sam else acc.prepare(opt)
-    t.steps = len(feed)*cfg.epochs; t.sums,t.count = {},{}
-    t.note = lambda **kv: _note(t, kv)
+    t.steps = len(t.feed)*cfg.epochs; t.note = lambda **kv: _note(t, kv); start_margins(t)
     return t
 
 def _note(t, kv:dict)->None:
     "Add values to the running sums of an epoch, on the device, without waiting for it"
     for k,v in kv.items(): t.sums[k] = t.sums.get(k,0)+v.detach(); t.count[k] = t.count.get(k,0)+1
 
-# %% ../nbs/api/70_train.ipynb #761f22b2
+# %% ../nbs/api/70_train.ipynb #af3e1334
+def _feeds(cfg:TrainConfig, ds:DataSet, net:nn.Module, acc)->dict:
+    "Feeds of the two phases, of the training pictures in order, and of what is judged; and the number of views"
+    alone,retrieval = METHODS[cfg.method].alone, is_retrieval(cfg)
+    views = tuple(cfg.views.split(',')) if alone and switch(cfg,'consistency') else None
+    augment = ('weak' if retrieval else 'paper') if cfg.augment == 'auto' else cfg.augment
+    sampler = ('balanced' if alone else 'shuffle') if cfg.sampler == 'auto' else cfg.sampler
+    kw = dict(image_size=ds.image_size, device=acc.device, mode=cfg.feed, workers=cfg.workers, mean=net.mean, std=net.std)
+    train = dict(kw, train=True, seed=cfg.seed, rank=acc.process_index, world=acc.num_processes, sampler=sampler, per_class=cfg.per_class)
+    n,plain = cfg.batch_size//acc.num_processes, dict(kw, train=False, augment='plain' if retrieval else 'none', rank=acc.process_index, world=acc.num_processes)
+    feed = make_feed(ds.train, n, views=views, **train) if views else make_feed(ds.train, n, augment=augment, **train)
+    first = make_feed(ds.train, n, augment=augment, **train) if views and joins(cfg) else feed
+    evals = {s: make_feed(getattr(ds,s), 256, **plain) for s in ('valid','test') if getattr(ds,s) is not None}
+    return dict(feed=feed, first=first, evals=evals, train_plain=make_feed(ds.train, 256, **plain) if needs_margins(cfg) else None, views=len(views or ' '))
+
+# %% ../nbs/api/70_train.ipynb #0286dd55
 def _generator(t, epoch:int, step:int)->torch.Generator:
     "Random numbers that depend on seed and step alone, the same in every process"
     return torch.Generator().manual_seed((t.cfg.seed*1_000_003 + epoch*len(t.feed) + step) % 2**63)
@@ -346,14 +385,15 @@ def outputs(
     x = batch.x if extra is None else torch.cat([batch.x, extra.x])
     if t.cfg.channels_last: x = x.contiguous(memory_format=torch.channels_last)
     full = t.model(x, parts=True)
-    out = {k: gather(v[:B]) for k,v in full.items()}
+    views = t.views if phase_of(t.cfg,epoch) == 2 else 1
+    out = {k: gather_views(v[:B], views) for k,v in full.items()}
     if t.method.views == 2 and extra is not None: out['z2'] = gather(full['z'][B:])
     elif extra is not None:
         def halves(v): return torch.stack([gather(h) for h in v.chunk(2)])
         out |= dict(partner_z=halves(full['z'][B:]), partner_y=halves(extra.y))
-    return out, batch._replace(y=gather(batch.y))
+    return out, batch._replace(y=gather_views(batch.y, views), index=gather_views(batch.index, views))
 
-# %% ../nbs/api/70_train.ipynb #0286dd55
+# %% ../nbs/api/70_train.ipynb #fb644351
 def losses(
     t:SimpleNamespace, # The task
     batch:Batch, # Pictures and labels
@@ -361,11 +401,13 @@ def losses(
 )->dict[str,Tensor]: # 'ce', the method's terms, and 'loss', what is minimised
     "The loss terms of a batch"
     out,joint = outputs(t, batch, epoch)
+    if t.method.alone and phase_of(t.cfg,epoch) == 2:
+        terms = t.method.terms(out, joint, t); return dict(loss=sum(terms.values()), **terms)
     terms = dict(ce=F.cross_entropy(out['logits'].float(), joint.y))
     extra = t.method.terms(out, joint, t) if phase_of(t.cfg,epoch) == 2 else {}
     return dict(loss=terms['ce'] + t.cfg.alpha*sum(extra.values()), **terms, **extra) if extra else dict(loss=terms['ce'], **terms)
 
-# %% ../nbs/api/70_train.ipynb #98fbc42f
+# %% ../nbs/api/70_train.ipynb #fe2ef495
 def train_step(
     t:SimpleNamespace, # The task
     batch:Batch, # Pictures and labels
@@ -373,7 +415,7 @@ def train_step(
     step:int, # Step within the epoch
 )->Tensor: # The loss before the step
     "One step of the optimiser"
-    for g in t.optimizer.param_groups: g['lr'] = learning_rate(t.cfg, (epoch*len(t.feed)+step)/t.steps)
+    for g in t.optimizer.param_groups: g['lr'] = g.get('faster',1.)*learning_rate(t.cfg, (epoch*len(t.feed)+step)/t.steps)
     def forward_backward():
         t.optimizer.zero_grad()
         t.generator = _generator(t, epoch, step)
@@ -387,7 +429,7 @@ def train_step(
     t.optimizer.step(forward_backward) if t.cfg.sam else t.optimizer.step()
     return terms['loss'].detach()
 
-# %% ../nbs/api/70_train.ipynb #fe2ef495
+# %% ../nbs/api/70_train.ipynb #64e095fe
 def _check_finite(t, queue:list, folder:Path)->None:
     "Stop if one of the queued losses is not finite, and save which pictures were in the batch"
     if not queue: return
@@ -399,33 +441,42 @@ def _check_finite(t, queue:list, folder:Path)->None:
             f'Lower lr or alpha, or clip gradients (grad_clip=1.)')
     queue.clear()
 
-# %% ../nbs/api/70_train.ipynb #64e095fe
+# %% ../nbs/api/70_train.ipynb #e1822db4
 @torch.no_grad()
 def predict(
     net:nn.Module, # A model from `build_model`
     feed, # An evaluating feed
     channels_last:bool=True, # Memory format
-)->dict: # z (N, d), logits (N, C), y (N,), on the CPU
-    "Embeddings, logits and labels of a whole split"
+    space:Callable|None=None, # From outputs to embeddings, see `embedding_space`
+)->dict: # z (N, d), logits (N, C), y (N,), index (N,), on the CPU
+    "Embeddings, logits, labels and positions of a whole split"
     was = net.training; net.eval(); rows = []
     for b in feed.epoch(0):
         x = b.x.contiguous(memory_format=torch.channels_last) if channels_last else b.x
-        out = net(x, parts=True); rows.append((out['z'].float(), out['logits'].float(), b.y))
+        out = net(x, parts=True); z = out['z'].float(); rows.append((space(z) if space else z, out['logits'].float(), b.y, b.index))
     net.train(was)
-    return dict(zip(('z','logits','y'), (torch.cat(c).cpu() for c in zip(*rows))))
+    return dict(zip(('z','logits','y','index'), (torch.cat(c).cpu() for c in zip(*rows))))
 
-# %% ../nbs/api/70_train.ipynb #e1822db4
+# %% ../nbs/api/70_train.ipynb #a9334987
+def ranking(
+    cfg:TrainConfig, # Settings: similarity, tau
+)->dict: # Keyword arguments of the retrieval metrics
+    "How a run's embeddings are ranked: by the similarity that they were trained with"
+    return dict(similarity='poincare' if SIMILARITIES[cfg.similarity].hyperbolic else cfg.similarity, tau=cfg.tau)
+
+# %% ../nbs/api/70_train.ipynb #80e28a51
 def _epoch_figures(t, p:dict, split:str, cap:int=512)->dict:
-    "Accuracy of a split, and the geometry of up to `cap` of its latents"
-    out = {f'{split}_top1': metrics.top1(p['logits'], p['y']), f'{split}_ce': F.cross_entropy(p['logits'], p['y']).item()}
+    "Accuracy or recall of a split, and the geometry of up to `cap` of its latents"
+    if is_retrieval(t.cfg): out = {f'{split}_recall@1': metrics.recall_at_k(p['z'], p['y'], ks=1, **ranking(t.cfg))[1]}
+    else: out = {f'{split}_top1': metrics.top1(p['logits'], p['y']), f'{split}_ce': F.cross_entropy(p['logits'], p['y']).item()}
     i = torch.randperm(len(p['y']), generator=torch.Generator().manual_seed(0))[:cap]
     z,y = p['z'][i],p['y'][i]
-    if t.truth is not None:
+    if t.truth is not None and (split == 'test' or not is_retrieval(t.cfg)):
         _,s = quantitative_relativity_loss(z, y, t.truth['D'], partners='all', with_stats=True, validate=False)
         return out | dict(latent_distance=s['latent_distance'].item(), relativity=s['relativity'].item())
     return out | dict(latent_distance=pairwise_latent_distance(z).mean().item())
 
-# %% ../nbs/api/70_train.ipynb #a9334987
+# %% ../nbs/api/70_train.ipynb #54ceb912
 def find_collapse(
     history:pd.DataFrame, # One row an epoch, with 'epoch' and 'latent_distance'
     share:float=0.1, # Smallest share of the largest earlier distance that is still healthy
@@ -436,10 +487,11 @@ def find_collapse(
     low = np.flatnonzero(d < share*largest)
     if not len(low): return None
     i = low[0]
-    return (f"collapse: in epoch {int(history['epoch'].iloc[i])} the mean latent distance fell to {d[i]:.3g}, from {largest[i]:.3g} before: nearly all "
-            f"pictures have the same latent, where the quantitative-relativity loss is trivially zero. Lower alpha, raise phase1, or use method 'kfr_free'.")
+    told = f"collapse: in epoch {int(history['epoch'].iloc[i])} the mean latent distance fell to {d[i]:.3g}, from {largest[i]:.3g} before: nearly all pictures have the same latent"
+    return told + (", where the quantitative-relativity loss is trivially zero. Lower alpha, raise phase1, or use method 'kfr_free'." if 'relativity' in history and 'train_qtr' in history
+                   else '. Lower lr, or start from pretrained weights.')
 
-# %% ../nbs/api/70_train.ipynb #8effee40
+# %% ../nbs/api/70_train.ipynb #5a5b0f9b
 def save_checkpoint(t:SimpleNamespace, folder:Path, epoch:int, step:int)->None:
     "Write the state before step `step` of epoch `epoch`; older checkpoints are then removed"
     if not t.acc.is_main_process: return
@@ -447,8 +499,8 @@ def save_checkpoint(t:SimpleNamespace, folder:Path, epoch:int, step:int)->None:
     try:
         shutil.rmtree(tmp, ignore_errors=True); tmp.mkdir(parents=True)
         save_file({k: v.contiguous() for k,v in t.net.state_dict().items()}, tmp/'weights.safetensors')
-        state = dict(key=t.cfg.key(), epoch=epoch, step=step, optimizer=t.optimizer.state_dict(), sums=t.sums, count=t.count,
-                     history=t.history, scaler=t.acc.scaler.state_dict() if t.acc.scaler else None, rng=torch.get_rng_state())
+        state = dict(key=t.cfg.key(), classes=t.ds.num_classes, epoch=epoch, step=step, optimizer=t.optimizer.state_dict(), sums=t.sums, count=t.count,
+                     history=t.history, scaler=t.acc.scaler.state_dict() if t.acc.scaler else None, rng=torch.get_rng_state(), **_further_state(t))
         torch.save(state, tmp/'state.pt')
         if new.exists(): shutil.rmtree(new)
         tmp.replace(new)
@@ -460,13 +512,30 @@ def save_checkpoint(t:SimpleNamespace, folder:Path, epoch:int, step:int)->None:
     for old in top.iterdir():
         if old != new: shutil.rmtree(old, ignore_errors=True)
 
-# %% ../nbs/api/70_train.ipynb #9109c85a
+# %% ../nbs/api/70_train.ipynb #6c1e671f
+def _further_state(t)->dict:
+    "Margins, running class means and proxies, as tensors"
+    m,parts = t.margins, {}
+    if isinstance(m, Margins): parts['margins'] = {k: getattr(m,k).cpu() for k in ('positive','negative','sample')}
+    for k in ('running','criterion'):
+        if getattr(t,k) is not None: parts[k] = getattr(t,k).state_dict()
+    return parts
+
+def _restore_further(t, state:dict)->None:
+    if (state['epoch'],state['step']) <= (joins(t.cfg),0): return               # the loss has not begun: nothing but defaults
+    if 'margins' in state: t.margins = Margins(**{k: v.to(t.device) for k,v in state['margins'].items()})
+    for k in ('running','criterion'):
+        if k in state: getattr(t,k).load_state_dict(state[k])
+
+# %% ../nbs/api/70_train.ipynb #a17554a0
 def _read_checkpoint(t, ckpt:Path)->dict:
     try:
         weights = load_file(ckpt/'weights.safetensors')
         state = torch.load(ckpt/'state.pt', map_location='cpu', weights_only=True)
     except Exception as e:
         raise ValueError(f'{ckpt} is damaged or not one of ours ({type(e).__name__}: {str(e).splitlines()[0][:120]}); delete {ckpt.parent} to start this run afresh') from e
+    if isinstance(state, dict) and state.get('classes', t.ds.num_classes) != t.ds.num_classes:
+        raise ValueError(f"{ckpt} was begun with {state['classes']} classes, and the data set has {t.ds.num_classes} now: choose another --out, or give the data set back its classes")
     if not isinstance(state, dict) or state.get('key') != t.cfg.key():
         raise ValueError(f"{ckpt} belongs to another configuration (key {state.get('key') if isinstance(state,dict) else None}, this run's is {t.cfg.key()}): choose another --out")
     missing,unexpected = t.net.load_state_dict(weights, strict=False)
@@ -480,30 +549,30 @@ def resume(t:SimpleNamespace, folder:Path)->tuple[int,int]:
     state = _read_checkpoint(t, found[-1])
     t.optimizer.load_state_dict(state['optimizer'])
     if t.acc.scaler and state['scaler']: t.acc.scaler.load_state_dict(state['scaler'])
+    _restore_further(t, state)
     t.history = state['history']; t.count = state['count']; t.sums = {k: v.to(t.device) for k,v in state['sums'].items()}
     return state['epoch'],state['step']
 
-# %% ../nbs/api/70_train.ipynb #5a5b0f9b
+# %% ../nbs/api/70_train.ipynb #2a459380
 def _epoch_row(t, epoch:int, seconds:float)->dict:
     "The record of an epoch: mean loss terms, and how well each split is recognised"
     row = dict(epoch=epoch, phase=phase_of(t.cfg,epoch), lr=t.optimizer.param_groups[0]['lr'], seconds=round(seconds,3),
                pictures_per_second=round(len(t.feed)*t.cfg.batch_size/max(seconds,1e-9),1))
     row |= {f'train_{k}': (v/t.count[k]).item() for k,v in t.sums.items()}
     if (epoch+1) % t.cfg.eval_every == 0 or epoch >= t.cfg.epochs-5:
-        for split,feed in t.evals.items(): row |= _epoch_figures(t, _joint_predict(t, split), split)
+        for split,feed in t.evals.items(): row |= _epoch_figures(t, _joint_predict(t, feed), split)
     return row
 
-def _joint_predict(t, split:str)->dict:
-    "`predict`, shared by all processes"
-    p,W = predict(t.net, t.evals[split], t.cfg.channels_last), t.acc.num_processes
-    if W == 1: return p
-    N = len(getattr(t.ds,split)); n = -(-N//W)
-    def merge(v):
-        v = torch.cat([v, v.new_zeros(n-len(v), *v.shape[1:])]).to(t.device)
-        return gather(v).view(W, n, *v.shape[1:]).transpose(0,1).reshape(W*n, *v.shape[1:])[:N].cpu()
-    return {k: merge(v) for k,v in p.items()}
+def _joint_predict(t, feed)->dict:
+    "`predict`, shared by all processes: each embeds its share, and all get everything in the set's order"
+    p = predict(t.net, feed, t.cfg.channels_last, t.space)
+    if t.acc.num_processes == 1: return p
+    n = torch.tensor([len(p['y'])], device=t.device); dist.all_reduce(n, dist.ReduceOp.MAX); room = int(n)-len(p['y'])
+    def together(v, fill=0): return gather(torch.cat([v, v.new_full((room,*v.shape[1:]), fill)]).to(t.device)).cpu()
+    index = together(p['index'], -1); order = index.argsort(stable=True)[(index < 0).sum():]
+    return {k: together(v)[order] for k,v in p.items()}
 
-# %% ../nbs/api/70_train.ipynb #e6c3dd63
+# %% ../nbs/api/70_train.ipynb #59129aac
 def fit(
     cfg:TrainConfig, # Settings
     out:str|Path|None=None, # Run folder; 'runs/<key of the configuration>' by default
@@ -515,12 +584,13 @@ def fit(
     if (folder/'result.json').exists(): return _finished(folder, cfg)
     t = prepare(cfg)
     first,start = resume(t, folder)
-    if t.acc.is_main_process: write_json(folder/'config.json', dataclasses.asdict(cfg))
+    if t.acc.is_main_process: write_json(folder/'config.json', dataclasses.asdict(cfg)); _keep_noise(t, folder)
     bar = _progress_bar(t, first*len(t.feed)+start, progress)
     look,queue = (1 if t.device.type == 'cpu' else 50),[]
     for epoch in range(first, cfg.epochs):
         began = time.perf_counter(); t.model.train()
-        for step,batch in enumerate(t.feed.epoch(epoch, start=start), start):
+        if phase_of(cfg, epoch) == 2 and not start: _margins_of_epoch(t, epoch, folder)
+        for step,batch in enumerate((t.feed if phase_of(cfg, epoch) == 2 else t.first).epoch(epoch, start=start), start):
             loss = train_step(t, batch, epoch, step)
             queue.append((epoch, step, loss, batch.index))
             if len(queue) >= look: _check_finite(t, queue, folder)
@@ -534,7 +604,21 @@ def fit(
     bar.close()
     return _finish(t, folder)
 
-# %% ../nbs/api/70_train.ipynb #511a418e
+# %% ../nbs/api/70_train.ipynb #b4c96d80
+def _margins_of_epoch(t, epoch:int, folder:Path, largest:int=1000)->None:
+    "AHSML's margins for an epoch; the class similarity behind them is kept beside the run"
+    def embed(): p = _joint_predict(t, t.train_plain); t.model.train(); return p['z'],p['y']
+    S = update_margins(t, embed)
+    if S is None or not t.acc.is_main_process: return
+    name = f'{epoch:04d}' if len(S) <= largest else 'last'               # at 11,318 classes one matrix takes 512 MB
+    with atomic_path(folder/'class_similarity'/f'{name}.npy') as tmp, open(tmp,'wb') as f: np.save(f, S.cpu().numpy())
+
+def _keep_noise(t, folder:Path)->None:
+    "Which labels were made wrong, as an array file in the run folder"
+    if t.noise is None: return
+    with atomic_path(folder/'noise.npz') as tmp, open(tmp,'wb') as f: np.savez_compressed(f, **{k: v.numpy() for k,v in t.noise.items()})
+
+# %% ../nbs/api/70_train.ipynb #a72b2006
 def _progress_bar(t, done:int, progress:bool):
     from tqdm.auto import tqdm
     return tqdm(total=t.steps, initial=done, unit='step', desc=f'{t.method.label} · seed {t.cfg.seed}', disable=not (progress and t.acc.is_main_process), leave=False)
@@ -544,14 +628,14 @@ def _report(t, folder:Path, bar)->None:
     if not t.acc.is_main_process: return
     row,h = t.history[-1],pd.DataFrame(t.history)
     with atomic_path(folder/'history.csv') as tmp: h.to_csv(tmp, index=False)
-    bar.set_postfix({k: f'{row[k]:.3f}' for k in ('train_loss','valid_top1','test_top1') if k in row})
+    bar.set_postfix({k: f'{row[k]:.3f}' for k in ('train_loss','valid_top1','test_top1','valid_recall@1','test_recall@1') if k in row})
     if t.cfg.tensorboard:
         with require('torch.utils.tensorboard','dev').SummaryWriter(str(folder/'tensorboard')) as w:
             for k,v in row.items(): w.add_scalar(k, v, row['epoch'])
     told = find_collapse(h.dropna(subset=['latent_distance'])) if 'latent_distance' in h else None
     if told and not getattr(t,'told',None): t.told = told; bar.write(told) if not bar.disable else print(told, file=sys.stderr)
 
-# %% ../nbs/api/70_train.ipynb #c66c6517
+# %% ../nbs/api/70_train.ipynb #d02560dd
 def final_metrics(
     p:dict, # z, logits and y of a split, as `predict` gives them
     truth:dict|None=None, # 'D' and 'H' of the true tree, as `judge` gives them, for the hierarchical figures
@@ -566,7 +650,27 @@ def final_metrics(
     return out | dict(mistake_severity=metrics.mistake_severity(logits,y,D), mahp=metrics.mean_average_hierarchical_precision(z,y,H),
                       tree_correlation=metrics.tree_correlation(z,y,D))
 
-# %% ../nbs/api/70_train.ipynb #2a459380
+# %% ../nbs/api/70_train.ipynb #35e995c1
+RECALLS = dict(sop=(1,10,100,1000))
+
+def retrieval_metrics(
+    p:dict, # z and y of a split, as `predict` gives them
+    truth:dict|None=None, # 'D' and 'H' of the true tree over the classes of y
+    ks:tuple=(1,2,4,8), # The K of Recall@K
+    similarity:str='cosine', # A key of SIMILARITIES
+    tau:float=1., # Curvature
+)->dict: # Figures by name
+    "Retrieval and hierarchy figures of a split, whatever its classes"
+    z,y,by = p['z'],p['y'],dict(similarity=similarity, tau=tau)
+    out = {f'recall@{k}': v for k,v in metrics.recall_at_k(z, y, ks=[k for k in ks if k < len(y)], **by).items()}
+    out |= dict(map_r=metrics.map_at_r(z, y, **by), latent_distance=pairwise_latent_distance(z[:1024]).mean().item())
+    if truth is None: return out
+    return out | dict(mahp=metrics.mean_average_hierarchical_precision(z, y, truth['H'], **by), tree_correlation=metrics.tree_correlation(z, y, truth['D'], **by))
+
+def _retrieval_of(cfg:TrainConfig, p:dict, truth:dict|None)->dict:
+    return retrieval_metrics(p, truth, RECALLS.get(cfg.dataset,(1,2,4,8)), **ranking(cfg))
+
+# %% ../nbs/api/70_train.ipynb #1f1362ea
 @dataclass
 class Run:
     "A finished run: `path`, `config`, `history` (one row an epoch), `metrics`, `collapsed`, `model`"
@@ -595,7 +699,7 @@ def load_run(
     r = read_json(path/'result.json')
     return Run(path, config_from_dict(r['config']), pd.read_csv(path/'history.csv'), r['metrics'], r['collapsed'], r)
 
-# %% ../nbs/api/70_train.ipynb #59129aac
+# %% ../nbs/api/70_train.ipynb #450ddec8
 def _finished(folder:Path, cfg:TrainConfig)->Run:
     run = load_run(folder)
     a,b = dataclasses.asdict(run.config),dataclasses.asdict(cfg)
@@ -605,20 +709,20 @@ def _finished(folder:Path, cfg:TrainConfig)->Run:
 
 def _finish(t, folder:Path)->Run:
     "Final figures, weights and record; the checkpoints are no longer needed"
-    h,p = pd.DataFrame(t.history),_joint_predict(t,'test')
+    h,p,retrieval = pd.DataFrame(t.history),_joint_predict(t, t.evals['test']),is_retrieval(t.cfg)
     if t.acc.is_main_process:
-        figures = dict(top1=h['test_top1'].tail(5).mean(), **final_metrics(p, t.truth))
-        if 'valid' in t.evals: figures['valid_top1'] = h['valid_top1'].tail(5).mean()
+        figures = _retrieval_of(t.cfg, p, t.truth) if retrieval else dict(top1=h['test_top1'].tail(5).mean(), **final_metrics(p, t.truth))
+        if 'valid' in t.evals: figures |= {'valid_recall@1': h['valid_recall@1'].iloc[-1]} if retrieval else dict(valid_top1=h['valid_top1'].tail(5).mean())
         told = find_collapse(h.dropna(subset=['latent_distance']))
         with atomic_path(folder/'weights.safetensors') as tmp: save_file({k: v.contiguous() for k,v in t.net.state_dict().items()}, tmp)
         with atomic_path(folder/'history.csv') as tmp: h.to_csv(tmp, index=False)
         write_json(folder/'result.json', dict(key=t.cfg.key(), config=dataclasses.asdict(t.cfg), metrics=figures, collapsed=told is not None, message=told,
-            classes=list(t.ds.classes), pictures=dict(train=len(t.ds.train), test=len(t.ds.test)), splits=t.ds.splits, processes=t.acc.num_processes, device=str(t.device), environment=environment()))
+            classes=list(t.ds.classes), test_classes=list(t.ds.test_classes), pictures=dict(train=len(t.ds.train), test=len(t.ds.test)), splits=t.ds.splits, processes=t.acc.num_processes, device=str(t.device), environment=environment()))
         shutil.rmtree(folder/'checkpoints', ignore_errors=True)
     t.acc.wait_for_everyone()
     return load_run(folder)
 
-# %% ../nbs/api/70_train.ipynb #4d89d294
+# %% ../nbs/api/70_train.ipynb #d54ad009
 def _run_data(run:Run, dataset:str|None=None, data:str|Path|None=None)->DataSet:
     ds,trained = open_data(run.config, dataset, data), run.record['classes']
     if dataset is None and list(ds.classes) != trained:
@@ -637,8 +741,8 @@ def embed_run(
     s = getattr(ds, choose('split', split, ('train','valid','test')))
     if s is None: raise ValueError(f'{ds.name!r} was loaded without a {split!r} split (valid_fraction is {run.config.valid_fraction})')
     net,device = run.model,torch.device(device or default_device())
-    feed = make_feed(s, 256, image_size=ds.image_size, train=False, device=device, mode=run.config.feed, mean=net.mean, std=net.std)
-    return predict(net.to(device), feed, run.config.channels_last)
+    feed = make_feed(s, 256, image_size=ds.image_size, train=False, augment='plain' if is_retrieval(run.config) else 'none', device=device, mode=run.config.feed, mean=net.mean, std=net.std)
+    return predict(net.to(device), feed, run.config.channels_last, embedding_space(run.config))
 
 def evaluate_run(
     run:Run, # A finished run
@@ -648,8 +752,7 @@ def evaluate_run(
 )->dict: # Figures by name
     "Recognition, retrieval and hierarchy figures of a finished run"
     ds,p = _run_data(run,dataset,data),embed_run(run, split, dataset, data)
-    truth = judge(run.config, ds)
-    if list(ds.classes) == run.record['classes']: return final_metrics(p, truth)
-    out = {f'recall@{k}': v for k,v in metrics.recall_at_k(p['z'], p['y'], ks=(1,)).items()} | dict(map_r=metrics.map_at_r(p['z'],p['y']))
-    if truth is None: return out
-    return out | dict(mahp=metrics.mean_average_hierarchical_precision(p['z'],p['y'],truth['H']), tree_correlation=metrics.tree_correlation(p['z'],p['y'],truth['D']))
+    classes = dict(train=ds.classes, valid=ds.valid_classes, test=ds.test_classes)[split]; t = true_tree(run.config, ds, classes)
+    truth = None if t is None else dict(D=t.distances(), H=t.hierarchical_precision())
+    if list(classes) == run.record['classes'] and not is_retrieval(run.config): return final_metrics(p, truth)
+    return _retrieval_of(run.config, p, truth)
