@@ -333,8 +333,8 @@ def prepare(
     D = class_distances(cfg, ds).to(acc.device) if method.knowledge and cfg.alpha or cfg.margins == 'tree' and needs_margins(cfg) else None
     seed_everything(cfg.seed, cfg.deterministic)
     net = build_model(cfg.model, ds.num_classes, embedding_dim=cfg.embedding_dim, pretrained=cfg.pretrained, dropout=cfg.dropout, foreground=method.foreground)
-    if cfg.freeze_bn: freeze_batchnorm(net)
     net = joint_batchnorm(net, acc.device).to(memory_format=torch.channels_last if cfg.channels_last else torch.contiguous_format) # type: ignore
+    if cfg.freeze_bn: freeze_batchnorm(net)                     # after joint_batchnorm, which may make new layers
     criterion = method.criterion(ds.num_classes, net.classifier.in_features).to(acc.device) if method.criterion else None
     opt = _optimizer(cfg, net, criterion)
     t = SimpleNamespace(cfg=cfg, method=method, ds=ds, noise=noise, D=D, truth=judge(cfg,ds), net=net, criterion=criterion, space=embedding_space(cfg),
