@@ -130,8 +130,8 @@ def update_margins(
     if c.margins == 'running': return task.running.similarity() if task.running.state_dict()['counts'].any() else None
     S = extremes = None
     if c.margins != 'tree' or switch(c,'consistency'):
-        z,y = embed(); extremes = tuple(e.to(task.device) for e in class_extremes(z, y, C, c.similarity, tau=c.tau))
-        if c.margins != 'tree': S = class_similarity(z, y, C, c.similarity, tau=c.tau).to(task.device)
+        z,y = embed(); extremes = tuple(e.to(task.device) for e in class_extremes(z, y, C, c.similarity, tau=c.tau, missing='nan'))
+        if c.margins != 'tree': S = class_similarity(z, y, C, c.similarity, tau=c.tau, missing='nan').to(task.device)
     if c.margins == 'tree': S = 1-task.D/task.D.max().clamp_min(1e-12)
     task.margins = margins_of(c, S, extremes)
     return S

@@ -310,7 +310,7 @@ def _accelerator(cfg:TrainConfig):
     AcceleratorState._reset_state()                           # a process may train several configurations in turn
     kind = default_device().type if cfg.device == 'auto' else cfg.device
     if kind == 'cuda' and not torch.cuda.is_available(): raise ValueError("device='cuda' but PyTorch sees no GPU: use device='cpu', or install a CUDA build of torch")
-    unused = DistributedDataParallelKwargs(find_unused_parameters=METHODS[cfg.method].foreground)
+    unused = DistributedDataParallelKwargs(find_unused_parameters=METHODS[cfg.method].foreground or METHODS[cfg.method].alone)
     if not dist.is_initialized() and PartialState._shared_state and (PartialState().device.type != kind): PartialState._reset_state()
     return Accelerator(mixed_precision=cfg.precision, cpu=kind == 'cpu', kwargs_handlers=[unused])
 
