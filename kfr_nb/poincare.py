@@ -23,7 +23,10 @@ def _check_tau(tau:float)->float:
     if not 0 < tau < math.inf: raise ValueError(f'the curvature tau must be a finite number above 0, got {tau:g}; for a flat space use Euclidean distances')
     return tau
 
-def _wide(x:Tensor)->Tensor: return x.float() if x.dtype in (torch.float16,torch.bfloat16) else x
+def _wide(x:Tensor, name:str='x')->Tensor:
+    "At least single precision"
+    if not isinstance(x, Tensor) or not x.is_floating_point(): raise ValueError(f'{name} must be a tensor of real numbers, got {getattr(x,"dtype",type(x).__name__)}')
+    return x.float() if x.dtype in (torch.float16,torch.bfloat16) else x
 
 def _double(x:Tensor)->Tensor: return (x.cpu() if x.device.type == 'mps' else x).double()    # MPS has no float64
 
@@ -56,8 +59,7 @@ def project(
 # %% ../nbs/api/32_poincare.ipynb #7b52009b
 def _inside(x:Tensor, tau:float, name:str, validate:bool=True)->Tensor:
     "Points of the open ball; `ValueError` for a point outside it by more than rounding"
-    if not isinstance(x, Tensor) or not x.is_floating_point(): raise ValueError(f'{name} must be a tensor of real numbers, got {getattr(x,"dtype",type(x).__name__)}')
-    allowed = 4*torch.finfo(x.dtype).eps; tau = _check_tau(tau); x = _wide(x)
+    given,x = x,_wide(x, name); allowed = 4*torch.finfo(given.dtype).eps; tau = _check_tau(tau)
     if not validate: return project(x, tau=tau)
     if not x.numel(): return x
     top = _square_norm(x.detach()).max().item()**.5
@@ -136,7 +138,7 @@ def poincare_distance(
     return (2/tau**.5*torch.asinh(u)).to(x.device, torch.result_type(x,y))
 
 # %% ../nbs/api/32_poincare.ipynb #c5b76da3
-_NEAR = {torch.float32: 2.**-8, torch.float64: 2.**-16}  # Square distances below this share of their terms are computed again
+_NEAR = {torch.float32: 2.**-7, torch.float64: 2.**-16}  # Square distances below this share of their terms are computed again
 _TINY = {torch.float32: 1e-34, torch.float64: 1e-290}    # ... and those in reach of underflow
 
 class _Side:
