@@ -142,13 +142,22 @@ _NEAR = {torch.float32: 2.**-7, torch.float64: 2.**-16}  # Square distances belo
 _TINY = {torch.float32: 1e-34, torch.float64: 1e-290}    # ... and those in reach of underflow
 
 class _Side:
-    "One side of a table of pairs: points, points seen from `origin`, their square norms, thresholds, and √tau over their room"
-    def __init__(self, z:Tensor, origin:Tensor, tau:float):
-        self.z,self.c = z,z-origin
-        n = _square_norm(self.c).to(z.device, z.dtype); moved = self.c.any(1)
-        self.n,self.near = n, _NEAR[z.dtype]*n + _TINY[z.dtype]*moved
+    "One side of a table of pairs: points, points seen from `origin`, their square norms, thresholds, room, and the inverse root of the room"
+    def __init__(self, z:Tensor, origin:Tensor, tau:float, near:float|None=None):
+        self.z,self.c,self.origin,self.tau,self._wide = z,z-origin,origin,tau,None
+        n = _square_norm(self.c).to(z.device, z.dtype); self.n = n
+        self.near = (near or _NEAR[z.dtype])*n + _TINY[z.dtype]*self.c.any(1)
         room = 1-tau*_square_norm(z)
         self.alpha,self.root = room.to(z.device, z.dtype),room.rsqrt().to(z.device, z.dtype)
+
+    def wide(self)->_Side:
+        "The same in double precision, in which fewer pairs are too near; made when first asked for"
+        if self._wide is None: self._wide = _Side(self.z.double(), self.origin.double(), self.tau, 2.**-30)
+        return self._wide
+
+def _many(near:Tensor, dtype:torch.dtype)->bool:
+    "Are so many pairs near that a product in double precision is cheaper than their differences?"
+    return dtype == torch.float32 and near.device.type != 'mps' and int(near.sum()) > near.numel()//32
 
 def _origin(z:Tensor)->Tensor:
     "The row nearest to the mean"
@@ -169,6 +178,7 @@ def _distances_(s:Tensor, a:_Side, b:_Side, i:slice, j:slice, tau:float)->Tensor
     "In place: inner products of a block of pairs to geodesic distances, near pairs by differences"
     s.mul_(-2).add_(a.n[i,None]).add_(b.n[j])
     near = s < a.near[i,None]+b.near[j]
+    if _many(near, s.dtype): a,b = a.wide(),b.wide(); return s.copy_(_distances_(torch.mm(a.c[i], b.c[j].T), a, b, i, j, tau))
     s.clamp_min_(0).sqrt_()
     if near.any():
         za,zb,wide = a.z[i],b.z[j],None if s.device.type == 'mps' else torch.float64
@@ -178,7 +188,7 @@ def _distances_(s:Tensor, a:_Side, b:_Side, i:slice, j:slice, tau:float)->Tensor
 
 def _table_(out:Tensor, a:_Side, b:_Side, tau:float, triangle:bool=False)->Tensor:
     "In place: all distances of two sides; products in large blocks, the rest in small ones"
-    for i in _rows(*out.shape, out.device, 2**22):
+    for i in _rows(*out.shape, out.device, 2**20 if triangle else 2**22):
         j = slice(i.start if triangle else 0, out.shape[1])
         s = torch.mm(a.c[i], b.c[j].T)
         for k in _rows(*s.shape, s.device): _distances_(s[k], a, b, slice(i.start+k.start, i.start+k.stop), j, tau)
@@ -187,17 +197,18 @@ def _table_(out:Tensor, a:_Side, b:_Side, tau:float, triangle:bool=False)->Tenso
     return out
 
 # %% ../nbs/api/32_poincare.ipynb #54ceb912
-def _gradient_block(a:_Side, b:_Side, i:slice, out:Tensor, G:Tensor, tau:float)->tuple:
-    "Of a block of rows: weights M of the differences (far pairs), V of the points, and the pieces (p, q, vectors) of the near pairs"
-    s,t = torch.sinh(out*tau**.5),torch.tanh(out*(tau**.5/2))
+def _gradient_block(a:_Side, b:_Side, i:slice, out:Tensor, G:Tensor)->tuple:
+    "Of a block of rows: the sides to go on with, weights M of the differences (far pairs), V of the points, and pieces (p, q, vectors) of the near pairs"
+    tau = a.tau; s,t = torch.sinh(out*tau**.5),torch.tanh(out*(tau**.5/2))
     near = (s*t).mul_(a.alpha[i,None]/(2*tau)).mul_(b.alpha) < a.near[i,None]+b.near       # sinh(a)·tanh(a/2) = 2 sinh²(a/2)
+    if _many(near, out.dtype): return _gradient_block(a.wide(), b.wide(), i, out.double(), G.double())
     s.masked_fill_(near | (s == 0), torch.inf)
     def pieces():
         for p,q in _pieces(near, a.z.shape[1]):
-            diff = a.z[i][p]-b.z[q]; wide = diff if diff.device.type == 'mps' else diff.double()
-            r = torch.linalg.vector_norm(wide, dim=1); w = G[p,q]*2*a.root[i][p]*b.root[q]/torch.cosh(out[p,q]*(tau**.5/2))
-            yield p,q,(wide/r.clamp_min(torch.finfo(r.dtype).tiny)[:,None]*w[:,None]).to(diff.dtype)
-    return (4*tau**.5*G).div_(s), t.mul_(G).mul_(2*tau**.5), pieces()
+            diff = a.z[i][p]-b.z[q]; diff = diff if diff.device.type == 'mps' else diff.double(); r = torch.linalg.vector_norm(diff, dim=1)
+            w = G[p,q]*2*a.root[i][p]*b.root[q]/torch.cosh(out[p,q]*(tau**.5/2))
+            yield p,q,diff/r.clamp_min(torch.finfo(r.dtype).tiny)[:,None]*w[:,None]
+    return a, b, (4*tau**.5*G).div_(s), t.mul_(G).mul_(2*tau**.5), pieces()
 
 def _collect(c:Tensor, M:Tensor, other:Tensor, alpha:Tensor, V:Tensor, z:Tensor)->Tensor:
     "Σ_j M_ij (c_i − other_j)/α_j + z_i Σ_j V_ij"
@@ -223,12 +234,12 @@ class _PairwisePoincare(torch.autograd.Function):
         with torch.autocast(x.device.type, enabled=False), _full_products():
             for i in _rows(*out.shape, x.device, 2**20):
                 g = G[i] if y is not None else G[i]+G[:,i].T
-                M,V,pieces = _gradient_block(a, b, i, out[i], g, tau)
-                gx[i] += _collect(a.c[i], M, b.c, b.alpha, V, x[i])/a.alpha[i,None]
-                if gy is not None: gy += _collect(b.c, M.T, a.c[i], a.alpha[i], V.T, y)/b.alpha[:,None]
-                for p,q,v in pieces:
-                    gx[i].index_add_(0, p, v)
-                    if gy is not None: gy.index_add_(0, q, -v)
+                u,v,M,V,pieces = _gradient_block(a, b, i, out[i], g)
+                gx[i] += _collect(u.c[i], M, v.c, v.alpha, V, u.z[i])/u.alpha[i,None]
+                if gy is not None: gy += _collect(v.c, M.T, u.c[i], u.alpha[i], V.T, v.z)/v.alpha[:,None]
+                for p,q,w in pieces:
+                    gx[i].index_add_(0, p, w.to(x.dtype))
+                    if gy is not None: gy.index_add_(0, q, -w.to(x.dtype))
         return gx, gy, None
 
 def _mirror_(out:Tensor, i:slice):
