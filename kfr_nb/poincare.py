@@ -137,7 +137,7 @@ def poincare_distance(
     u = torch.linalg.vector_norm(a-b, dim=-1) * (tau/(_room(a,tau)*_room(b,tau)).squeeze(-1)).sqrt()
     return (2/tau**.5*torch.asinh(u)).to(x.device, torch.result_type(x,y))
 
-# %% ../nbs/api/32_poincare.ipynb #c5b76da3
+# %% ../nbs/api/32_poincare.ipynb #54ceb912
 _NEAR = {torch.float32: 2.**-7, torch.float64: 2.**-16}  # Square distances below this share of their terms are computed again
 _TINY = {torch.float32: 1e-34, torch.float64: 1e-290}    # ... and those in reach of underflow
 
@@ -168,7 +168,7 @@ def _rows(A:int, B:int, device:torch.device, share:int=2**19)->Iterator[slice]:
     rows = max(1, (share if device.type == 'cpu' else 2**25)//max(1,B))
     for i in range(0,A,rows): yield slice(i,min(i+rows,A))
 
-# %% ../nbs/api/32_poincare.ipynb #80e28a51
+# %% ../nbs/api/32_poincare.ipynb #9109c85a
 def _pieces(near:Tensor, d:int)->Iterator[tuple[Tensor,Tensor]]:
     "The pairs (i, j) that are set in a block of booleans, as many at a time as have room for their differences"
     i,j = near.nonzero(as_tuple=True); size = max(1, (2**18 if near.device.type == 'cpu' else 2**25)//max(1,d))
@@ -196,7 +196,7 @@ def _table_(out:Tensor, a:_Side, b:_Side, tau:float, triangle:bool=False)->Tenso
         if triangle: _mirror_(out, i)
     return out
 
-# %% ../nbs/api/32_poincare.ipynb #54ceb912
+# %% ../nbs/api/32_poincare.ipynb #5a5b0f9b
 def _gradient_block(a:_Side, b:_Side, i:slice, out:Tensor, G:Tensor)->tuple:
     "Of a block of rows: the sides to go on with, weights M of the differences (far pairs), V of the points, and pieces (p, q, vectors) of the near pairs"
     tau = a.tau; s,t = torch.sinh(out*tau**.5),torch.tanh(out*(tau**.5/2))
@@ -215,7 +215,7 @@ def _collect(c:Tensor, M:Tensor, other:Tensor, alpha:Tensor, V:Tensor, z:Tensor)
     M = M/alpha
     return torch.addmm(c*M.sum(1, keepdim=True), M, other, alpha=-1).addcmul_(z, V.sum(1, keepdim=True))
 
-# %% ../nbs/api/32_poincare.ipynb #9109c85a
+# %% ../nbs/api/32_poincare.ipynb #e6c3dd63
 class _PairwisePoincare(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, y, tau):
@@ -230,24 +230,21 @@ class _PairwisePoincare(torch.autograd.Function):
     def backward(ctx, G):
         (x,y,out),tau,origin = ctx.saved_tensors,ctx.tau,ctx.origin
         a = _Side(x, origin, tau); b = a if y is None else _Side(y, origin, tau)
-        gx,gy = torch.zeros_like(x),None if y is None else torch.zeros_like(y)
+        gx = torch.zeros_like(x); gy = gx if y is None else torch.zeros_like(y)            # of one batch both sides' gradients add up
         with torch.autocast(x.device.type, enabled=False), _full_products():
             for i in _rows(*out.shape, x.device, 2**20):
-                g = G[i] if y is not None else G[i]+G[:,i].T
-                u,v,M,V,pieces = _gradient_block(a, b, i, out[i], g)
+                u,v,M,V,pieces = _gradient_block(a, b, i, out[i], G[i])
                 gx[i] += _collect(u.c[i], M, v.c, v.alpha, V, u.z[i])/u.alpha[i,None]
-                if gy is not None: gy += _collect(v.c, M.T, u.c[i], u.alpha[i], V.T, v.z)/v.alpha[:,None]
-                for p,q,w in pieces:
-                    gx[i].index_add_(0, p, w.to(x.dtype))
-                    if gy is not None: gy.index_add_(0, q, -w.to(x.dtype))
-        return gx, gy, None
+                gy += _collect(v.c, M.T, u.c[i], u.alpha[i], V.T, v.z)/v.alpha[:,None]
+                for p,q,w in pieces: w = w.to(x.dtype); gx[i].index_add_(0, p, w); gy.index_add_(0, q, w, alpha=-1)
+        return gx, None if y is None else gy, None
 
 def _mirror_(out:Tensor, i:slice):
     "Rows `i` of the upper triangle copied to the lower"
     out[i.stop:,i] = out[i,i.stop:].T
     square = out[i,i]; square.copy_(square.triu(1)+square.triu(1).T)
 
-# %% ../nbs/api/32_poincare.ipynb #667be543
+# %% ../nbs/api/32_poincare.ipynb #6c1e671f
 @contextmanager
 def _full_products():
     "Products of matrices in full single precision, whatever shortened format is allowed elsewhere"
