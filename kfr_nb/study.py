@@ -13,13 +13,14 @@ import numpy as np, pandas as pd
 
 # %% auto #0
 __all__ = ['ARMS', 'WEIGHTS', 'PRESETS', 'MEASURES', 'Arm', 'StudyConfig', 'configure', 'arm_config', 'plan', 'trunk_key',
-           'default_jobs', 'Interrupted', 'make_runs', 'collect', 'Measure', 'summarise', 'verdict', 'compare',
-           'sentence', 'answer', 'study_figures', 'study_report', 'check_ready', 'Study', 'write_study', 'run_study',
-           'run_sweep', 'publish', 'read_results']
+           'default_jobs', 'Interrupted', 'make_runs', 'collect', 'Measure', 'primary_of', 'summarise', 'verdict',
+           'compare', 'sentence', 'answer', 'study_figures', 'study_report', 'check_ready', 'Study', 'write_study',
+           'run_study', 'run_sweep', 'publish', 'read_results']
 
 # %% ../nbs/api/75_study.ipynb #77de68da
 from .core import atomic_path, choose, environment, fingerprint, read_json, write_json
-from .train import METHODS, TrainConfig, fit, load_run, open_data
+from .methods import METHODS
+from .train import TrainConfig, fit, is_retrieval, joins, load_run, open_data
 from .viz.sweep import mean_interval, paired_differences
 
 # %% ../nbs/api/75_study.ipynb #902ba3cd
@@ -35,11 +36,26 @@ def _arms()->dict[str,Arm]:
     for n in ('kfr','kfr_all','kfr_free'):
         arms[f'{n}_shuffled'] = Arm(f'{METHODS[n].label} (shuffled tree)', dict(method=n, tree='shuffled'),
             f'Control: {METHODS[n].label} with the classes permuted over the tree, so that it holds no knowledge.')
+    for n in ('triplet','lifted','ms'):
+        star,label = f'{n}_star',METHODS[n].label
+        arms[f'{n}_divergence'] = Arm(f'{label} + class-wise divergence', dict(method=star, consistency=False), f'{label} with margins that follow class similarity, and one view of each picture.')
+        arms[f'{n}_consistency'] = Arm(f'{label} + sample-wise consistency', dict(method=star, divergence=False), f'{label} with constant margins, and further views as sure positives.')
+    for n,label,changes,what in _variants: arms[f'ms_star_{n}'] = Arm(f'MS*, {label}', dict(method='ms_star', **changes), what)
     return arms
+_variants = [
+    ('views','all views as anchors', dict(anchors='all'), 'MS* in which every view is an anchor, not the plain one alone.'),
+    ('max','greatest sample margin', dict(sample_margin='max'), "MS* whose margin for a picture's own views is the greatest similarity in its class, not the least."),
+    ('running','running margins', dict(margins='running'), 'MS* with margins from running class means, without a pass over the training pictures.'),
+    ('tree','margins from the tree', dict(margins='tree'), 'MS* with margins from the knowledge tree in place of the learned class similarity.'),
+    ('tree_shuffled','margins from a shuffled tree', dict(margins='tree', tree='shuffled'), 'Control: the same with the classes permuted over the tree.'),
+    ('poincare','hyperbolic', dict(similarity='poincare_exp'), 'MS* in the Poincaré ball, by the exponential of minus the distance.'),
+    ('folded','hyperbolic, folded', dict(similarity='poincare_exp', expmap='folded'), "The same with the paper's map into the ball (Eq. 13)."),
+]
 ARMS = _arms()
 
 # %% ../nbs/api/75_study.ipynb #b1d57811
 WEIGHTS = dict(ce=0., kfr=30., kfr_all=30., kfr_free=10., contrastive_l1=1., contrastive_l2=1., triplet_l1=1., triplet_l2=1., infonce=0.1, c2am=0.1)
+WEIGHTS |= {n: WEIGHTS['kfr_free'] if m.knowledge else 1. for n,m in METHODS.items() if m.alone}           # a loss that stands alone has no weight but KFR's
 
 # %% ../nbs/api/75_study.ipynb #bd307a3e
 @dataclass(frozen=True)
@@ -50,27 +66,49 @@ class StudyConfig:
     arms:tuple[str,...] # Arms to compare, keys of ARMS
     seeds:tuple[int,...]=(0,1,2) # Seeds, the same for every arm
     baseline:str='ce' # Arm that the others are compared with
-    sweep:str|None='kfr' # Arm whose weight is swept; None for no sweep
-    values:tuple[float,...]=(0.,1.,3.,10.,30.) # Weights of the sweep
+    sweep:str|tuple[str,...]|None='kfr' # Arm or arms that are swept; None for no sweep
+    swept:str='alpha' # What is swept: the weight 'alpha', or the 'noise' ratio
+    values:tuple[float,...]=(0.,1.,3.,10.,30.) # Values of the sweep
     weights:Mapping[str,float]=field(default_factory=lambda: dict(WEIGHTS)) # Weight α of each method
     def __post_init__(self):
-        for a in (*self.arms, self.baseline, *([self.sweep] if self.sweep else [])): choose('arm', a, ARMS)
+        for a in (*self.arms, self.baseline, *self.sweeps): choose('arm', a, ARMS)
+        choose('swept setting', self.swept, ('alpha','noise'))
         for m in self.weights: choose('method', m, METHODS)
         for what,v in dict(arms=self.arms, seeds=self.seeds).items():
             if not v: raise ValueError(f'a study needs at least one of its {what}')
             if len(set(v)) < len(v): raise ValueError(f'{what} has an entry twice: {list(v)}')
         if self.sweep and min(self.values, default=0) < 0: raise ValueError(f'a weight is at least 0, got {min(self.values)}')
+    @property
+    def sweeps(self)->tuple[str,...]:
+        "The arms that are swept"
+        return () if not self.sweep else (self.sweep,) if isinstance(self.sweep, str) else tuple(self.sweep)
+    @property
+    def primary(self)->str:
+        "The metric that the study answers by"
+        return 'recall@1' if is_retrieval(arm_config(self, self.arms[0], 0)) else 'top1'
 
 # %% ../nbs/api/75_study.ipynb #1574bddb
+_beside = tuple(n for n,a in ARMS.items() if not METHODS[a.changes['method']].alone)
 _main = ('ce','kfr','kfr_all','kfr_free','kfr_free_shuffled','triplet_l1')
 _tuned = dict(pretrained=True, phase1=0., epochs=20, lr=1e-5, lr_end=1e-5, schedule='constant', precision='bf16')
 PRESETS = dict(
     quick=StudyConfig('quick', TrainConfig(dataset='shapes', image_size=32, train_per_class=50, augment='flip', model='resnet10', epochs=10, phase1=0.5, batch_size=32, lr=3e-3, eval_every=5), arms=_main),
-    small=StudyConfig('small', TrainConfig(dataset='cifar100', image_size=32, train_per_class=100, model='resnet10', epochs=20, batch_size=64, eval_every=5), arms=tuple(ARMS)),
-    paper=StudyConfig('paper', TrainConfig(dataset='cifar100', image_size=64, model='resnet34', epochs=100, batch_size=32, precision='bf16'), arms=tuple(ARMS)),
+    small=StudyConfig('small', TrainConfig(dataset='cifar100', image_size=32, train_per_class=100, model='resnet10', epochs=20, batch_size=64, eval_every=5), arms=_beside),
+    paper=StudyConfig('paper', TrainConfig(dataset='cifar100', image_size=64, model='resnet34', epochs=100, batch_size=32, precision='bf16'), arms=_beside),
     paper_cvt=StudyConfig('paper_cvt', TrainConfig(dataset='cifar100', image_size=64, model='cvt13', dropout=0.15, sam=0.05, epochs=100, batch_size=32, precision='bf16'), arms=_main),
     paper_mini=StudyConfig('paper_mini', TrainConfig(dataset='mini-imagenet', image_size=224, model='wide_resnet50_2', **_tuned, batch_size=32), arms=_main, weights=dict(WEIGHTS, kfr=1., kfr_all=1.)),
     paper_imagenet=StudyConfig('paper_imagenet', TrainConfig(dataset='imagenet1k', image_size=224, model='wide_resnet101_2', **_tuned, batch_size=20), arms=_main, weights=dict(WEIGHTS, kfr=100., kfr_all=100.)))
+_pairs = ('triplet','triplet_star','lifted','lifted_star','ms','ms_star')
+_ahsml = dict(protocol='retrieval', noise=0.3, optimizer='adam', weight_decay=1e-5, phase1=0.)
+_noisy = dict(baseline='ms', sweep=('ms','ms_star'), swept='noise')
+_paper = dict(_ahsml, model='bn_inception', embedding_dim=512, pretrained=True, freeze_bn=True, image_size=224, batch_size=80, per_class=5, epochs=60, lr=3e-5, lr_end=3e-5, schedule='constant', precision='bf16', eval_every=5)
+_table = (*_pairs,'ms_divergence','ms_consistency','lifted_divergence','lifted_consistency','ms_star_poincare','ms_star_max','ms_star_tree','proxy_nca','soft_triple','circle','proxy_anchor')
+PRESETS |= dict(
+    ahsml_quick=StudyConfig('ahsml_quick', TrainConfig(dataset='shapes', image_size=32, train_per_class=40, model='resnet10', embedding_dim=64, epochs=8, batch_size=64, lr=3e-3, eval_every=4, **_ahsml), arms=(*_pairs,'ms_divergence','ms_consistency'), values=(0.,0.3,0.6), **_noisy),
+    ahsml_small=StudyConfig('ahsml_small', TrainConfig(dataset='cars196', image_size=64, model='timm:tf_efficientnet_lite0', pretrained=True, freeze_bn=True, embedding_dim=128, epochs=6, batch_size=64, lr=3e-4, eval_every=3, **_ahsml), arms=('ms','ms_star'), **(_noisy | dict(sweep=None))),
+    ahsml_cub=StudyConfig('ahsml_cub', TrainConfig(dataset='cub200', **_paper), arms=_table, values=(0.,0.3,0.5,0.7), **_noisy),
+    ahsml_cars=StudyConfig('ahsml_cars', TrainConfig(dataset='cars196', **_paper), arms=_table, values=(0.,0.3,0.5,0.7), **_noisy),
+    ahsml_sop=StudyConfig('ahsml_sop', TrainConfig(dataset='sop', **_paper), arms=_pairs, **(_noisy | dict(sweep=None))))
 
 # %% ../nbs/api/75_study.ipynb #b3f0c7f6
 _train_fields = {f.name for f in dataclasses.fields(TrainConfig)}
@@ -88,7 +126,7 @@ def configure(
     for k in ('method','seed','tree','alpha'):
         if k in changes: raise ValueError(f"{k!r} is what a study varies: use arms=, seeds=, weights= or values=")
     small = dict(epochs=2, train_per_class=8, test_limit=180, image_size=32, batch_size=32) if reduced else {}
-    small |= dict(seeds=(0,), values=(0.,30.)) if reduced else {}
+    small |= dict(seeds=(0,), values=(0.,30.) if s.swept == 'alpha' else (0.,0.3)) if reduced else {}
     changes = small | {k: tuple(v) if isinstance(v, list) else v for k,v in changes.items()}
     base = replace(s.base, **{k:v for k,v in changes.items() if k in _train_fields})
     return replace(s, base=base, weights={**s.weights, **(weights or {})}, **{k:v for k,v in changes.items() if k in _study_fields})
@@ -110,25 +148,29 @@ def plan(
 )->pd.DataFrame: # One row for each wanted result: `part`, `arm`, `alpha`, `seed`, `key`, `config`
     "All runs of a study, seed by seed; equal runs have equal keys and are made once"
     rows = [('arms', a, arm_config(study,a,s)) for s in study.seeds for a in study.arms]
-    if study.sweep:
-        def at(v,s): return arm_config(study,'ce',s) if v == 0 else arm_config(study,study.sweep,s,v)
-        rows += [('sweep', study.sweep, at(v,s), v) for s in study.seeds for v in study.values]
+    def at(a,v,s):
+        if study.swept != 'alpha': return replace(arm_config(study,a,s), **{study.swept: v})
+        return arm_config(study,'ce',s) if v == 0 and not METHODS[ARMS[a].changes['method']].alone else arm_config(study,a,s,v)
+    rows += [('sweep', a, at(a,v,s), *((v,) if study.swept == 'alpha' else ())) for a in study.sweeps for s in study.seeds for v in study.values]
     return pd.DataFrame([dict(part=p, arm=a, alpha=v[0] if v else c.alpha, seed=c.seed, key=c.key(), config=c) for p,a,c,*v in rows])
 
 # %% ../nbs/api/75_study.ipynb #887309d0
 _unrecorded = ('data','workers','tensorboard','device','save_every','seed','alpha','method','tree')
-_joins_later = ('method','alpha','normalize','ell','detach','partner_source','margin','temperature','tree','tree_seed')
+_joins_later = ('method','alpha','normalize','ell','detach','partner_source','margin','temperature','tree','tree_seed','phase1','similarity','tau','expmap','clip','gamma','spread',
+    'margins','momentum','sample_margin','divergence','consistency','anchors','positive_scale','negative_scale','sample_scale','views')
 def trunk_key(
     cfg:TrainConfig, # A run
 )->str|None: # Equal for runs with the same first phase; None for a run that shares none
     "The fingerprint of everything that decides the first phase"
-    if not 0 < round(cfg.phase1*cfg.epochs) < cfg.epochs or METHODS[cfg.method].foreground: return None
-    return f'{fingerprint({k: v for k,v in dataclasses.asdict(cfg).items() if k not in (*_joins_later,*_unrecorded)})}-{cfg.seed}'
+    m = METHODS[cfg.method]
+    if not 0 < joins(cfg) < cfg.epochs or m.foreground or m.criterion: return None
+    shared = {k: v for k,v in dataclasses.asdict(cfg).items() if k not in (*_joins_later,*_unrecorded)}
+    return f'{fingerprint(shared | dict(joins=joins(cfg), alone=m.alone))}-{cfg.seed}'
 
 def _same_way(cfg:TrainConfig, folder:Path)->tuple[Path|None,str]:
     "Where the trunk of a run is, and the name of its checkpoint"
     key = trunk_key(cfg)
-    return (folder/'trunks'/key if key else None), f'{round(cfg.phase1*cfg.epochs):04d}-000000'
+    return (folder/'trunks'/key if key else None), f'{joins(cfg):04d}-000000'
 
 def _keep_trunk(cfg:TrainConfig, folder:Path)->None:
     "Keep the checkpoint between the phases for the other arms"
@@ -153,9 +195,9 @@ def _branch(cfg:TrainConfig, folder:Path)->None:
 # %% ../nbs/api/75_study.ipynb #22d200f8
 def _attempt(cfg:TrainConfig, folder:Path, on_step:Callable|None=None)->dict:
     "Make one run; an exception becomes a record, with the traceback beside the run"
-    out = folder/cfg.key(); joins = round(cfg.phase1*cfg.epochs)
+    out,joined = folder/cfg.key(), (joins(cfg),0)
     def step_done(t, epoch, step):
-        if (epoch,step) == (joins,0): _keep_trunk(cfg, folder)
+        if (epoch,step) == joined: _keep_trunk(cfg, folder)
         if on_step: on_step(t, epoch, step)
     try:
         _branch(cfg, folder); fit(cfg, out=out, progress=False, on_step=step_done)
@@ -280,13 +322,13 @@ class _Bar:
 # %% ../nbs/api/75_study.ipynb #ca3512f4
 def _row(arm:str, alpha:float, cfg:TrainConfig, folder:Path, record:dict)->tuple[dict,pd.DataFrame|None]:
     "One row of the table, and the history of the run"
-    row = dict(arm=arm, label=ARMS[arm].label, method=cfg.method, tree=cfg.tree, alpha=alpha, seed=cfg.seed, key=cfg.key(), **record)
+    row = dict(arm=arm, label=ARMS[arm].label, method=cfg.method, tree=cfg.tree, alpha=alpha, noise=cfg.noise, seed=cfg.seed, key=cfg.key(), **record)
     settings = {f'cfg_{k}': v for k,v in dataclasses.asdict(cfg).items() if k not in _unrecorded}
     if record['status'] != 'done': return row | settings, None
     try: run = load_run(folder/cfg.key())
     except (ValueError, KeyError, OSError) as e:
         return row | dict(status='failed', error=f'{type(e).__name__}: {e}') | settings, None
-    h = run.history.assign(arm=arm, label=ARMS[arm].label, alpha=alpha, seed=cfg.seed)
+    h = run.history.assign(arm=arm, label=ARMS[arm].label, alpha=alpha, noise=cfg.noise, seed=cfg.seed)
     return row | dict(collapsed=run.collapsed, seconds=run.history['seconds'].sum()) | run.metrics | settings, h
 
 def collect(
@@ -306,8 +348,14 @@ class Measure:
     label:str; scale:float=1.; unit:str=''; digits:int=3; better:str|None='higher'
 
 MEASURES = {'top1': Measure('Top-1 accuracy', 100, '%', 1), 'mistake_severity': Measure('Mistake severity', 1, 'edges', 2, 'lower'), 'hd@1': Measure('Hierarchical distance@1', 1, 'edges', 2, 'lower'),
-    'hd@5': Measure('Hierarchical distance@5', 1, 'edges', 2, 'lower'), 'recall@1': Measure('Recall@1', 100, '%', 1), 'map_r': Measure('MAP@R', 100, '%', 1),
+    'hd@5': Measure('Hierarchical distance@5', 1, 'edges', 2, 'lower'), **{f'recall@{k}': Measure(f'Recall@{k}', 100, '%', 1) for k in (1,2,4,8,10,100,1000)}, 'map_r': Measure('MAP@R', 100, '%', 1),
     'mahp': Measure('mAHP', 100, '%', 1), 'tree_correlation': Measure('Tree correlation'), 'latent_distance': Measure('Latent distance', better=None)}
+
+def primary_of(
+    runs:pd.DataFrame, # One row for each run
+)->str:
+    "The primary metric of a table of runs: 'top1', or 'recall@1' where classes are retrieved"
+    return 'top1' if 'top1' in runs and runs['top1'].notna().any() or 'recall@1' not in runs else 'recall@1'
 
 def summarise(
     runs:pd.DataFrame, # One row for each run
@@ -338,10 +386,11 @@ def compare(
     runs:pd.DataFrame, # One row for each run
     baseline:str='ce', # Arm that the others are compared with
     metrics:Iterable[str]|None=None, # Metrics; all that the table has by default
-)->pd.DataFrame: # One row for each arm, comparison ('baseline' or 'control') and metric
-    "Paired differences to the baseline, and of each method to its own shuffled-tree control"
+)->pd.DataFrame: # One row for each arm, comparison ('baseline', 'control' or 'plain') and metric
+    "Paired differences to the baseline, of each method to its own shuffled-tree control, and of each starred loss to the plain one"
     ok = runs[runs['status']=='done']; arms = list(dict.fromkeys(ok['arm'])); rows = []
-    pairs = dict(baseline={a: baseline for a in arms if a != baseline} if baseline in arms else {}, control={a: f'{a}_shuffled' for a in arms if f'{a}_shuffled' in arms})
+    pairs = dict(baseline={a: baseline for a in arms if a != baseline} if baseline in arms else {}, control={a: f'{a}_shuffled' for a in arms if f'{a}_shuffled' in arms},
+        plain={a: a[:-5] for a in arms if a.endswith('_star') and a[:-5] in arms and a[:-5] != baseline})
     for m in [m for m in (metrics or MEASURES) if m in ok and MEASURES[m].better]:
         for kind,p in pairs.items():
             if p: rows.append(paired_differences(ok, p, m).assign(comparison=kind, metric=m))
@@ -370,12 +419,12 @@ def answer(
     runs:pd.DataFrame, # One row for each run
     differences:pd.DataFrame, # From `compare`
 )->list[str]: # Sentences
-    "What a study allows to be said about its primary metric, top-1"
-    t = differences.loc[differences['metric']=='top1']; label = lambda a: ARMS[a].label if a in ARMS else a
+    "What a study allows to be said about its primary metric"
+    t = differences.loc[differences['metric']==primary_of(runs)]; label = lambda a: ARMS[a].label if a in ARMS else a
     t = t.assign(label=t['arm'].map(label), baseline_label=t['baseline'].map(label))
-    base,ctrl = (t[t['comparison']==k].set_index('arm',drop=False) for k in ('baseline','control'))
+    base,ctrl,plain = (t[t['comparison']==k].set_index('arm',drop=False) for k in ('baseline','control','plain'))
     main = [a for a in base.index if not a.endswith('_shuffled')]
-    out = [sentence(base.loc[a].to_dict()) for a in main]
+    out = [sentence(base.loc[a].to_dict()) for a in main] + [sentence(plain.loc[a].to_dict()) for a in plain.index]
     for a in ctrl.index:
         out.append('Control: ' + sentence(ctrl.loc[a].to_dict()))
         won = a in base.index and base.loc[a,'verdict'] == 'better' and ctrl.loc[a,'verdict'] == 'better'
@@ -401,15 +450,19 @@ def study_figures(
     ok = runs[runs['status']=='done']; figures = {}
     def add(name, ax): figures[name] = ax.figure
     if not len(ok): return figures
-    add('arms', plot_arms(ok, baseline=study.baseline))
-    d = differences.loc[(differences['metric']=='top1') & (differences['n']>1)]; d = d.assign(label=d['arm'].map(lambda a: ARMS[a].label))
-    for kind in ('baseline','control'):
+    add('arms', plot_arms(ok, m, baseline=study.baseline, title=f'{points} (%)'))
+    d = differences.loc[(differences['metric']==m) & (differences['n']>1)]; d = d.assign(label=d['arm'].map(lambda a: ARMS[a].label))
+    against = dict(baseline=_name(ARMS[study.baseline].label), control='its shuffled-tree control', plain='the plain loss')
+    for kind in against:
         p = d[d['comparison']==kind]
-        if len(p): add(f'paired_{kind}', plot_paired(p, title=f'Top-1: difference to {_name(ARMS[study.baseline].label) if kind=="baseline" else "its shuffled-tree control"} (points)'))
-    if sweep is not None and (sweep['status']=='done').any(): add('sweep', plot_sweep(sweep[sweep['status']=='done'], label=f'weight α of {ARMS[study.sweep].label}'))
-    phase = round(study.base.phase1*study.base.epochs) + 0.5
+        if len(p): add(f'paired_{kind}', plot_paired(p.assign(baseline=kind), title=f'{points}: difference to {against[kind]} (points)'))
+    if sweep is not None and (sweep['status']=='done').any():
+        of = ' of '+ARMS[study.sweeps[0]].label if len(study.sweeps) == 1 else ''
+        add('sweep', plot_sweep(sweep[sweep['status']=='done'], study.swept, m, title=f'{points} (%)', label=f'weight α{of}' if study.swept == 'alpha' else 'share of wrong training labels'))
+    joined = max(joins(arm_config(study,a,0)) for a in study.arms); phase = joined+0.5 if joined else None
+    m,points = study.primary, MEASURES[study.primary].label
     curves = history.assign(epoch=history['epoch']+1)
-    add('curves', plot_curves(curves, 'test_top1', phase=phase, scale=100, title='Top-1 accuracy (%)'))
+    add('curves', plot_curves(curves, f'test_{m}', phase=phase, scale=100, title=f'{points} (%)'))
     if 'latent_distance' in curves: add('latents', plot_curves(curves, 'latent_distance', phase=phase, title='Mean latent distance', legend=False))
     for f in figures.values(): plt.close(f)
     return figures
@@ -448,6 +501,12 @@ def _means(summary:pd.DataFrame)->pd.DataFrame:
         if k in summary: out[m.label + (f' ({m.unit})' if m.unit else '') + dict(higher=' ↑',lower=' ↓').get(m.better or '','')] = [show(v,s,m) for v,s in zip(summary[k],summary[f'{k}_std'])]
     return out
 
+def _swept(study:StudyConfig, sweep:pd.DataFrame)->pd.DataFrame:
+    "The sweep's means, one row for each value"
+    if study.swept == 'alpha': return _means(summarise(sweep, ('alpha','arm')).drop(columns='arm')).rename(columns=dict(Arm='α'))
+    t = summarise(sweep, (study.swept,'arm')); t.insert(0, 'label', [f"{v:.0%}, {ARMS[a].label}" for v,a in zip(t[study.swept],t['arm'])])
+    return _means(t).rename(columns=dict(Arm='Wrong labels'))
+
 def _changes(differences:pd.DataFrame)->pd.DataFrame:
     "The differences with 'difference [low, high]' in their cells"
     def show(r):
@@ -476,14 +535,15 @@ _captions = dict(
     arms='Each point is a run, the upright bar the mean over seeds, the line its 95% interval (Student). A cross is a collapsed run; hollow points are controls. The dashed line is the baseline\'s mean.',
     paired_baseline='Differences within each seed, mean and 95% interval. Where the line crosses zero, these seeds cannot tell the arm from the baseline.',
     paired_control='The same loss with the true and with a shuffled tree. Only what stands right of zero here can be due to the tree.',
-    sweep='Accuracy over the weight of the loss; points are runs, the band is the 95% interval of the mean. Zero is cross-entropy alone.',
-    curves='Test accuracy by epoch, mean over seeds with their range. Left of the dashed line all arms train with cross-entropy alone.',
+    paired_plain='Each starred loss against the plain one, within seeds.',
+    sweep='The primary metric over the swept value; points are runs, the band is the 95% interval of the mean.',
+    curves='The primary metric on the test split by epoch, mean over seeds with their range. Left of a dashed line, where there is one, all arms train with cross-entropy alone.',
     latents='Mean distance between latents of different pictures. A fall towards zero is a collapse.')
-_alts = dict(arms='Accuracy of each arm', paired_baseline='Paired differences to the baseline', paired_control='Paired differences to the shuffled-tree control', sweep='Accuracy over the weight', curves='Accuracy over epochs', latents='Latent distance over epochs')
+_alts = dict(arms='Primary metric of each arm', paired_baseline='Paired differences to the baseline', paired_plain='Paired differences of the starred losses to the plain ones', paired_control='Paired differences to the shuffled-tree control', sweep='Accuracy over the weight', curves='Accuracy over epochs', latents='Latent distance over epochs')
 
 # %% ../nbs/api/75_study.ipynb #4d89d294
 def _chance(differences:pd.DataFrame)->str:
-    n = int(((differences['metric']=='top1') & (differences['n']>1)).sum())
+    n = int(((differences['metric']==('top1' if (differences['metric']=='top1').any() else 'recall@1')) & (differences['n']>1)).sum())
     return '' if n < 2 else (f'<p class=dim>The intervals stand for one comparison each. With {n} comparisons on this page, about one study in {max(round(1/(1-0.95**n)),1)} '
         'would show at least one interval without zero even if no arm differed.</p>') if n < 14 else f'<p class=dim>The intervals stand for one comparison each; with {n} of them, one or more without zero are to be expected by chance alone.</p>'
 
@@ -491,6 +551,7 @@ def _limits(study:StudyConfig, runs:pd.DataFrame)->str:
     b = study.base; n = runs[runs['status']=='done'].groupby('arm').size(); seeds = f'{n.min()} to {n.max()}' if n.min() != n.max() else f'{n.max()}'
     chosen = ('No setting was chosen by these runs: weights, schedule and size were fixed before them.' + (' They were fixed after earlier trials, though, and some of those looked at test pictures of shapes (their difficulty, the weight of the scale-free form): read this page as a demonstration, not as a blind test.' if b.dataset == 'shapes' else '') if not b.valid_fraction else
               f'{b.valid_fraction:.0%} of the training pictures were kept apart as a validation split for choosing settings; every figure on this page is from the test split, which chose nothing.')
+    if b.noise: chosen += f' {b.noise:.0%} of the training labels were made wrong on purpose ({b.noise_kind}), others for each seed; test labels are as they came.'
     return (f'<ul><li>{seeds} seed{"s" if n.max()>1 else ""} for each arm, on one data set ({html.escape(b.dataset)}), one net ({html.escape(b.model)}) and {b.epochs} epochs. Other data, nets or longer training may order the arms otherwise.</li>'
             f'<li>Intervals are over seeds: they cover start weights, order and augmentation of pictures, not the choice of pictures or of settings.</li><li>{chosen}</li></ul>')
 
@@ -518,8 +579,8 @@ def study_report(
     settings = '\n'.join(f'{k} = {v!r}' for k,v in dataclasses.asdict(b).items() if k not in _unrecorded)
     sections = [('', intro+f'<div class=answer><ul>{said}</ul></div>'),
         ('Arms', draw('arms') + _table(means, 'Mean ± standard deviation over seeds, test split. ↑ higher is better, ↓ lower is better.', numbers)),
-        ('Differences within seeds', draw('paired_baseline','paired_control') + (_table(_changes(d), 'Difference [95% interval]. ✓ better, ✗ worse: the interval leaves zero out.', list(MEASURES[m].label for m in MEASURES)) if len(d) else '<p>No seed has two finished arms.</p>') + _chance(d)),
-        ('The weight α', draw('sweep') + _table(_means(summarise(sweep, ('alpha','arm')).drop(columns='arm')).rename(columns=dict(Arm='α')), '', numbers)) if sweep is not None and (sweep['status']=='done').any() else None,
+        ('Differences within seeds', draw('paired_baseline','paired_plain','paired_control') + (_table(_changes(d), 'Difference [95% interval]. ✓ better, ✗ worse: the interval leaves zero out.', list(MEASURES[m].label for m in MEASURES)) if len(d) else '<p>No seed has two finished arms.</p>') + _chance(d)),
+        (dict(alpha='The weight α', noise='The share of wrong labels')[study.swept], draw('sweep') + _table(_swept(study, sweep), '', numbers)) if sweep is not None and (sweep['status']=='done').any() else None,
         ('Training', draw('curves','latents')),
         ('Runs that failed', _table(bad[['arm','seed','alpha','error']], 'Their folders are kept; the same command tries them again.')) if len(bad) else None,
         ('What this shows, and what it does not', _limits(study, runs)),
@@ -613,7 +674,8 @@ def run_sweep(
     _write_csv(out/'sweep.csv', t); ok = t[t['status']=='done']
     if not len(ok): return t,None
     number = all(isinstance(v,(int,float)) and v >= 0 for v in values)
-    ax = plot_sweep(ok, param, label=param) if number else plot_arms(ok.assign(arm=ok[param].astype(str), label=ok[param].astype(str)), baseline=None)
+    m = primary_of(ok); kw = dict(metric=m, title=f'{MEASURES[m].label} (%)')
+    ax = plot_sweep(ok, param, label=param, **kw) if number else plot_arms(ok.assign(arm=ok[param].astype(str), label=ok[param].astype(str)), baseline=None, **kw)
     figure:Any = ax.figure
     with atomic_path(out/'sweep.png') as tmp: figure.savefig(tmp, format='png', dpi=160, bbox_inches='tight')
     figure.clear()
@@ -640,7 +702,7 @@ def _portable(command:str)->str:
     "A command without the options that only say where and with how many processes"
     return re.sub(r" --(out|data|jobs)[ =]('[^']*'|\S+)", '', command)
 
-_promised = dict(runs=('arm','label','seed','key','status','alpha','top1'), sweep=('arm','alpha','seed','key','status','top1'), history=('arm','seed','epoch','test_top1'))
+_promised = dict(runs=('arm','label','seed','key','status','alpha'), sweep=('arm','alpha','seed','key','status'), history=('arm','seed','epoch'))
 _unique = dict(runs=['arm','seed'], sweep=['arm','alpha','seed'], history=['arm','seed','epoch'])
 
 def read_results(
@@ -661,9 +723,12 @@ def read_results(
 def _checked(f:Path, t:pd.DataFrame, promised:Sequence[str], unique:list)->pd.DataFrame:
     missing = [c for c in promised if c not in t]
     if missing: raise ValueError(f'{f} has no column {missing[0]!r}: it was cut off or is not one of ours')
+    unique = unique + [c for c in ('noise',) if c in t]
     twice = t.loc[t.duplicated(unique)]
     if len(twice): raise ValueError(f'{f} has {dict(twice[unique].iloc[0])} twice')
-    top1 = 'top1' if 'top1' in t else 'test_top1'; values = list(t.loc[t['status']=='done', top1] if 'status' in t else t[top1].dropna())
+    known = ('top1','recall@1') if 'status' in t else ('test_top1','test_recall@1'); top1 = next((c for c in known if c in t), None)
+    if top1 is None: raise ValueError(f'{f} has neither a column {known[0]!r} nor {known[1]!r}: it was cut off or is not one of ours')
+    values = list(t.loc[t['status']=='done', top1] if 'status' in t else t[top1].dropna())
     wrong = [v for v in values if not isinstance(v, (int,float)) or not 0 <= v <= 1]
     if wrong: raise ValueError(f'{f}: {top1} must lie in 0 to 1, got {wrong[0]!r}')
     return t
