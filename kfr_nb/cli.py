@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Callable, Sequence
 
 # %% auto #0
-__all__ = ['COMMANDS', 'UsageError', 'parse', 'config_options', 'config_from', 'command', 'train', 'study', 'sweep', 'evaluate',
-           'embed', 'tree', 'data', 'bench', 'main']
+__all__ = ['COMMANDS', 'UsageError', 'parse', 'config_options', 'config_from', 'command', 'train', 'study', 'sweep', 'suspects',
+           'evaluate', 'embed', 'tree', 'data', 'bench', 'main']
 
 # %% ../nbs/api/90_cli.ipynb #c1dfd96e
 class UsageError(ValueError):
@@ -71,7 +71,7 @@ def config_options(
         if f.name in skip: continue
         flag,text = '--'+f.name.replace('_','-'), (docs.get(f.name) or '').replace('%','%%')
         text += f' (default: {f.default})' if not keep_unset else ''; kw = dict(dest=f.name, default=argparse.SUPPRESS, help=text)
-        if hints[f.name] is bool: group.add_argument(flag, action=argparse.BooleanOptionalAction, **kw)
+        if bool in (hints[f.name], *getattr(hints[f.name],'__args__',())): group.add_argument(flag, action=argparse.BooleanOptionalAction, **kw)
         else: group.add_argument(flag, type=_kind(hints[f.name])[0], metavar=_kind(hints[f.name])[0].__name__.upper(), **kw)
 
 def config_from(
@@ -121,12 +121,13 @@ def train(args:argparse.Namespace)->int:
 def _study_options(p):
     from kfr_nb.study import ARMS, PRESETS
     from kfr_nb.train import TrainConfig
-    p.add_argument('--preset', help=f'{", ".join(PRESETS)} (default: quick, or small where --dataset is not shapes)')
+    p.add_argument('--paper', default='kfr', help='kfr (a knowledge tree in recognition) or ahsml (margins that survive noisy labels, judged by retrieval)')
+    p.add_argument('--preset', help=f'{", ".join(PRESETS)} (default: quick, or small where --dataset is not shapes; with --paper ahsml those of AHSML)')
     p.add_argument('--out', default='results', help='folder for tables, figures, report and runs')
     p.add_argument('--arms', nargs='+', metavar='ARM', help=f'arms to compare: {", ".join(ARMS)}')
     p.add_argument('--seeds', nargs='+', type=int, metavar='SEED', help='seeds, the same for each arm')
-    p.add_argument('--values', nargs='+', type=float, metavar='ALPHA', help='weights of the sweep')
-    p.add_argument('--sweep', metavar='ARM', help="arm whose weight is swept, or 'none'")
+    p.add_argument('--values', nargs='+', type=float, metavar='VALUE', help='values of the sweep: weights α, or shares of wrong labels')
+    p.add_argument('--sweep', nargs='+', metavar='ARM', help="arms that are swept, or 'none'")
     p.add_argument('--alpha', nargs='+', metavar='[METHOD=]ALPHA', help="weights: METHOD=ALPHA for one method, a bare number for the paper's loss (kfr and kfr_all)")
     p.add_argument('--jobs', type=int, help='processes (default: one for each core; one on a GPU)')
     p.add_argument('--reduced', action='store_true', help='a smoke test of everything: one seed, two epochs, few pictures')
@@ -147,12 +148,14 @@ def _weights(given:Sequence[str]|None)->dict[str,float]:
 @command('study', 'the whole study on one data set: methods × seeds, sweep, tables, figures, one HTML report', _study_options)
 def study(args:argparse.Namespace)->int:
     "Run a study and say what it allows to be said"
+    from kfr_nb.core import choose
     from kfr_nb.study import PRESETS, answer, compare, run_study
     from kfr_nb.train import TrainConfig
     names = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in ('method','alpha','tree','seed')] + ['arms','seeds','values','sweep']
     changes = {n: getattr(args,n) for n in names if getattr(args,n,None) is not None}
-    if changes.get('sweep') == 'none': changes['sweep'] = None
-    preset = args.preset or ('quick' if changes.get('dataset','shapes') == 'shapes' else 'small')
+    if changes.get('sweep') == ['none']: changes['sweep'] = None
+    family = dict(kfr='', ahsml='ahsml_')[choose('paper', args.paper, ('kfr','ahsml'))]
+    preset = args.preset or family + ('quick' if changes.get('dataset','shapes') == 'shapes' else 'small')
     s = run_study(preset, out=args.out, jobs=args.jobs, progress=not args.quiet, command=args.line, reduced=args.reduced, weights=_weights(args.alpha), **changes)
     for t in answer(s.runs, compare(s.runs, s.config.baseline)): print(t)
     print(f'tables and figures: {s.out}/    report: {s.report}')
@@ -175,18 +178,41 @@ def sweep(args:argparse.Namespace)->int:
     "Vary one setting and print the mean over seeds for each value"
     from typing import get_type_hints
     from kfr_nb.core import choose
-    from kfr_nb.study import run_sweep
+    from kfr_nb.study import primary_of, run_sweep
     from kfr_nb.train import TrainConfig
     name = choose('setting', args.param.replace('-','_'), [f.name for f in dataclasses.fields(TrainConfig) if f.name != 'seed']); to = _kind(get_type_hints(TrainConfig)[name])[0]
     try: values = [to(v) for v in args.values]
     except ValueError: raise UsageError(f'--values of {name} must be {to.__name__} numbers, got {" ".join(args.values)}') from None
     table,figure = run_sweep(config_from(args, TrainConfig), name, values, args.seeds, out=args.out, jobs=args.jobs, progress=not args.quiet)
-    print(table.groupby(name, sort=False)['top1'].agg(['mean','std','count']).to_string(float_format='%.4f')); print(f'table: {args.out}/sweep.csv    figure: {figure}')
+    print(table.groupby(name, sort=False)[primary_of(table)].agg(['mean','std','count']).to_string(float_format='%.4f')); print(f'table: {args.out}/sweep.csv    figure: {figure}')
     bad = table[table['status']!='done']
     if len(bad): raise RuntimeError(f'{len(bad)} runs failed, the first with: {next(iter(bad["error"]))}')
     return 0
 
 # %% ../nbs/api/90_cli.ipynb #12c6fc06
+def _suspects_options(p):
+    p.add_argument('run', metavar='RUN', help='run folder')
+    p.add_argument('--top', type=int, default=20, help='rows to print')
+    p.add_argument('--out', help='file for the whole table, .csv')
+    p.add_argument('--data', help='folder of the data sets (default: $KFR_DATA or ./data)')
+
+@command('suspects', 'the training labels that look wrong to a trained net', _suspects_options)
+def suspects(args:argparse.Namespace)->int:
+    "Print the most suspicious training labels, and write them all with file names and scores"
+    from kfr_nb.core import atomic_path
+    from kfr_nb.runs import suspects_of
+    from kfr_nb.train import load_run
+    if args.top < 1: raise UsageError(f'--top must be at least 1, got {args.top}')
+    if args.out and Path(args.out).suffix != '.csv': raise UsageError(f'--out must end in .csv, got {args.out!r}')
+    found = suspects_of(load_run(args.run), data=args.data)
+    print(found.table.head(args.top).to_string(index=False, float_format='%.3f'))
+    if found.detection: print('wrong labels were planted:'); _show(found.detection)
+    if not args.out: return 0
+    with atomic_path(args.out) as tmp: found.table.to_csv(tmp, index=False)
+    print(f'{args.out}: {len(found.table)} training labels, the most suspicious first')
+    return 0
+
+# %% ../nbs/api/90_cli.ipynb #d435a6cd
 def _run_options(p, out:bool=False):
     p.add_argument('run', metavar='RUN', help='run folder')
     p.add_argument('--split', default='test', help='train, valid or test')
@@ -215,7 +241,7 @@ def embed(args:argparse.Namespace)->int:
     print(f"{args.out}: " + ', '.join(f'{k} {v.shape}' for k,v in p.items()))
     return 0
 
-# %% ../nbs/api/90_cli.ipynb #4d134bc0
+# %% ../nbs/api/90_cli.ipynb #f6e1126c
 def _tree_options(p):
     p.add_argument('name', metavar='NAME', help='a built-in tree (cifar100, imagenet1k, ...), or a file: an edge list or Newick')
     p.add_argument('--depth', type=int, help='levels to draw (default: 3 as text; as many as fit into an SVG)')
@@ -248,7 +274,7 @@ def tree(args:argparse.Namespace)->int:
     print(args.out)
     return 0
 
-# %% ../nbs/api/90_cli.ipynb #f6e1126c
+# %% ../nbs/api/90_cli.ipynb #887309d0
 def _data_options(p):
     p.add_argument('action', metavar='ACTION', help='list, get or check')
     p.add_argument('name', metavar='NAME', nargs='?', help='data set, for get and check')
@@ -267,7 +293,7 @@ def data(args:argparse.Namespace)->int:
     for problem in found['problems']: print(f'- {problem}')
     return 2 if found['problems'] else 0
 
-# %% ../nbs/api/90_cli.ipynb #bc33ea4e
+# %% ../nbs/api/90_cli.ipynb #0a57cb53
 def _bench_options(p):
     p.add_argument('name', metavar='NAME', nargs='?', help='loss, step, feed or tree (default: all)')
     p.add_argument('--device', help='cpu, cuda or mps (default: a GPU where there is one)')
@@ -280,13 +306,15 @@ def bench(args:argparse.Namespace)->int:
     run_bench(args.name, args.out, args.device)
     return 0
 
-# %% ../nbs/api/90_cli.ipynb #7719a1c7
+# %% ../nbs/api/90_cli.ipynb #22d200f8
 _welcome = '''kfr {version}: knowledge about classes in image recognition
 
 Start here
   kfr study                               compare the methods on built-in pictures (some minutes), then open results/report.html
   kfr train --method kfr_free --epochs 5  train one net
   kfr evaluate runs/KEY                   its figures
+  kfr study --paper ahsml                 the same for metric learning with noisy labels
+  kfr suspects runs/KEY                   the training labels that look wrong to a trained net
   kfr tree cifar100                       the knowledge behind the losses
   kfr data list                           data sets, and how to get them
 
@@ -310,7 +338,7 @@ def _dispatch(argv:Sequence[str])->int:
     args = parse(parser, argv[1:]); args.line = shlex.join(['kfr',*argv])
     return do(args)
 
-# %% ../nbs/api/90_cli.ipynb #63266754
+# %% ../nbs/api/90_cli.ipynb #cb4e5208
 def _explain(e:BaseException)->str:
     "An exception in one line"
     text = re.sub(r'\s+', ' ', str(e)).strip() or type(e).__name__
@@ -331,5 +359,5 @@ def main(
         if os.environ.get('KFR_DEBUG','0') not in ('','0'): raise
         print(f'kfr: {_explain(e)}', file=sys.stderr); return 2
 
-# %% ../nbs/api/90_cli.ipynb #98fbc42f
+# %% ../nbs/api/90_cli.ipynb #64e095fe
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())

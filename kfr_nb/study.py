@@ -85,7 +85,7 @@ class StudyConfig:
     @property
     def primary(self)->str:
         "The metric that the study answers by"
-        return 'recall@1' if is_retrieval(arm_config(self, self.arms[0], 0)) else 'top1'
+        return 'recall@1' if is_retrieval(replace(self.base, method=ARMS[self.arms[0]].changes['method'])) else 'top1'
 
 # %% ../nbs/api/75_study.ipynb #1574bddb
 _beside = tuple(n for n,a in ARMS.items() if not METHODS[a.changes['method']].alone)
@@ -447,6 +447,7 @@ def study_figures(
     "The figures of a study: arms, paired differences, sweep, training curves"
     from kfr_nb.viz.sweep import plot_arms, plot_curves, plot_paired, plot_sweep
     import matplotlib.pyplot as plt
+    m,points = study.primary, MEASURES[study.primary].label
     ok = runs[runs['status']=='done']; figures = {}
     def add(name, ax): figures[name] = ax.figure
     if not len(ok): return figures
@@ -460,7 +461,6 @@ def study_figures(
         of = ' of '+ARMS[study.sweeps[0]].label if len(study.sweeps) == 1 else ''
         add('sweep', plot_sweep(sweep[sweep['status']=='done'], study.swept, m, title=f'{points} (%)', label=f'weight α{of}' if study.swept == 'alpha' else 'share of wrong training labels'))
     joined = max(joins(arm_config(study,a,0)) for a in study.arms); phase = joined+0.5 if joined else None
-    m,points = study.primary, MEASURES[study.primary].label
     curves = history.assign(epoch=history['epoch']+1)
     add('curves', plot_curves(curves, f'test_{m}', phase=phase, scale=100, title=f'{points} (%)'))
     if 'latent_distance' in curves: add('latents', plot_curves(curves, 'latent_distance', phase=phase, title='Mean latent distance', legend=False))
