@@ -163,9 +163,9 @@ def _origin(z:Tensor)->Tensor:
     "The row nearest to the mean"
     return z[torch.linalg.vector_norm(z-z.mean(0), dim=1).argmin()] if len(z) else z.new_zeros(z.shape[1])
 
-def _rows(A:int, B:int, device:torch.device, share:int=2**19)->Iterator[slice]:
+def _rows(table:Tensor, share:int=2**19)->Iterator[slice]:
     "Ranges of rows whose share of an (A, B) table fits into cache (CPU) or into 128 MB (GPU)"
-    rows = max(1, (share if device.type == 'cpu' else 2**25)//max(1,B))
+    (A,B),device = table.shape,table.device; rows = max(1, (share if device.type == 'cpu' else 2**25)//max(1,B))
     for i in range(0,A,rows): yield slice(i,min(i+rows,A))
 
 # %% ../nbs/api/32_poincare.ipynb #9109c85a
@@ -188,10 +188,10 @@ def _distances_(s:Tensor, a:_Side, b:_Side, i:slice, j:slice, tau:float)->Tensor
 
 def _table_(out:Tensor, a:_Side, b:_Side, tau:float, triangle:bool=False)->Tensor:
     "In place: all distances of two sides; products in large blocks, the rest in small ones"
-    for i in _rows(*out.shape, out.device, 2**20 if triangle else 2**22):
+    for i in _rows(out, 2**20 if triangle else 2**22):
         j = slice(i.start if triangle else 0, out.shape[1])
         s = torch.mm(a.c[i], b.c[j].T)
-        for k in _rows(*s.shape, s.device): _distances_(s[k], a, b, slice(i.start+k.start, i.start+k.stop), j, tau)
+        for k in _rows(s): _distances_(s[k], a, b, slice(i.start+k.start, i.start+k.stop), j, tau)
         out[i,j] = s
         if triangle: _mirror_(out, i)
     return out
@@ -232,7 +232,7 @@ class _PairwisePoincare(torch.autograd.Function):
         a = _Side(x, origin, tau); b = a if y is None else _Side(y, origin, tau)
         gx = torch.zeros_like(x); gy = gx if y is None else torch.zeros_like(y)            # of one batch both sides' gradients add up
         with torch.autocast(x.device.type, enabled=False), _full_products():
-            for i in _rows(*out.shape, x.device, 2**20):
+            for i in _rows(out, 2**20):
                 u,v,M,V,pieces = _gradient_block(a, b, i, out[i], G[i])
                 gx[i] += _collect(u.c[i], M, v.c, v.alpha, V, u.z[i])/u.alpha[i,None]
                 gy += _collect(v.c, M.T, u.c[i], u.alpha[i], V.T, v.z)/v.alpha[:,None]
