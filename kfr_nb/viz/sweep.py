@@ -18,6 +18,11 @@ __all__ = ['is_control', 'arm_color', 'mean_interval', 'plot_arms', 'paired_diff
 # %% ../../nbs/api/80_viz_sweep.ipynb #c1dfd96e
 _colors = dict(ce='#6b7280', kfr='#1d4ed8', kfr_all='#0891b2', kfr_free='#7c3aed', contrastive_l1='#d97706', contrastive_l2='#f59e0b',
                triplet_l1='#be123c', triplet_l2='#f43f5e', infonce='#15803d', c2am='#854d0e')
+_colors |= dict(triplet='#fb7185', triplet_divergence='#ea580c', triplet_consistency='#c026d3', triplet_star='#881337',
+    lifted='#4cc38a', lifted_divergence='#65a30d', lifted_consistency='#0d9488', lifted_star='#14532d',
+    ms='#60a5fa', ms_divergence='#06a6c4', ms_consistency='#8b5cf6', ms_star='#1e3a8a',
+    ms_star_views='#4338ca', ms_star_max='#0369a1', ms_star_running='#64748b', ms_star_tree='#a16207', ms_star_poincare='#db2777', ms_star_folded='#86198f', ms_star_kfr='#111827',
+    proxy_nca='#7c5a3a', soft_triple='#b08968', circle='#a8a29e', proxy_anchor='#57534e')
 _spare = ('#0f766e','#a21caf','#4d7c0f','#9a3412','#334155','#be185d')
 _control = '_shuffled'
 
@@ -128,7 +133,7 @@ def plot_paired(
 
 # %% ../../nbs/api/80_viz_sweep.ipynb #22d200f8
 def plot_sweep(
-    table:pd.DataFrame, # One row for each run: the swept parameter, `seed`, the metric; `arm` where there are several
+    table:pd.DataFrame, # One row for each run: the swept parameter, `seed`, the metric; `arm` and `label` where there are several
     param:str='alpha', # Column with the swept value
     metric:str='top1', # Column to show
     scale:float=100., # Factor for the axis
@@ -143,7 +148,7 @@ def plot_sweep(
         g = [(v, scale*r[metric].to_numpy(float)) for v,r in t.groupby(param)]; color = arm_color(arm)
         stats = np.array([mean_interval(y) for _,y in g]); x = [v for v,_ in g]
         ax.fill_between(x, stats[:,1], stats[:,2], color=color, alpha=0.14, linewidth=0)
-        ax.plot(x, stats[:,0], color=color, linewidth=2, marker='_', markersize=14, markeredgewidth=2.4, label=arm)
+        ax.plot(x, stats[:,0], color=color, linewidth=2, marker='_', markersize=14, markeredgewidth=2.4, label=t['label'].iloc[0] if 'label' in t else arm)
         for v,y in g: ax.scatter(np.full(len(y), v), y, s=24, color=color, alpha=0.75, zorder=3, linewidth=0)
     if positive and positive[-1] > 5*positive[0]: ax.set_xscale('symlog', linthresh=positive[0], linscale=0.6)
     ticks = sorted(table[param].unique()); ax.set_xticks(ticks, [f'{v:g}' for v in ticks]); ax.minorticks_off()
