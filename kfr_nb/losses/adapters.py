@@ -6,7 +6,7 @@
 from __future__ import annotations
 import copy, inspect
 from functools import lru_cache
-from typing import Callable
+from typing import Any, Callable
 import torch
 from torch import Tensor, nn
 from ..core import check_labels, require
@@ -48,7 +48,7 @@ def as_pml_loss(
     return _adapter_class()(loss, **options)
 
 # %% ../../nbs/api/46_adapters.ipynb #b3f0c7f6
-def _own_margins(loss:nn.Module)->tuple[float,float]|None:
+def _own_margins(loss:Any)->tuple[float,float]|None:
     "M_p and M_n of a loss, in the sense of similarities; None where margins are not mere differences"
     pml = require('pytorch_metric_learning.losses', 'pml')
     if isinstance(loss, pml.TripletMarginLoss): return loss.margin, 0.
@@ -57,9 +57,10 @@ def _own_margins(loss:nn.Module)->tuple[float,float]|None:
     if isinstance(loss, (pml.ContrastiveLoss,pml.LiftedStructureLoss,pml.GeneralizedLiftedStructureLoss)): return sign*loss.pos_margin, sign*loss.neg_margin
     return None
 
+# %% ../../nbs/api/46_adapters.ipynb #91032ad7
 class _PairShift:
     "Hooks: the loss tells the labels before it runs, its distance shifts what it gives"
-    def __init__(self): self.loss = self.labels = None
+    def __init__(self): self.loss,self.labels = None,()
 
     def before(self, loss, args, kwargs):
         a = inspect.signature(loss.forward).bind(*args, **kwargs).arguments; y = a.get('labels')
@@ -67,7 +68,7 @@ class _PairShift:
         if y is None or ref is None: raise ValueError('margins by class need labels, and ref_labels where there is a ref_emb')
         self.labels,self.loss = (check_labels(y, len(loss.margins.positive)),check_labels(ref, len(loss.margins.positive))),loss
 
-    def after(self, loss, args, out): self.loss = self.labels = None
+    def after(self, loss, args, out): self.loss,self.labels = None,()
 
     def shift(self, distance, args, mat):
         m,(y,ref) = self.loss.margins,(t.to(mat.device) for t in self.labels); own = _own_margins(self.loss)
@@ -75,9 +76,9 @@ class _PairShift:
         more = torch.where(y[:,None] == ref, (p-own[0])[y][:,None], n[y[:,None],ref]-own[1]).to(mat.dtype)
         return mat-more if distance.is_inverted else mat+more
 
-# %% ../../nbs/api/46_adapters.ipynb #91032ad7
+# %% ../../nbs/api/46_adapters.ipynb #472b07b9
 def with_margins(
-    loss:nn.Module, # One of the five losses in the table above, with any distance, reducer and miner
+    loss:Any, # One of the five losses in the table above, with any distance, reducer and miner
     margins, # `Margins`, from `dynamic_margins` or by hand: anything with `positive` (C,) and `negative` (C, C)
 )->nn.Module: # A copy of the loss; set its `margins` to go on with others
     "A loss of pytorch-metric-learning with margins by class and pair of classes in place of its constants"

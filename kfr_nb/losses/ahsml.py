@@ -6,7 +6,7 @@
 from __future__ import annotations
 import math
 from dataclasses import dataclass
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 import torch, torch.nn.functional as F
 from torch import Tensor
 from fastcore.basics import patch
@@ -14,7 +14,7 @@ from ..core import check_embeddings, check_labels, choose
 from ..geometry import _wide, similarity_function
 
 # %% auto #0
-__all__ = ['class_similarity', 'class_extremes', 'Margins', 'dynamic_margins', 'ClassSimilarity']
+__all__ = ['class_report', 'class_similarity', 'class_extremes', 'Margins', 'dynamic_margins', 'ClassSimilarity']
 
 # %% ../../nbs/api/44_ahsml.ipynb #c1dfd96e
 def _double(device)->torch.dtype: return torch.float32 if torch.device(device).type == 'mps' else torch.float64     # MPS has no float64
@@ -73,6 +73,15 @@ def _similarity(similarity, tau:float)->tuple[Callable,bool]:
     "The pairwise function, and whether it is the cosine"
     return similarity_function(similarity, tau), getattr(similarity, 'name', similarity) == 'cosine'
 
+def class_report(
+    labels:Tensor, # Class indices, shape (N,)
+    num_classes:int, # C
+)->dict[str,Any]: # `counts` (C,); `single` and `absent`: lists of classes
+    "Samples of each class, the classes of a single one, and those of none"
+    counts = torch.bincount(check_labels(labels, num_classes), minlength=num_classes)
+    return dict(counts=counts, single=(counts == 1).nonzero().flatten().tolist(), absent=(counts == 0).nonzero().flatten().tolist())
+
+# %% ../../nbs/api/44_ahsml.ipynb #f1abd670
 def _list(classes)->str: return ', '.join(map(str, classes[:8])) + (f' and {len(classes)-8} more' if len(classes) > 8 else '')
 
 def _impute(x:Tensor, counts:Tensor)->Tensor:
@@ -86,7 +95,7 @@ def _check_classes(counts:Tensor, missing:str)->None:
     if absent: raise ValueError(f"no sample of class {_list(absent)}: check the labels and num_classes={len(counts)}, or pass missing='nan' for rows of NaN, whose margins are then gamma")
     if counts.max() < 2: raise ValueError(f"each of the {len(counts)} classes has a single sample, so no class has a similarity within it; missing='nan' leaves the diagonal NaN")
 
-# %% ../../nbs/api/44_ahsml.ipynb #f1abd670
+# %% ../../nbs/api/44_ahsml.ipynb #1574bddb
 def class_similarity(
     z:Tensor, # Embeddings, shape (N, d)
     labels:Tensor, # Class indices, shape (N,)
@@ -95,7 +104,6 @@ def class_similarity(
     *,
     tau:float=1.0, # Curvature, for the hyperbolic similarities
     missing:str='raise', # A class without samples: 'raise', or a row and column of 'nan'
-    with_report:bool=False, # Also return a dict: `counts` (C,), classes of a `single` sample, `absent` classes
 )->Tensor: # Mean similarities, shape (C, C)
     "Mean similarity between classes off the diagonal, within them on it (AHSML, Eq. 6 and 7)"
     labels = check_labels(labels, num_classes, len(check_embeddings(z))); f,cosine = _similarity(similarity, tau)
@@ -107,10 +115,9 @@ def class_similarity(
         if ((few-few.T).abs() > 1e-3*(1+few.abs())).any(): raise ValueError('the similarity must be symmetric, but sim(a, b) differs from sim(b, a)')
         S = _from_pairs(z[order], labels[order], counts, f)
     S.diagonal().copy_(_impute(S.diagonal(), counts))
-    report = dict(counts=counts, single=(counts == 1).nonzero().flatten().tolist(), absent=(counts == 0).nonzero().flatten().tolist())
-    return (S,report) if with_report else S
+    return S
 
-# %% ../../nbs/api/44_ahsml.ipynb #9e6a55b6
+# %% ../../nbs/api/44_ahsml.ipynb #b3f0c7f6
 def _in_class(z:Tensor, labels:Tensor, counts:Tensor, f:Callable, rows:int=256)->tuple[Tensor,Tensor,Tensor]:
     "Mean, least and greatest similarity within each class, for rows sorted by class; NaN where a class has no pair"
     C,wide = len(counts),_double(z.device)
@@ -123,9 +130,11 @@ def _in_class(z:Tensor, labels:Tensor, counts:Tensor, f:Callable, rows:int=256)-
             total.index_add_(0, yr, torch.where(mask, s, 0).sum(1, dtype=wide))
             least.scatter_reduce_(0, yr, torch.where(mask, s, torch.inf).amin(1), 'amin')
             greatest.scatter_reduce_(0, yr, torch.where(mask, s, -torch.inf).amax(1), 'amax')
-    n = counts.to(wide); some = counts > 1
-    return tuple(torch.where(some, x, torch.nan) for x in ((total/(n*n-n)).to(z.dtype),least,greatest))
+    n = counts.to(wide); mean = (total/(n*n-n)).to(z.dtype)
+    def known(x): return torch.where(counts > 1, x, torch.nan)
+    return known(mean), known(least), known(greatest)
 
+# %% ../../nbs/api/44_ahsml.ipynb #91032ad7
 def class_extremes(
     z:Tensor, # Embeddings, shape (N, d)
     labels:Tensor, # Class indices, shape (N,)
@@ -142,7 +151,7 @@ def class_extremes(
     _,least,greatest = _in_class(z[order], labels[order], counts, f)
     return _impute(least, counts), _impute(greatest, counts)
 
-# %% ../../nbs/api/44_ahsml.ipynb #f6e1126c
+# %% ../../nbs/api/44_ahsml.ipynb #bc33ea4e
 @dataclass(frozen=True, eq=False)
 class Margins:
     "What the similarity of a pair is held against, by class and by pair of classes"
@@ -169,7 +178,7 @@ class Margins:
         "Margins on another device, or of another dtype"
         return Margins(*(t.to(*args, **kwargs) for t in (self.positive,self.negative,self.sample)))
 
-# %% ../../nbs/api/44_ahsml.ipynb #0a57cb53
+# %% ../../nbs/api/44_ahsml.ipynb #22d200f8
 def _range(x:Tensor)->tuple[float,float]:
     "Least and greatest of the numbers of `x`, without NaN"
     lo,hi = torch.inf,-torch.inf
@@ -182,7 +191,7 @@ def _spread(x:Tensor, lo:float, hi:float, spread:float)->Tensor:
     if not hi-lo > 100*torch.finfo(x.dtype).eps*max(abs(lo), abs(hi)): return x*0
     return (x-lo)*(spread/(hi-lo))
 
-# %% ../../nbs/api/44_ahsml.ipynb #b6692ea5
+# %% ../../nbs/api/44_ahsml.ipynb #972a67c4
 def _pole(lo:float, hi:float, shift:bool|None)->tuple[bool,int]:
     "For similarities from lo to hi: is the reciprocal of (1 + S)/2 or of S; and the side of its pole, 0 for both"
     if shift is None: shift = not (lo > 0 or hi < 0) and lo >= -1-1e-4
@@ -197,7 +206,7 @@ def _reciprocal(x:Tensor, shift:bool, side:int, eps:float=1e-6)->Tensor:
     if shift: x = (1+x)/2
     return (x.clamp_min(eps) if side > 0 else x.clamp_max(-eps) if side < 0 else torch.where(x.abs() < eps, eps, x)).reciprocal()
 
-# %% ../../nbs/api/44_ahsml.ipynb #972a67c4
+# %% ../../nbs/api/44_ahsml.ipynb #cb7a1d77
 def _check_similarity(S:Tensor)->None:
     "S is square, symmetric and finite, but for NaN where a class is not known"
     if not isinstance(S, Tensor) or S.ndim != 2 or S.shape[0] != S.shape[1] or not len(S) or not S.is_floating_point():
@@ -224,7 +233,7 @@ def _between(S:Tensor, spread:float, shift:bool|None, below:float)->Tensor:
     for i in n: out[i:i+128] = (below-_spread(_reciprocal(rows(i), *how), lo, hi, spread)).nan_to_num_(nan=below)
     return out
 
-# %% ../../nbs/api/44_ahsml.ipynb #fc074d50
+# %% ../../nbs/api/44_ahsml.ipynb #5b384ce3
 def dynamic_margins(
     S:Tensor, # Similarity of classes, shape (C, C): `class_similarity`, or a tree's `hierarchical_precision()`
     gamma:float=0.5, # γ
@@ -247,7 +256,7 @@ def dynamic_margins(
     positive = (gamma+_spread(own, *_range(own), spread)).nan_to_num(nan=gamma)
     return Margins(positive, _between(S, spread, shift, below), sample.nan_to_num(nan=gamma))
 
-# %% ../../nbs/api/44_ahsml.ipynb #5a5b0f9b
+# %% ../../nbs/api/44_ahsml.ipynb #6c1e671f
 class ClassSimilarity:
     "Similarity of classes from batches: of all that was fed, or of running class means"
     def __init__(self,
@@ -276,7 +285,7 @@ class ClassSimilarity:
         if not self._state[k].shape[1]: self._state[k] = torch.zeros(self.num_classes, z.shape[1])
         if self._state[k].shape[1] != z.shape[1]: raise ValueError(f'a batch of {z.shape[1]} features after batches of {self._state[k].shape[1]}')
 
-# %% ../../nbs/api/44_ahsml.ipynb #e6c3dd63
+# %% ../../nbs/api/44_ahsml.ipynb #511a418e
 @patch
 def update(self:ClassSimilarity,
     z:Tensor, # Embeddings, shape (B, d), one view of each picture
@@ -298,19 +307,21 @@ def update(self:ClassSimilarity,
     self._state['counts'] += torch.bincount(labels, minlength=self.num_classes)
     return self
 
+# %% ../../nbs/api/44_ahsml.ipynb #a17554a0
 @patch
 def _move(self:ClassSimilarity, z:Tensor, labels:Tensor)->None:
     "Running form: the classes of the batch go towards what it shows"
-    if self.momentum is None: return
+    share = self.momentum
+    if share is None: return
     order = labels.argsort(stable=True); z = z[order]
     classes,y,n = labels[order].unique(return_inverse=True, return_counts=True); s = self._state
-    def blend(old, new): return torch.where(old.isnan(), new, torch.where(new.isnan(), old, self.momentum*old+(1-self.momentum)*new))
+    def blend(old, new): return torch.where(old.isnan(), new, torch.where(new.isnan(), old, share*old+(1-share)*new))
     old = s['mean'][classes].masked_fill(s['counts'][classes,None] == 0, torch.nan)
     u = F.normalize(z, dim=1) if self.cosine else z
     s['mean'][classes] = blend(old, torch.zeros_like(old).index_add_(0, y, u)/n[:,None])
     for k,v in zip(('within','least','greatest'), _in_class(z, y, n, self.f)): s[k][classes] = blend(s[k][classes], v)
 
-# %% ../../nbs/api/44_ahsml.ipynb #6c1e671f
+# %% ../../nbs/api/44_ahsml.ipynb #c66c6517
 @patch
 def similarity(self:ClassSimilarity,
     missing:str|None=None, # A class not seen: 'raise' (default of the exact form) or 'nan' (default of the running form)
@@ -326,21 +337,24 @@ def similarity(self:ClassSimilarity,
     S.diagonal().copy_(_impute(S.diagonal(), s['counts']))
     return S
 
-# %% ../../nbs/api/44_ahsml.ipynb #511a418e
+# %% ../../nbs/api/44_ahsml.ipynb #2a459380
 @patch
 def _samples(self:ClassSimilarity)->tuple[Tensor,Tensor]:
     "All that was kept"
     if not self._kept: return torch.zeros(0,1),torch.zeros(0, dtype=torch.int64)
-    self._kept = [tuple(torch.cat([p[k].to(self._kept[-1][0].device) for p in self._kept]) for k in (0,1))]
-    return self._kept[0]
+    device = self._kept[-1][0].device
+    z,y = torch.cat([z.to(device) for z,_ in self._kept]),torch.cat([y.to(device) for _,y in self._kept])
+    self._kept = [(z,y)]
+    return z, y
 
+# %% ../../nbs/api/44_ahsml.ipynb #59129aac
 @patch
 def extremes(self:ClassSimilarity,
     missing:str|None=None, # As in `similarity`
 )->tuple[Tensor,Tensor]: # Least and greatest, each of shape (C,)
     "Least and greatest similarity within each class: of all pairs, or running means of those of the batches"
     s = self._state; missing = missing or ('raise' if self.momentum is None else 'nan'); _check_classes(s['counts'], missing)
-    if self.momentum is not None: return tuple(_impute(s[k], s['counts']) for k in ('least','greatest'))
+    if self.momentum is not None: return _impute(s['least'], s['counts']), _impute(s['greatest'], s['counts'])
     if not self.keep: raise ValueError('extremes are over pairs of samples, which sums do not tell: use keep_samples=True, or a momentum')
     return class_extremes(*self._samples(), self.num_classes, self.kind, tau=self.tau, missing=missing)
 
@@ -353,7 +367,7 @@ def margins(self:ClassSimilarity,
     known = self.keep or self.momentum is not None
     return dynamic_margins(self.similarity(missing), **{'extremes': self.extremes(missing) if known else None} | options)
 
-# %% ../../nbs/api/44_ahsml.ipynb #a17554a0
+# %% ../../nbs/api/44_ahsml.ipynb #4d89d294
 @patch
 def state_dict(self:ClassSimilarity)->dict[str,Tensor]:
     "All there is to go on from, as tensors"
