@@ -75,6 +75,7 @@ class TrainConfig:
     expmap:str='exponential' # Map into the ball: 'exponential' or 'folded' (AHSML's Eq. 13)
     clip:float=1. # Longest output that is mapped into the ball, in radii; 0 for no limit
     gamma:float=0.5 # Margin γ of AHSML's losses
+    negative_gamma:float|None=None # γ of the negatives' margins; γ by default (the paper's)
     spread:float=0.2 # Width of the range of the margins that follow class similarity
     margins:str='epoch' # Where they come from: 'epoch' (a pass in each epoch), 'running' (class means of the batches) or 'tree'
     momentum:float=0.9 # Of the running class means
@@ -402,7 +403,7 @@ def losses(
     "The loss terms of a batch"
     out,joint = outputs(t, batch, epoch)
     if t.method.alone and phase_of(t.cfg,epoch) == 2:
-        terms = t.method.terms(out, joint, t); return dict(loss=sum(terms.values()), **terms)
+        terms = t.method.terms(out, joint, t); return dict(loss=torch.stack(list(terms.values())).sum(), **terms)
     terms = dict(ce=F.cross_entropy(out['logits'].float(), joint.y))
     extra = t.method.terms(out, joint, t) if phase_of(t.cfg,epoch) == 2 else {}
     return dict(loss=terms['ce'] + t.cfg.alpha*sum(extra.values()), **terms, **extra) if extra else dict(loss=terms['ce'], **terms)
