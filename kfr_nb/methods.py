@@ -66,9 +66,10 @@ def embedding_space(
     if not SIMILARITIES[choose('similarity', cfg.similarity, SIMILARITIES)].hyperbolic: return lambda z: z
     into = _MAPS[choose('expmap', cfg.expmap, _MAPS)]
     def space(z):
-        longest = cfg.clip/cfg.tau**0.5 if cfg.clip else float('inf')
-        length = z.float().norm(dim=-1, keepdim=True).clamp_min(1e-12)
-        return into(z.float()*(longest/length).clamp_max(1), tau=cfg.tau)
+        z = z.float()
+        if not cfg.clip: return into(z, tau=cfg.tau)
+        length = z.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+        return into(z*(cfg.clip/cfg.tau**0.5/length).clamp_max(1), tau=cfg.tau)
     return space
 
 # %% ../nbs/api/65_methods.ipynb #f1abd670
