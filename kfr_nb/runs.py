@@ -6,17 +6,17 @@
 from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
-import numpy as np, torch
+import numpy as np, pandas as pd, torch
 from torch import Tensor
 
 # %% auto #0
-__all__ = ['labels_of', 'suspects_of', 'similarity_history', 'tree_of']
+__all__ = ['labels_of', 'suspects_of', 'study_suspects', 'similarity_history', 'tree_of']
 
 # %% ../nbs/api/72_runs.ipynb #77de68da
 from .knowledge import learned_tree
 from .losses.ahsml import class_similarity
 from .noise import detection, label_suspicion, suspects_table
-from .train import Run, embed_run, open_data, ranking
+from .train import Run, embed_run, load_run, open_data, ranking
 from .tree import KnowledgeTree
 
 # %% ../nbs/api/72_runs.ipynb #fe5dbbce
@@ -42,7 +42,21 @@ def suspects_of(
     table = suspects_table(found, y, ds.classes, ds.train.files, changed)
     return SimpleNamespace(table=table, detection=None if changed is None else detection(found['score'], changed))
 
-# %% ../nbs/api/72_runs.ipynb #9e6a55b6
+# %% ../nbs/api/72_runs.ipynb #0716d970
+def study_suspects(
+    out:str|Path, # Folder that a study wrote, with `runs.csv` and `runs`
+    data:str|Path|None=None, # Folder of the data sets
+)->pd.DataFrame: # One row for each finished run with wrong labels: arm, label, seed, noise, key, planted, precision, recall, average_precision
+    "How well each run of a study finds the wrong labels that were planted in its training"
+    f = Path(out)/'runs.csv'
+    if not f.exists(): raise ValueError(f'{f} is missing: kfr study writes it when all its runs have ended')
+    rows = []
+    for r in pd.read_csv(f).query('status=="done" and noise>0').to_dict('records'):
+        d = suspects_of(load_run(Path(out)/'runs'/r['key']), data=data).detection
+        rows.append({k: r[k] for k in ('arm','label','seed','noise','key')} | dict(planted=d['at']) | {k: d[k] for k in ('precision','recall','average_precision')})
+    return pd.DataFrame(rows, columns=['arm','label','seed','noise','key','planted','precision','recall','average_precision'])
+
+# %% ../nbs/api/72_runs.ipynb #91032ad7
 def similarity_history(
     run:Run, # A finished run
 )->tuple[np.ndarray,Tensor]: # Epochs (E,), class similarities (E, C, C)
@@ -51,7 +65,7 @@ def similarity_history(
     if not files: raise ValueError(f"{run.path} kept no class similarities: they are written by methods with margins that follow them (such as 'ms_star') with margins='epoch'")
     return np.array([int(f.stem) for f in files]), torch.stack([torch.from_numpy(np.load(f)) for f in files])
 
-# %% ../nbs/api/72_runs.ipynb #d435a6cd
+# %% ../nbs/api/72_runs.ipynb #f6e1126c
 def tree_of(
     run:Run, # A finished run
     data:str|Path|None=None, # Folder of the data sets
