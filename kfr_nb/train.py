@@ -298,9 +298,11 @@ def class_distances(
 def judge(
     cfg:TrainConfig, # Settings: tree_name
     ds:DataSet, # The data set
+    classes:list[str]|None=None, # The judged classes; those of the test split by default
 )->dict|None: # 'D', class distances in edges, and 'H', hierarchical precisions, both (C, C); None where the data set has no tree
-    "The knowledge by which a run is judged"
-    t = true_tree(cfg, ds, ds.test_classes)
+    "The knowledge by which a run is judged: of the data set's own tree where unseen classes are tested"
+    own = replace(cfg, tree_name=None) if is_retrieval(cfg) and ds.tree_name else cfg
+    t = true_tree(own, ds, classes or ds.test_classes)
     return None if t is None else dict(D=t.distances(), H=t.hierarchical_precision())
 
 # %% ../nbs/api/70_train.ipynb #cb7a1d77
@@ -753,7 +755,6 @@ def evaluate_run(
 )->dict: # Figures by name
     "Recognition, retrieval and hierarchy figures of a finished run"
     ds,p = _run_data(run,dataset,data),embed_run(run, split, dataset, data)
-    classes = dict(train=ds.classes, valid=ds.valid_classes, test=ds.test_classes)[split]; t = true_tree(run.config, ds, classes)
-    truth = None if t is None else dict(D=t.distances(), H=t.hierarchical_precision())
+    classes = dict(train=ds.classes, valid=ds.valid_classes, test=ds.test_classes)[split]; truth = judge(run.config, ds, classes)
     if list(classes) == run.record['classes'] and not is_retrieval(run.config): return final_metrics(p, truth)
     return _retrieval_of(run.config, p, truth)
