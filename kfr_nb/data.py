@@ -12,6 +12,7 @@ import csv, os, zipfile
 import numpy as np, torch
 from PIL import Image
 from torch import Tensor
+from .boxes import imagenet_boxes, join_boxes
 from .core import choose, check_labels, data_root, fingerprint
 from .fetch import download, unpack
 from .shapes import CLASSES, UNSEEN, addressed_uniform, shapes_split
@@ -29,7 +30,7 @@ class ImageSet:
     labels:Tensor # Class numbers, int64, shape (N,)
     arrays:Tensor|None=None # Pictures, uint8, shape (N, 3, H, W)
     files:list[str]|None=None # Picture files
-    boxes:Tensor|None=None # Object boxes [x0, y0, x1, y1] in the picture's own pixels, end exclusive, shape (N, 4)
+    boxes:Tensor|None=None # Object boxes [x0, y0, x1, y1] in the picture's own pixels, end exclusive, shape (N, 4), or (N, K, 4) with NaN where there is none
     _shrunk:dict=field(default_factory=dict, repr=False, compare=False) # Decoded pictures by size
 
     def __post_init__(self):
@@ -134,7 +135,7 @@ def _join(sets:list[ImageSet])->ImageSet:
     "All pictures of several sets, files in the order of their names"
     labels = torch.cat([s.labels for s in sets])
     if len({s.arrays is None for s in sets}) > 1: raise ValueError('some sets hold arrays and others files; they cannot be joined')
-    boxes = torch.cat([s.boxes for s in sets if s.boxes is not None]) if all(s.boxes is not None for s in sets) else None
+    boxes = join_boxes([s.boxes for s in sets if s.boxes is not None]) if all(s.boxes is not None for s in sets) else None
     if sets[0].arrays is None:
         files = [f for s in sets for f in s.files or []]
         return ImageSet(labels, files=files, boxes=boxes).subset(sorted(range(len(files)), key=files.__getitem__))
@@ -378,7 +379,7 @@ def _open_imagenet(root, split_seed, image_size):
     classes = list(sets['train'])
     if apart := set(classes) ^ set(sets['val']): raise ValueError(f'{place}: class {min(apart)} is in only one of train and val')
     if wrong := [c for c in classes if not (c[0] == 'n' and c[1:].isdigit())]: raise ValueError(f"{place/'train'}: {wrong[0]!r} is not a WordNet id like n01440764; for other folders use folder:{place}")
-    train,val = [_listed(sets[k], classes, place/k) for k in ('train','val')]
+    train,val = [replace(s, boxes=imagenet_boxes(s.files or [], place, k)) for k in ('train','val') for s in [_listed(sets[k], classes, place/k)]]
     return DataSet('imagenet1k', classes, train, val, image_size, tree_name='imagenet1k', splits=dict(kind='as published'))
 _TARS = ('ILSVRC2012_devkit_t12.tar.gz','ILSVRC2012_img_train.tar','ILSVRC2012_img_val.tar')
 DATASETS['imagenet1k'] = Source(_open_imagenet, 'ImageNet-1K (ILSVRC 2012), 1,000 classes', 224, needs=('train',), folders=('imagenet1k','imagenet','ILSVRC2012'),

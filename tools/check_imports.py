@@ -8,11 +8,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = 'kfr_nb'
-LAYERS = [['core'], ['tree', 'poincare', 'geometry', 'fetch', 'shapes', 'views'], ['knowledge', 'noise', 'data'], ['losses', 'metrics', 'localization', 'bn_inception', 'models'],
+LAYERS = [['core'], ['tree', 'poincare', 'geometry', 'fetch', 'shapes', 'views', 'boxes'], ['knowledge', 'noise', 'data'], ['losses', 'metrics', 'localization', 'bn_inception', 'models'],
           ['methods'], ['train'], ['runs'], ['study'], ['bench', 'cli']]
 WITHIN = {'losses'}                                # packages whose modules may import one another
 DRAWS = 'viz'                                      # takes arrays, tables and trees: sees these layers and itself only
-DRAWN = {'core', 'tree', 'geometry', 'knowledge', 'noise', 'data', 'losses', 'metrics', 'localization'}
+DRAWN = {'core', 'boxes', 'tree', 'geometry', 'knowledge', 'noise', 'data', 'losses', 'metrics', 'localization'}
 LIGHT = ['losses', 'poincare', 'geometry', 'metrics', 'tree']  # bring nothing heavier than torch and numpy
 HEAVY = ['matplotlib', 'seaborn', 'plotly', 'umap', 'sklearn', 'scipy', 'pandas', 'nltk', 'networkx', 'timm', 'transformers',
          'torchvision', 'accelerate', 'pytorch_grad_cam', 'pytorch_metric_learning', 'ipywidgets', 'IPython', 'PIL', 'tqdm']
