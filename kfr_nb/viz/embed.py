@@ -4,17 +4,19 @@
 
 # %% ../../nbs/api/80_viz_embed.ipynb #da4b9237
 from __future__ import annotations
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Sequence
 import numpy as np, torch
 from torch import Tensor
+from ..core import check_embeddings, check_labels
 from ..geometry import expmap0, logmap0, mobius_add, poincare_distance
 from ..tree import KnowledgeTree
 from .tree import _below, _node_colors, _readable, branch_colors
 
 # %% auto #0
 __all__ = ['geodesics', 'ball_mean', 'distances_of', 'stress', 'fit_distances', 'recentre', 'project_disc', 'plot_disc',
-           'tree_graph']
+           'tree_graph', 'tree_means']
 
 # %% ../../nbs/api/80_viz_embed.ipynb #c1dfd96e
 def geodesics(
@@ -164,3 +166,22 @@ def tree_graph(
     return SimpleNamespace(names=names, edges=np.array([(number[tree.parent(n)], i) for i,n in enumerate(names) if n != tree.root]).reshape(-1,2),
         D=tree.with_classes(names).distances(), colors=np.asarray(_node_colors(tree, _below(tree)[1], branch_colors(tree))),
         classes=np.array([number[c] for c in tree.classes]), depth=np.array([tree.depth(n) for n in names]))
+
+# %% ../../nbs/api/80_viz_embed.ipynb #761f22b2
+def tree_means(
+    points:Tensor, # Points in the ball, or in flat space, shape (N, d)
+    labels:Tensor, # Class of each point, shape (N,)
+    tree:KnowledgeTree, # Its classes in label order
+    *,
+    tau:float|None=1.0, # Curvature; None for the flat space
+)->Tensor: # Means in the order of `tree.nodes`, shape (nodes, d), in double precision; NaN for nodes without a point
+    "Class means, and for each inner node the mean of the classes below it"
+    p = check_embeddings(torch.as_tensor(points), 'points').detach().cpu().double(); y = check_labels(torch.as_tensor(labels).cpu(), len(tree.classes), len(p))
+    mean = _flat_mean if tau is None else partial(ball_mean, tau=tau)
+    if tau is not None and len(p) and not (tau*p.square().sum(1) < 1).all(): raise ValueError(f'points must lie within the rim at {tau**-.5:g}, the farthest is at {p.norm(dim=1).max():g}; tau=None takes them as points of the flat space')
+    by_class = mean(p, y, len(tree.classes)); there = by_class.isfinite().all(1).tolist(); inside = _below(tree)[1]
+    pairs = torch.tensor([(c,i) for i,cs in enumerate(inside) for c in cs if there[c]]).reshape(-1,2).long()
+    return mean(by_class[pairs[:,0]], pairs[:,1], len(tree))
+
+def _flat_mean(p, labels, num_classes)->Tensor:
+    return torch.zeros(num_classes, p.shape[1], dtype=p.dtype).index_add_(0, labels, p)/torch.bincount(labels, minlength=num_classes)[:,None]
