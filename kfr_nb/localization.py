@@ -43,7 +43,7 @@ def _cut_at(model:nn.Module, layer:nn.Module, x:Tensor)->tuple[Tensor,Tensor]:
     if not isinstance(logits, Tensor) or logits.ndim != 2: raise ValueError('the model must give logits (B, C); wrap it in one that does')
     return kept[0],logits
 
-# %% ../nbs/api/55_localization.ipynb #17ba0791
+# %% ../nbs/api/55_localization.ipynb #7b52009b
 def _cam_layer(model:nn.Module, layer, reshape)->tuple[nn.Module,Callable|None]:
     "The layer that maps are read from, and what turns its output into a map"
     if layer is None:
@@ -60,12 +60,12 @@ def _as_feature_map(out:Tensor, reshape:Callable|None)->Tensor:
     if maps[0,0].numel() == 1: raise ValueError(f'the feature map has one cell only, so it cannot say where; use larger pictures, a stem at full resolution, or an earlier layer by layer=')
     return maps
 
-# %% ../nbs/api/55_localization.ipynb #bd307a3e
+# %% ../nbs/api/55_localization.ipynb #f1abd670
 CAM_METHODS = {'gradcam': 'GradCAM', 'hirescam': 'HiResCAM', 'gradcam++': 'GradCAMPlusPlus', 'xgradcam': 'XGradCAM', 'layercam': 'LayerCAM',
                'elementwise': 'GradCAMElementWise', 'eigencam': 'EigenCAM', 'eigengradcam': 'EigenGradCAM', 'segeigencam': 'SegEigenCAM',
                'kpcacam': 'KPCA_CAM', 'fem': 'FEM', 'scorecam': 'ScoreCAM', 'ablationcam': 'AblationCAM', 'random': 'RandomCAM'}
 
-# %% ../nbs/api/55_localization.ipynb #1574bddb
+# %% ../nbs/api/55_localization.ipynb #9e6a55b6
 @contextmanager
 def _no_bars(method:type)->Iterator[None]:
     "The package's progress bars, one for each picture, switched off"
@@ -94,7 +94,7 @@ def _one_batch(model, x, classes, method, layer, reshape)->tuple[np.ndarray,Tens
         if more: package.utils.find_layers.replace_layer_recursive(model, more['ablation_layer'], layer)      # should it have been cut off while its stand-in was there
     return out,classes,logits.detach()
 
-# %% ../nbs/api/55_localization.ipynb #0716d970
+# %% ../nbs/api/55_localization.ipynb #b3f0c7f6
 def activation_maps(
     model:nn.Module, # An `ImageModel`, or any module that gives logits (B, C)
     x:Tensor, # Normalised pictures, shape (N, 3, H, W), on any device
@@ -117,7 +117,7 @@ def activation_maps(
     maps,seen,logits = zip(*parts); out = torch.from_numpy(np.concatenate(maps)).float()
     return SimpleNamespace(maps=out.clamp_min(0) if relu else out, classes=torch.cat(seen).cpu().long(), logits=torch.cat(logits).float().cpu())
 
-# %% ../nbs/api/55_localization.ipynb #22d200f8
+# %% ../nbs/api/55_localization.ipynb #cb4e5208
 def _check_maps(maps:Tensor)->Tensor:
     if not isinstance(maps, Tensor) or maps.ndim != 3 or 0 in maps.shape: raise ValueError(f'maps must be a tensor (N, h, w), none of them 0, got {tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__}')
     maps = maps.detach().cpu(); maps = maps if maps.dtype == torch.float64 else maps.float()
@@ -126,7 +126,7 @@ def _check_maps(maps:Tensor)->Tensor:
     return maps
 
 def _pair(size)->tuple[int,int]:
-    H,W = (size,size) if isinstance(size, int) else tuple(size)
+    H,W = (size,size) if np.ndim(size) == 0 else size
     if H < 1 or W < 1: raise ValueError(f'size must be at least 1 pixel, got {size}')
     return int(H),int(W)
 
@@ -146,7 +146,7 @@ def normalize_maps(
     maps = _check_maps(maps); low = maps.amin((1,2), True); span = maps.amax((1,2), True)-low
     return torch.where(span > 0, (maps-low)/span, 0.)
 
-# %% ../nbs/api/55_localization.ipynb #f1f836cb
+# %% ../nbs/api/55_localization.ipynb #fc074d50
 def _grey(cams:Tensor, size, mode)->np.ndarray:
     "Maps as pictures of 256 grey levels, uint8"
     return np.ascontiguousarray((normalize_maps(cams if size is None else resize_maps(cams, size, mode))*255).to(torch.uint8).numpy())
@@ -170,7 +170,7 @@ def _contour_boxes(mask:np.ndarray, largest:bool)->np.ndarray:
     area = np.bincount(corners.max(0).ravel(), np.maximum((corners > 0).sum(0)-2, 0).ravel(), minlength=n+1)[1:]
     return found(labels)[[np.flatnonzero(area == area.max())[-1]]]
 
-# %% ../nbs/api/55_localization.ipynb #972a67c4
+# %% ../nbs/api/55_localization.ipynb #cb7a1d77
 def cam_to_boxes(
     cams:Tensor, # Maps, shape (N, h, w)
     tau:float=0.15, # Threshold, as a share of the maximum, in [0, 1)
@@ -187,7 +187,7 @@ def cam_to_boxes(
         out.append(torch.from_numpy(b.astype(np.float32)))
     return out
 
-# %% ../nbs/api/55_localization.ipynb #761f22b2
+# %% ../nbs/api/55_localization.ipynb #0286dd55
 def box_iou(
     a:Tensor, # Boxes, shape (..., 4)
     b:Tensor, # Boxes, broadcast against `a`, shape (..., 4)
@@ -200,29 +200,29 @@ def box_iou(
     union = area(a[...,:2], a[...,2:])+area(b[...,:2], b[...,2:])-inner
     return torch.where(union == 0, 0., inner/union)
 
-# %% ../nbs/api/55_localization.ipynb #827bfc45
+# %% ../nbs/api/55_localization.ipynb #2e01e174
 def _root(parent, q):
     while parent[q] != q: parent[q] = parent[parent[q]]; q = parent[q]
     return q
 
-def _add(p, near, H, W, parent, box, area, score):
-    "Put a pixel to the components of its neighbours, which become one; its root is their first pixel in reading order"
-    y,x,r = p//W,p%W,p
-    parent[p] = p; box[p,0] = x; box[p,1] = y; box[p,2] = x+1; box[p,3] = y+1
+def _add(p, near, wide, largest, parent, box, area, score):
+    "Put a pixel to the regions of its neighbours, which become one; its root is their first pixel in reading order"
+    r,y,x = p,p//wide-1,p%wide-1
+    parent[p] = p; box[p,0] = x; box[p,1] = y; box[p,2] = x+1; box[p,3] = y+1; area[p] = 0
     for k in range(near):
-        v,u = y+(0,0,-1,1,-1,-1,1,1)[k],x+(-1,1,0,0,-1,1,-1,1)[k]
-        if v < 0 or u < 0 or v >= H or u >= W or parent[v*W+u] < 0: continue
-        q = _root(parent, v*W+u)
+        q = p+(-1,1,-wide,wide,-wide-1,1-wide,wide-1,wide+1)[k]
+        if parent[q] < 0: continue
+        q = _root(parent, q)
         if q == r: continue
         a,b = min(q, r),max(q, r); parent[b] = a; area[a] += area[b]; r = a
         for j in range(2): box[a,j] = min(box[a,j], box[b,j]); box[a,j+2] = max(box[a,j+2], box[b,j+2])
-    for k in range(4):                                                       # of the four squares of 2x2 pixels around it
-        v,u = y+(-1,-1,1,1)[k],x+(-1,1,-1,1)[k]
-        if v < 0 or u < 0 or v >= H or u >= W: continue
-        if int(parent[y*W+u] >= 0) + int(parent[v*W+x] >= 0) + int(parent[v*W+u] >= 0) >= 2: area[r] += 1
+    if largest:
+        for k in range(4):                                                   # of the four squares of 2x2 pixels around it
+            u,v = (-1,1,-1,1)[k],(-wide,-wide,wide,wide)[k]
+            if int(parent[p+u] >= 0) + int(parent[p+v] >= 0) + int(parent[p+u+v] >= 0) >= 2: area[r] += 1
     score[r] = -1.
 
-# %% ../nbs/api/55_localization.ipynb #2e01e174
+# %% ../nbs/api/55_localization.ipynb #a9334987
 def _overlap(box, truth, rim, one, H, W):
     "Best overlap over union of one found box with the true ones of its picture"
     best,x0,y0,x1,y1 = 0.,box[0]-rim,box[1]-rim,box[2]+rim,box[3]+rim
@@ -250,18 +250,18 @@ def _pick(alive, count, holes, largest, truth, one, H, W, parent, box, area, sco
     if largest: value = _overlap(box[top], truth, 0, one, H, W)
     return kept,top,value
 
-# %% ../nbs/api/55_localization.ipynb #e1822db4
-def _sweep(grey, order, truth, holes, largest, one, best, chosen):
-    "For each map and level, from bright to dark: the overlap of the component that counts, and its box"
-    n,H,W = grey.shape; P = H*W; near = 4 if holes else 8
-    alive,box,score = np.empty(P, np.int32),np.empty((P,4), np.int32),np.empty(P)
+# %% ../nbs/api/55_localization.ipynb #80e28a51
+def _sweep(order, bright, H, W, truth, holes, largest, one, best, chosen):
+    "For each map and level, from bright to dark: the overlap of the region that counts, and its box"
+    n,P = order.shape; wide = W+2; room = (H+2)*wide; near = 4 if holes else 8
+    alive,box,area,score = np.empty(P, np.int32),np.empty((room,4), np.int32),np.empty(room, np.int32),np.empty(room)
     for m in range(n):
-        parent,area,flat = np.full(P, -1, np.int32),np.zeros(P, np.int32),grey[m].ravel(); count = i = 0
+        parent = np.full(room, -1, np.int32); count = i = 0
         for s in range(254, -1, -1):
             first = i
-            while i < P and flat[order[m,i]] > s:
+            while i < P and bright[m,i] > s:
                 p = order[m,i]; i += 1; alive[count] = p; count += 1
-                _add(p, near, H, W, parent, box, area, score)
+                _add(p, near, wide, largest, parent, box, area, score)
             if i == first:                                                       # nothing new
                 if s < 254: best[m,s] = best[m,s+1]; chosen[m,s] = chosen[m,s+1]
                 continue
@@ -269,7 +269,7 @@ def _sweep(grey, order, truth, holes, largest, one, best, chosen):
             best[m,s] = value
             for j in range(4): chosen[m,s,j] = box[top,j] + (holes if j > 1 else -holes) if top >= 0 else 0
 
-# %% ../nbs/api/55_localization.ipynb #a9334987
+# %% ../nbs/api/55_localization.ipynb #54ceb912
 def _fill(grey, filled):
     "Each pixel's level: the least threshold at which a path leads from the frame to it through pixels that are not above"
     n,H,W = grey.shape; P = H*W; head,after = np.empty(256, np.int32),np.empty(P, np.int32)
@@ -287,7 +287,7 @@ def _fill(grey, filled):
                     q = v*W+u; out[q] = max(int(flat[q]), s); after[q] = head[out[q]]; head[out[q]] = q
         for p in range(P): filled[m,p//W,p%W] = out[p]
 
-# %% ../nbs/api/55_localization.ipynb #80e28a51
+# %% ../nbs/api/55_localization.ipynb #5a5b0f9b
 @functools.lru_cache(None)
 def _compiled()->SimpleNamespace|None:
     "`_sweep` and `_fill` compiled by numba; None where it is missing"
@@ -300,14 +300,15 @@ def _compiled()->SimpleNamespace|None:
     pick = build(_pick, _overlap=build(_overlap))
     return SimpleNamespace(sweep=build(_sweep, _add=build(_add, _root=build(_root)), _pick=pick), fill=build(_fill))
 
-# %% ../nbs/api/55_localization.ipynb #8effee40
+# %% ../nbs/api/55_localization.ipynb #e6c3dd63
 def _fast_overlaps(grey:np.ndarray, truth:np.ndarray, largest:bool, inclusive:bool)->tuple[np.ndarray,np.ndarray]:
     "Overlap (n, 255) at each level and the box it belongs to (n, 255, 4), by component trees"
-    run = _compiled(); n,one = len(grey),int(inclusive)
+    run = _compiled(); (n,H,W),one = grey.shape,int(inclusive)
     def sweep(v, holes):
         best,chosen = np.zeros((n,255)),np.zeros((n,255,4), np.int16)
-        order = np.argsort(255-v.reshape(n,-1), axis=1, kind='stable').astype(np.int32)
-        run.sweep(v, order, truth, holes, largest, one, best, chosen); return best,chosen
+        flat = v.reshape(n, -1); order = np.argsort(255-flat, axis=1, kind='stable')
+        bright,y,x = np.take_along_axis(flat, order, 1),*np.divmod(order, W)
+        run.sweep(((y+1)*(W+2)+x+1).astype(np.int32), bright, H, W, truth, holes, largest, one, best, chosen); return best,chosen
     if largest: v = np.empty_like(grey); run.fill(grey, v); return sweep(v, 0)
     (a,found),(b,around) = sweep(grey, 0),sweep(255-grey, 1); b,around = b[:,::-1],around[:,::-1]
     return np.maximum(a, b),np.where((b > a)[...,None], around, found)
@@ -327,7 +328,7 @@ def _plain_overlaps(grey:np.ndarray, truth:np.ndarray, largest:bool, inclusive:b
             best[m,j],chosen[m,j] = iou.max(),found[iou.argmax()]
     return best,chosen
 
-# %% ../nbs/api/55_localization.ipynb #54ceb912
+# %% ../nbs/api/55_localization.ipynb #6c1e671f
 _LEVELS = range(255)
 
 def _overlaps(grey:np.ndarray, truth:np.ndarray, largest:bool, inclusive:bool, levels=_LEVELS)->tuple[np.ndarray,np.ndarray]:
@@ -346,11 +347,11 @@ def _in_chunks(work:Callable, rows:np.ndarray, pixels:int)->list:
 
 def _prepare(cams, boxes, inclusive, size, mode)->tuple[Tensor,np.ndarray,np.ndarray,tuple,Callable]:
     "Checked maps, boxes, the pictures that have a box, the size, and what makes grey pictures of some rows"
-    cams = _check_maps(cams); size = tuple(cams.shape[1:]) if size is None else _pair(size)
+    _compiled(); cams = _check_maps(cams); size = tuple(cams.shape[1:]) if size is None else _pair(size)
     truth,there = _check_boxes(boxes, len(cams), size, inclusive) # type: ignore
     return cams,truth.numpy(),there.nonzero().flatten().numpy(),size,lambda i: _grey(cams[i], size, mode)
 
-# %% ../nbs/api/55_localization.ipynb #e6c3dd63
+# %% ../nbs/api/55_localization.ipynb #2a459380
 def _check_boxes(boxes:Tensor, n:int, size:tuple[int,int], inclusive:bool)->tuple[Tensor,Tensor]:
     "Boxes as (N, K, 4) float64, and which pictures have one"
     if not isinstance(boxes, Tensor) or boxes.ndim not in (2,3) or boxes.shape[-1] != 4: raise ValueError(f'boxes must be a tensor (N, 4) or (N, K, 4), got {tuple(boxes.shape) if isinstance(boxes, Tensor) else type(boxes).__name__}')
@@ -376,7 +377,7 @@ def _check_delta(delta:float)->float:
     if not 0 < delta <= 1: raise ValueError(f'delta must be in (0, 1], got {delta}')
     return float(delta)
 
-# %% ../nbs/api/55_localization.ipynb #6c1e671f
+# %% ../nbs/api/55_localization.ipynb #59129aac
 def box_overlaps(
     cams:Tensor, # Maps, shape (N, h, w)
     boxes:Tensor, # True boxes in pixels of the maps (of `size`), shape (N, 4) or (N, K, 4), NaN where there is none
@@ -409,7 +410,7 @@ def box_accuracy(
     delta,iou = _check_delta(delta),box_overlaps(cams, boxes, tau, contours, inclusive, size, mode)
     return ((iou >= delta) & _check_correct(correct, len(iou)))[~iou.isnan()].double().mean().item()
 
-# %% ../nbs/api/55_localization.ipynb #a17554a0
+# %% ../nbs/api/55_localization.ipynb #b4c96d80
 def _taus()->Tensor: return (torch.arange(255, dtype=torch.float64)+0.5)/255
 
 def box_curve(
@@ -450,7 +451,7 @@ def max_box_acc_v2(
     "MaxBoxAccV2 (Choe et al. 2020): boxes of all contours, the best threshold for each delta, the mean over the deltas"
     return box_curve(cams, boxes, deltas, correct, contours, **kwargs)[1].amax(1).mean().item()
 
-# %% ../nbs/api/55_localization.ipynb #450ddec8
+# %% ../nbs/api/55_localization.ipynb #b888b298
 def centre_maps(
     size:int|tuple, # Side in pixels, or (H, W)
     sd:float=1.0, # Standard deviation, in halves of the shorter side
@@ -472,7 +473,7 @@ def centre_boxes(
     if not 0 < share <= 1: raise ValueError(f'share must be in (0, 1], got {share}')
     a = share**0.5; return torch.tensor([[W*(1-a)/2, H*(1-a)/2, W*(1+a)/2, H*(1+a)/2]]).expand(n, 4)
 
-# %% ../nbs/api/55_localization.ipynb #1352246e
+# %% ../nbs/api/55_localization.ipynb #2d0c8af8
 def _blind_overlaps(size:tuple, truth:np.ndarray, inclusive:bool)->tuple[np.ndarray,np.ndarray]:
     "Overlaps with the true boxes (n, 255) of what the centre map gives at each level, and of the whole picture (n,)"
     true,(H,W) = torch.from_numpy(truth),size
@@ -483,7 +484,7 @@ def _blind_overlaps(size:tuple, truth:np.ndarray, inclusive:bool)->tuple[np.ndar
     levels,where = box.unique(dim=0, return_inverse=True)                       # far fewer boxes than levels
     return np.stack([best(b) for b in levels], 1)[:,where.numpy()],best(whole)
 
-# %% ../nbs/api/55_localization.ipynb #3c26dffc
+# %% ../nbs/api/55_localization.ipynb #4cd66dfa
 def _looks(grey:np.ndarray, boxes:np.ndarray, truth:np.ndarray)->dict[str,np.ndarray]:
     "For each picture: how much the map's box takes, how widely the map is spread, and whether its brightest pixel is in a true box"
     n,H,W = grey.shape; flat = grey.reshape(n, -1).astype(np.float64); p = flat/np.maximum(flat.sum(1, keepdims=True), 1)
@@ -493,7 +494,7 @@ def _looks(grey:np.ndarray, boxes:np.ndarray, truth:np.ndarray)->dict[str,np.nda
     lit = flat.any(1); size = (boxes[:,2]-boxes[:,0]).astype(np.float64)*(boxes[:,3]-boxes[:,1])
     return dict(box_share=size/(H*W), map_spread=(flat > 127).mean(1), map_extent=np.where(lit, np.exp(entropy)/(H*W), 0), pointing=inside & lit, flat=~lit)
 
-# %% ../nbs/api/55_localization.ipynb #e62d7f1e
+# %% ../nbs/api/55_localization.ipynb #8ee51caa
 def _best(name:str, hits:np.ndarray, deltas, n:int)->dict[str,float]:
     "The largest share for each delta, and their mean, from hits (deltas, levels)"
     top = hits.max(1)/n
