@@ -187,7 +187,7 @@ def cam_to_boxes(
         out.append(torch.from_numpy(b.astype(np.float32)))
     return out
 
-# %% ../nbs/api/55_localization.ipynb #0286dd55
+# %% ../nbs/api/55_localization.ipynb #92cfceb3
 def box_iou(
     a:Tensor, # Boxes, shape (..., 4)
     b:Tensor, # Boxes, broadcast against `a`, shape (..., 4)
@@ -200,7 +200,7 @@ def box_iou(
     union = area(a[...,:2], a[...,2:])+area(b[...,:2], b[...,2:])-inner
     return torch.where(union == 0, 0., inner/union)
 
-# %% ../nbs/api/55_localization.ipynb #2e01e174
+# %% ../nbs/api/55_localization.ipynb #64e095fe
 def _root(parent, q):
     while parent[q] != q: parent[q] = parent[parent[q]]; q = parent[q]
     return q
@@ -222,7 +222,7 @@ def _add(p, near, wide, largest, parent, box, area, score):
             if int(parent[p+u] >= 0) + int(parent[p+v] >= 0) + int(parent[p+u+v] >= 0) >= 2: area[r] += 1
     score[r] = -1.
 
-# %% ../nbs/api/55_localization.ipynb #a9334987
+# %% ../nbs/api/55_localization.ipynb #b7eb6c68
 def _overlap(box, truth, rim, one, H, W):
     "Best overlap over union of one found box with the true ones of its picture"
     best,x0,y0,x1,y1 = 0.,box[0]-rim,box[1]-rim,box[2]+rim,box[3]+rim
@@ -250,7 +250,7 @@ def _pick(alive, count, holes, largest, truth, one, H, W, parent, box, area, sco
     if largest: value = _overlap(box[top], truth, 0, one, H, W)
     return kept,top,value
 
-# %% ../nbs/api/55_localization.ipynb #80e28a51
+# %% ../nbs/api/55_localization.ipynb #c5b76da3
 def _sweep(order, bright, H, W, truth, holes, largest, one, best, chosen):
     "For each map and level, from bright to dark: the overlap of the region that counts, and its box"
     n,P = order.shape; wide = W+2; room = (H+2)*wide; near = 4 if holes else 8
@@ -269,7 +269,7 @@ def _sweep(order, bright, H, W, truth, holes, largest, one, best, chosen):
             best[m,s] = value
             for j in range(4): chosen[m,s,j] = box[top,j] + (holes if j > 1 else -holes) if top >= 0 else 0
 
-# %% ../nbs/api/55_localization.ipynb #54ceb912
+# %% ../nbs/api/55_localization.ipynb #8effee40
 def _fill(grey, filled):
     "Each pixel's level: the least threshold at which a path leads from the frame to it through pixels that are not above"
     n,H,W = grey.shape; P = H*W; head,after = np.empty(256, np.int32),np.empty(P, np.int32)
@@ -287,7 +287,7 @@ def _fill(grey, filled):
                     q = v*W+u; out[q] = max(int(flat[q]), s); after[q] = head[out[q]]; head[out[q]] = q
         for p in range(P): filled[m,p//W,p%W] = out[p]
 
-# %% ../nbs/api/55_localization.ipynb #5a5b0f9b
+# %% ../nbs/api/55_localization.ipynb #667be543
 @functools.lru_cache(None)
 def _compiled()->SimpleNamespace|None:
     "`_sweep` and `_fill` compiled by numba; None where it is missing"
@@ -300,7 +300,7 @@ def _compiled()->SimpleNamespace|None:
     pick = build(_pick, _overlap=build(_overlap))
     return SimpleNamespace(sweep=build(_sweep, _add=build(_add, _root=build(_root)), _pick=pick), fill=build(_fill))
 
-# %% ../nbs/api/55_localization.ipynb #e6c3dd63
+# %% ../nbs/api/55_localization.ipynb #5a5b0f9b
 def _fast_overlaps(grey:np.ndarray, truth:np.ndarray, largest:bool, inclusive:bool)->tuple[np.ndarray,np.ndarray]:
     "Overlap (n, 255) at each level and the box it belongs to (n, 255, 4), by component trees"
     run = _compiled(); (n,H,W),one = grey.shape,int(inclusive)
@@ -328,7 +328,7 @@ def _plain_overlaps(grey:np.ndarray, truth:np.ndarray, largest:bool, inclusive:b
             best[m,j],chosen[m,j] = iou.max(),found[iou.argmax()]
     return best,chosen
 
-# %% ../nbs/api/55_localization.ipynb #6c1e671f
+# %% ../nbs/api/55_localization.ipynb #e6c3dd63
 _LEVELS = range(255)
 
 def _overlaps(grey:np.ndarray, truth:np.ndarray, largest:bool, inclusive:bool, levels=_LEVELS)->tuple[np.ndarray,np.ndarray]:
@@ -351,7 +351,7 @@ def _prepare(cams, boxes, inclusive, size, mode)->tuple[Tensor,np.ndarray,np.nda
     truth,there = _check_boxes(boxes, len(cams), size, inclusive) # type: ignore
     return cams,truth.numpy(),there.nonzero().flatten().numpy(),size,lambda i: _grey(cams[i], size, mode)
 
-# %% ../nbs/api/55_localization.ipynb #2a459380
+# %% ../nbs/api/55_localization.ipynb #c66c6517
 def _check_boxes(boxes:Tensor, n:int, size:tuple[int,int], inclusive:bool)->tuple[Tensor,Tensor]:
     "Boxes as (N, K, 4) float64, and which pictures have one"
     if not isinstance(boxes, Tensor) or boxes.ndim not in (2,3) or boxes.shape[-1] != 4: raise ValueError(f'boxes must be a tensor (N, 4) or (N, K, 4), got {tuple(boxes.shape) if isinstance(boxes, Tensor) else type(boxes).__name__}')
@@ -377,7 +377,7 @@ def _check_delta(delta:float)->float:
     if not 0 < delta <= 1: raise ValueError(f'delta must be in (0, 1], got {delta}')
     return float(delta)
 
-# %% ../nbs/api/55_localization.ipynb #59129aac
+# %% ../nbs/api/55_localization.ipynb #2a459380
 def box_overlaps(
     cams:Tensor, # Maps, shape (N, h, w)
     boxes:Tensor, # True boxes in pixels of the maps (of `size`), shape (N, 4) or (N, K, 4), NaN where there is none
@@ -410,7 +410,7 @@ def box_accuracy(
     delta,iou = _check_delta(delta),box_overlaps(cams, boxes, tau, contours, inclusive, size, mode)
     return ((iou >= delta) & _check_correct(correct, len(iou)))[~iou.isnan()].double().mean().item()
 
-# %% ../nbs/api/55_localization.ipynb #b4c96d80
+# %% ../nbs/api/55_localization.ipynb #4d89d294
 def _taus()->Tensor: return (torch.arange(255, dtype=torch.float64)+0.5)/255
 
 def box_curve(
@@ -451,7 +451,7 @@ def max_box_acc_v2(
     "MaxBoxAccV2 (Choe et al. 2020): boxes of all contours, the best threshold for each delta, the mean over the deltas"
     return box_curve(cams, boxes, deltas, correct, contours, **kwargs)[1].amax(1).mean().item()
 
-# %% ../nbs/api/55_localization.ipynb #b888b298
+# %% ../nbs/api/55_localization.ipynb #b74f5ee9
 def centre_maps(
     size:int|tuple, # Side in pixels, or (H, W)
     sd:float=1.0, # Standard deviation, in halves of the shorter side
@@ -473,7 +473,7 @@ def centre_boxes(
     if not 0 < share <= 1: raise ValueError(f'share must be in (0, 1], got {share}')
     a = share**0.5; return torch.tensor([[W*(1-a)/2, H*(1-a)/2, W*(1+a)/2, H*(1+a)/2]]).expand(n, 4)
 
-# %% ../nbs/api/55_localization.ipynb #2d0c8af8
+# %% ../nbs/api/55_localization.ipynb #16b06bd9
 def _blind_overlaps(size:tuple, truth:np.ndarray, inclusive:bool)->tuple[np.ndarray,np.ndarray]:
     "Overlaps with the true boxes (n, 255) of what the centre map gives at each level, and of the whole picture (n,)"
     true,(H,W) = torch.from_numpy(truth),size
@@ -484,7 +484,7 @@ def _blind_overlaps(size:tuple, truth:np.ndarray, inclusive:bool)->tuple[np.ndar
     levels,where = box.unique(dim=0, return_inverse=True)                       # far fewer boxes than levels
     return np.stack([best(b) for b in levels], 1)[:,where.numpy()],best(whole)
 
-# %% ../nbs/api/55_localization.ipynb #4cd66dfa
+# %% ../nbs/api/55_localization.ipynb #2d0c8af8
 def _looks(grey:np.ndarray, boxes:np.ndarray, truth:np.ndarray)->dict[str,np.ndarray]:
     "For each picture: how much the map's box takes, how widely the map is spread, and whether its brightest pixel is in a true box"
     n,H,W = grey.shape; flat = grey.reshape(n, -1).astype(np.float64); p = flat/np.maximum(flat.sum(1, keepdims=True), 1)
@@ -494,7 +494,7 @@ def _looks(grey:np.ndarray, boxes:np.ndarray, truth:np.ndarray)->dict[str,np.nda
     lit = flat.any(1); size = (boxes[:,2]-boxes[:,0]).astype(np.float64)*(boxes[:,3]-boxes[:,1])
     return dict(box_share=size/(H*W), map_spread=(flat > 127).mean(1), map_extent=np.where(lit, np.exp(entropy)/(H*W), 0), pointing=inside & lit, flat=~lit)
 
-# %% ../nbs/api/55_localization.ipynb #8ee51caa
+# %% ../nbs/api/55_localization.ipynb #4cd66dfa
 def _best(name:str, hits:np.ndarray, deltas, n:int)->dict[str,float]:
     "The largest share for each delta, and their mean, from hits (deltas, levels)"
     top = hits.max(1)/n
