@@ -6,24 +6,25 @@
 from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 import numpy as np, pandas as pd, torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
 # %% auto #0
 __all__ = ['labels_of', 'suspects_of', 'study_suspects', 'similarity_history', 'tree_of', 'localize_run', 'write_localization',
-           'localization_gallery', 'study_localization', 'study_box_curves']
+           'localization_gallery', 'study_localization', 'study_box_curves', 'embed_files']
 
 # %% ../nbs/api/72_runs.ipynb #77de68da
 from .boxes import picture_sizes, view_boxes
 from .core import atomic_path, choose, default_device, read_json, write_json
-from .data import ImageSet, make_feed
+from .data import DATASETS, ImageSet, make_feed
 from .knowledge import learned_tree, synset_names
 from .localization import activation_maps, box_curve, box_iou, cam_to_boxes, localization_scores
 from .losses.ahsml import class_similarity
+from .methods import embedding_space
 from .noise import detection, label_suspicion, suspects_table
-from .train import Run, embed_run, is_retrieval, load_run, open_data, ranking
+from .train import Run, TrainConfig, embed_run, is_retrieval, load_run, open_data, predict, ranking
 from .tree import KnowledgeTree
 
 # %% ../nbs/api/72_runs.ipynb #fe5dbbce
@@ -202,3 +203,17 @@ def study_box_curves(
         tau,share = box_curve(maps, boxes, (delta,), contours='largest', size=side)
         rows += [r | dict(tau=t, box_accuracy=s) for t,s in zip(tau[::every].tolist(), share[0,::every].tolist())]
     return pd.DataFrame(rows)
+
+# %% ../nbs/api/72_runs.ipynb #64e095fe
+def _side(c:TrainConfig)->int: return c.image_size or DATASETS[c.dataset.partition(':')[0]].image_size
+
+def embed_files(
+    run:Run, # A finished run
+    files:Sequence[str|Path], # Picture files
+    device:str|torch.device|None=None, # Where to compute
+)->dict: # z (N, d) and logits (N, C)
+    "Embeddings and logits of any picture files under a trained net"
+    if isinstance(files, (str,Path)) or not len(files): raise ValueError(f'files must be a list of picture files, got {files!r}')
+    c = run.config; net = run.model.to(device or default_device()); s = ImageSet(torch.zeros(len(files), dtype=torch.long), files=list(map(str, files)))
+    feed = make_feed(s, 64, _side(c), train=False, augment='plain' if is_retrieval(c) else 'none', device=next(net.parameters()).device, mode=c.feed, mean=net.mean, std=net.std)
+    p = predict(net, feed, c.channels_last, embedding_space(c)); return dict(z=p['z'], logits=p['logits'])
