@@ -342,7 +342,7 @@ def _overlaps(grey:np.ndarray, truth:np.ndarray, largest:bool, inclusive:bool, l
 
 def _in_chunks(work:Callable, rows:np.ndarray, pixels:int)->list:
     "`work` done on the rows, a few megabytes of maps at a time, on as many threads as PyTorch uses"
-    step = max(1, min(512, 2**23//pixels)); parts = [rows[i:i+step] for i in range(0, len(rows), step)]
+    step = max(1, min(512, 2**21//pixels)); parts = [rows[i:i+step] for i in range(0, len(rows), step)]
     with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool: return list(pool.map(work, parts))
 
 def _prepare(cams, boxes, inclusive, size, mode)->tuple[Tensor,np.ndarray,np.ndarray,tuple,Callable]:
