@@ -241,7 +241,8 @@ def localize(args:argparse.Namespace)->int:
         curves = study_box_curves(first, args.method, args.given, split=args.split, limit=args.limit, delta=args.delta)
         for f,t in ((out,table),(out.with_name('localization_curves.csv'),curves)):
             with atomic_path(f) as tmp: t.to_csv(tmp, index=False)
-        print(table.groupby(['label','alpha'], sort=False)[list(_LOCALIZED)].mean().T.to_string(float_format='%.4f')); print(f'means over seeds of {len(table)} runs; every run: {out}')
+        means:Any = table.groupby(['label','alpha'], sort=False)[list(_LOCALIZED)].mean()
+        print(means.T.to_string(float_format='%.4f')); print(f'means over seeds of {len(table)} runs; every run: {out}')
         return 0
     found = {}
     for r in map(load_run, args.run):
