@@ -319,10 +319,10 @@ def plot_tree(
     p = _plan(tree, depth, most, contract, layout); t = p.tree; flat = layout == 'horizontal'; dot = _sizes(p.lines)[0]; cax = norm = None
     rgb = np.tile(_node_colors(t, p.inside, branch_colors(t) if colors is None else np.asarray(colors)), (2,1))
     v = None if values is None else _node_values(t, p.inside, values); pad = 5 if v is None else 6 if by == 'color' else 8
-    if ax is None: paper = _paper(p, layout, pad); ax,cax = _new_axes(paper, p.lines, flat, v is not None)
+    paper = _paper(p, layout, pad) if ax is None else None
+    if paper: ax,cax = _new_axes(paper, p.lines, flat, v is not None)
     if v is not None: shown = v[list(p.y)]; norm = _norm(shown, limits); _scale(ax, norm, by, label, dot, np.isnan(shown).any(), cax)
-    if cax is None: paper = _paper(p, layout, pad, _room(ax))
-    at = _polar(p, layout); ways = _edge_lines(p, at); wide = (paper.reach+6)/paper.length
+    paper = paper or _paper(p, layout, pad, _room(ax)); at = _polar(p, layout); ways = _edge_lines(p, at); wide = (paper.reach+6)/paper.length
     ax.add_collection(LineCollection(list(ways.values()), colors=[rgb[i] for i in ways], linewidths=1.3 if p.lines <= 150 else 0.8, capstyle='round'), autolim=False)
     _write_names(ax, p, paper, at, layout, rgb, pad, names); _mark(ax, p, at, rgb, v, by, norm, dot)
     ax.set(**(dict(xlim=(-6/paper.length, wide), ylim=(p.lines-0.4, -1)) if flat else dict(xlim=(-wide, wide), ylim=(-wide, wide), aspect='equal'))); ax.set_axis_off()
