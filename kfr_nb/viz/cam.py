@@ -85,7 +85,8 @@ def _stretched(maps, pictures:Tensor)->Tensor:
     "Maps at the pictures' size, in [0, 1]"
     m = torch.as_tensor(maps).detach().cpu()
     if m.ndim != 3 or len(m) != len(pictures): raise ValueError(f'{len(pictures)} pictures need maps of shape ({len(pictures)}, h, w), got {tuple(m.shape)}')
-    return normalize_maps(resize_maps(m.float(), tuple(pictures.shape[-2:])))
+    m = m.float(); low,high = (f((1,2), True) for f in (m.amin,m.amax))
+    return normalize_maps(torch.minimum(torch.maximum(resize_maps(m, tuple(pictures.shape[-2:])), low), high))      # rounding must not make hills of a flat map
 
 # %% ../../nbs/api/80_viz_cam.ipynb #12c6fc06
 def cam_table(
@@ -171,7 +172,7 @@ def _sheet(
     from matplotlib.figure import Figure
     left,gap,n = .38,.13,max(len(p) for _,p,_ in rows)
     heights = [(size*max(p['picture'].shape[-2]/p['picture'].shape[-1] for p in ps if p), _LINE*max(len(p['lines']) for p in ps if p)) for _,ps,_ in rows]
-    width = max(left+n*(size+gap), 4.4); per = max(1, int((width-left)/1.75)); words = wrap_text(note, 72*(width-left-.1), 7.5, 3) if note else []
+    width = max(left+n*(size+gap), 4.4); per = max(1, int((width-left)/1.75)); words = wrap_text(note, 67*(width-left-.1), 7.5, 3) if note else []      # of 72 points to the inch; on coarse pixels letters grow wider
     foot = .1+.17*-(-len(entries)//per)+.14*len(words); height = foot+.08+sum(p+t+.14+.14*b for (p,t),(_,_,b) in zip(heights,rows))
     fig = Figure(figsize=(width,height)); fig.set_facecolor('white'); top = height-.08+.14*bool(rows[0][2])
     for (label,panels,begins),(h,t) in zip(rows,heights):
