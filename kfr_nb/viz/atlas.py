@@ -20,7 +20,7 @@ from .tree import _GREY, _HUES, _is_small, _readable, branch_colors, branches
 
 # %% auto #0
 __all__ = ['METRICS', 'latent_distances', 'hyperboloid_to_disc', 'umap_points', 'trustworthiness', 'class_distances',
-           'map_quality', 'branch_marks', 'plot_map']
+           'map_quality', 'branch_marks', 'plot_map', 'fit_tree_means', 'class_tree_disc', 'HoverMap', 'hover_map']
 
 # %% ../../nbs/api/80_viz_atlas.ipynb #902ba3cd
 METRICS = dict(cosine='cosine', euclidean='l2', latent='l1', poincare='poincare')          # names here -> SIMILARITIES
@@ -194,3 +194,161 @@ def plot_map(
 def _class_means(P:Tensor, y, tau)->np.ndarray:
     "Means of the classes that occur, in their order"
     which = torch.as_tensor(np.unique(y, return_inverse=True)[1]); return (ball_mean(P, which, tau=tau) if tau is not None else torch.zeros(int(which.max())+1, 2).double().index_add_(0, which, P)/torch.bincount(which)[:,None]).numpy()
+
+# %% ../../nbs/api/80_viz_atlas.ipynb #f1f836cb
+def fit_tree_means(
+    z:Tensor, # Embeddings, shape (N, d)
+    labels:Tensor, # Class of each, shape (N,)
+    tree:KnowledgeTree, # Its classes in label order
+    metric:str='cosine', # A key of `METRICS`
+    *,
+    tau:float|None=1.0, # Curvature of the disc; None for the plane
+    size:float=2.0, # Mean distance between two nodes in the drawing
+    **options, # For `fit_distances`: starts, steps, seed
+)->SimpleNamespace: # points, in the order of `tree.contract().nodes`, shape (nodes, 2), NaN for nodes without a picture; stress
+    "Class means and the inner nodes above them in the disc or plane, by the distances of their latents"
+    choose('metric', metric, METRICS); t = tree.contract(); nodes = tree_means(z, labels, t, tau=1. if metric == 'poincare' else None); ok = nodes.isfinite().all(1)
+    if ok.sum() < 2 or not latent_distances(nodes[ok], metric).any(): raise ValueError(f'a tree through class means needs two nodes that differ, got the pictures of {len(torch.as_tensor(labels).unique())} class(es), {int(ok.sum())} node(s)')
+    L = latent_distances(nodes[ok], metric); scale = size/L.mean().item(); p = fit_distances(L, scale=scale, tau=tau, **options)
+    points = torch.full((len(t),2), torch.nan).double(); points[ok] = recentre(p, 0, tau=tau)             # the root comes first
+    return SimpleNamespace(points=points, stress=stress(p, L, scale=scale, tau=tau).item())
+
+# %% ../../nbs/api/80_viz_atlas.ipynb #972a67c4
+def class_tree_disc(
+    points:Tensor|np.ndarray, # A map, shape (N, 2); or the nodes themselves, in the order of `tree.contract().nodes`
+    labels:Tensor|None, # Class of each point; None where the points are the nodes
+    tree:KnowledgeTree, # Its classes in label order
+    *,
+    tau:float|None=1.0, # Curvature of the disc; None for the plane, with straight edges
+    names:bool=True, # Write the names of branches and, where they fit, of classes
+    legend:bool=False, # Name the branches beside their marks
+    most:int=10, # Branches, as for `branches`
+    ax:Any=None, # Axes to draw into
+)->Any: # Axes
+    "The tree's edges as geodesics through the means of its nodes, classes coloured and marked by branch"
+    t = tree.contract(); g = tree_graph(t); rgb = branch_colors(tree, most)
+    if labels is None: P = torch.as_tensor(points).double(); some = ~P.isnan().any(1); _check_map(P[some], tau)
+    else: p = _check_map(points, tau); P = tree_means(p, labels, t, tau=tau); some = P.isfinite().all(1)
+    if len(P) != len(t): raise ValueError(f'the tree has {len(t)} nodes without its chains, but there are {len(P)} points; give labels where the points are pictures')
+    new = np.cumsum(some)-1; edges = [(new[a],new[b]) for a,b in g.edges if some[a] and some[b]]; P = P.numpy()
+    inner = ~np.isin(np.arange(len(t)), g.classes); ax = plot_disc(P[some], edges or None, g.colors[some], sizes=np.where(inner[some], 7, 0), tau=tau, ax=ax)
+    for b in branch_marks(tree, most):
+        own = [c for c in b.classes if some[g.classes[c]]]; ax.scatter(*P[g.classes[own]].T, c=rgb[own], marker=b.mark, s=34, edgecolors='white', linewidths=.5, zorder=3, label=b.name)
+    root = P[0]; ax.scatter(*root[:,None], marker='o', s=60, facecolors='white', edgecolors='.2', linewidths=1.4, zorder=4)
+    if legend: ax.legend(loc='upper center', bbox_to_anchor=(.5,0), ncols=4, fontsize=7, frameon=False, handletextpad=.2, columnspacing=.9)
+    if names: _name_nodes(ax, P, tree, g, some.numpy(), rgb, most)
+    return ax
+
+def _name_nodes(ax, P, tree, g, some, rgb, most)->None:
+    "Branches in bold first, then classes where there is room"
+    top = [(g.names.index(n), g.colors[g.names.index(n)]) for n,cs in branches(tree, most).items() if n in g.names and len(cs) > 1 and not _is_small(tree, cs, most) and some[g.names.index(n)]]
+    taken = _write_where_it_fits(ax, P[[i for i,_ in top]], [_readable(g.names[i]) for i,_ in top], [c for _,c in top], 8, True) if top else None
+    own = [c for c in range(len(tree.classes)) if some[g.classes[c]]]
+    _write_where_it_fits(ax, P[g.classes[own]], [_readable(tree.classes[c]) for c in own], rgb[own], 6, taken=taken)
+
+# %% ../../nbs/api/80_viz_atlas.ipynb #761f22b2
+def _strip(
+    pictures:Tensor, # uint8, shape (N, 3, H, W)
+    side:int, # Height and width of a small copy in pixels
+    columns:int=40, # Copies in a row
+)->str: # A data address
+    "All pictures as small copies in one JPEG"
+    from PIL import Image
+    x = torch.nn.functional.interpolate(pictures.float(), (side,side), mode='area').round().byte(); rows = -(-len(x)//columns)
+    x = torch.cat([x, x.new_zeros(rows*columns-len(x), 3, side, side)]).view(rows, columns, 3, side, side).permute(0,3,1,4,2).reshape(rows*side, columns*side, 3)
+    out = io.BytesIO(); Image.fromarray(x.numpy()).save(out, 'JPEG', quality=72); return 'data:image/jpeg;base64,'+base64.b64encode(out.getvalue()).decode()
+
+# %% ../../nbs/api/80_viz_atlas.ipynb #0286dd55
+_SCRIPT = """(async () => {
+  const box = document.getElementById(ID), plot = box.children[0], card = box.children[1], [thumb, words] = card.children;
+  const library = () => window.Plotly ? Promise.resolve() : (window.kfrPlotly ??= new Promise((done, failed) => {
+    const s = document.createElement('script'); s.src = DATA.library; s.onload = done; s.onerror = failed; document.head.append(s); }));
+  try { await library(); } catch { plot.textContent = 'This map needs plotly.js, which could not be loaded from ' + DATA.library; return; }
+  await Plotly.newPlot(plot, DATA.figure.data, DATA.figure.layout, {responsive: true, displaylogo: false});
+  const places = DATA.rings.map(() => []);
+  DATA.figure.data.forEach(t => t.customdata?.forEach((i, n) => places[t.meta][i] = [t.x[n], t.y[n]]));
+  const ring = i => Plotly.restyle(plot, {x: places.map(p => i < 0 ? [] : [p[i][0]]), y: places.map(p => i < 0 ? [] : [p[i][1]])}, DATA.rings);
+  let last = -1;
+  const show = e => {
+    const i = e.points[0].customdata; if (i === undefined) return;
+    const at = box.getBoundingClientRect(), x = e.event.clientX - at.left, y = e.event.clientY - at.top, c = DATA.labels[i];
+    card.style.display = 'flex'; card.style.left = Math.max(0, x + 190 > at.width ? x - 184 : x + 14) + 'px'; card.style.top = Math.max(0, y - 40) + 'px';
+    if (i === last) return;
+    last = i; words.children[0].textContent = DATA.names[c]; words.children[1].textContent = DATA.above[c];
+    thumb.style.backgroundPosition = `-${i % DATA.columns * DATA.side * DATA.zoom}px -${Math.floor(i / DATA.columns) * DATA.side * DATA.zoom}px`;
+    ring(i);
+  };
+  plot.on('plotly_hover', show); plot.on('plotly_click', show);
+  plot.on('plotly_unhover', () => { card.style.display = 'none'; last = -1; ring(-1); });
+})();"""
+
+# %% ../../nbs/api/80_viz_atlas.ipynb #98fbc42f
+@dataclass
+class HoverMap:
+    "Linked maps: `figure`, for plotly, and `html`, which shows itself in a notebook and has the pictures and the linking"
+    figure:Any # plotly's figure; its own hover shows class and ancestors
+    html:str # A piece of HTML
+    shown:np.ndarray # Numbers of the pictures that are drawn
+    def _repr_html_(self)->str: return self.html
+    def __repr__(self)->str: return f'HoverMap of {len(self.shown)} pictures'
+    def write_html(self, path:str|Path)->Path:
+        "Write a page of its own"
+        Path(path).write_text(f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Map of embeddings</title></head><body style="background:white">{self.html}</body></html>', encoding='utf-8'); return Path(path)
+
+# %% ../../nbs/api/80_viz_atlas.ipynb #fe2ef495
+def hover_map(
+    points:Tensor|np.ndarray|Mapping[str,Any], # A map, shape (N, 2), or several of the same pictures by name
+    labels:Tensor, # Class of each picture, shape (N,)
+    tree:KnowledgeTree, # Its classes in label order
+    pictures:Tensor|None=None, # uint8, shape (N, 3, H, W)
+    *,
+    tau:float|None=None, # Curvature of the disc; None for flat maps
+    title:str='', # Above the maps
+    most:int=2000, # Pictures at most
+    thumb:int=24, # Height and width of the small copies in pixels
+    height:int=430, # Of the figure in pixels
+    seed:int=0, # Of the sample, where there are more pictures
+)->HoverMap: # Shows itself in a notebook; `figure` is plotly's, `write_html` writes a page
+    "Maps in which the picture under the pointer is shown, named, and ringed in all of them"
+    maps = {k: _check_map(p, tau) for k,p in (points if isinstance(points, Mapping) else {'': points}).items()}; N = len(next(iter(maps.values())))
+    if len({len(p) for p in maps.values()}) > 1: raise ValueError('linked maps show the same pictures, but they have '+', '.join(f'{len(p)} ({k})' for k,p in maps.items()))
+    y = check_labels(torch.as_tensor(labels).cpu(), len(tree.classes), N).numpy()
+    if pictures is not None and (pictures.dtype != torch.uint8 or pictures.ndim != 4 or pictures.shape[:2] != (N,3)): raise ValueError(f'pictures must be uint8 of shape ({N}, 3, H, W), got {pictures.dtype} of shape {tuple(pictures.shape)}')
+    keep = _stratified(y, most, seed)
+    if len(keep) < N: title = f"{title+': ' if title else ''}{len(keep):,} of {N:,} pictures, drawn by class"
+    fig = _linked_figure({k: p[keep].numpy() for k,p in maps.items()}, y[keep], tree, tau, title, height)
+    return HoverMap(fig, _hover_html(fig, y[keep], tree, None if pictures is None else _strip(pictures[keep].cpu(), thumb), thumb), keep)
+
+def _stratified(y:np.ndarray, most:int, seed:int)->np.ndarray:
+    "Numbers of at most so many pictures, evenly over the classes' sorted row"
+    if most < 1: raise ValueError(f'most must be 1 or more, got {most}')
+    order = np.lexsort((np.random.default_rng(seed).random(len(y)), y)); return np.sort(order[np.linspace(0, len(y)-1, most).round().astype(int)]) if len(y) > most else np.arange(len(y))
+
+# %% ../../nbs/api/80_viz_atlas.ipynb #827bfc45
+def _above(tree:KnowledgeTree)->list[str]:
+    return [' › '.join(_readable(n) for n in tree.path(tree.root, c)[:-1]) for c in tree.classes]
+
+def _linked_figure(maps:dict, y, tree, tau, title, height):
+    make_subplots,go = require('plotly.subplots','viz').make_subplots,require('plotly.graph_objects','viz')
+    fig = make_subplots(1, len(maps), subplot_titles=list(maps), horizontal_spacing=.03); rgb = [f'#{r:02x}{g:02x}{b:02x}' for r,g,b in (branch_colors(tree)*255).round().astype(int)]; above = _above(tree)
+    for m,P in enumerate(maps.values()):
+        if tau is not None: fig.add_shape(type='circle', x0=-tau**-.5, x1=tau**-.5, y0=-tau**-.5, y1=tau**-.5, line=dict(color='#999', width=1), row=1, col=m+1)
+        for b in branch_marks(tree):
+            own = np.flatnonzero(np.isin(y, b.classes))
+            if len(own): fig.add_scatter(x=P[own,0].round(3).tolist(), y=P[own,1].round(3).tolist(), mode='markers', name=b.name, legendgroup=b.name, showlegend=not m, customdata=own.tolist(), meta=m,
+                marker=dict(color=[rgb[c] for c in y[own]], symbol=b.symbol, size=7, line=dict(width=.4, color='white')), text=[f'<b>{_readable(tree.classes[c])}</b><br>{above[c]}' for c in y[own]], hovertemplate='%{text}<extra></extra>', row=1, col=m+1)
+    for m in range(len(maps)): fig.add_scatter(x=[], y=[], mode='markers', showlegend=False, hoverinfo='skip', marker=dict(symbol='circle-open', size=17, color='black', line=dict(width=2)), row=1, col=m+1)
+    fig.update_xaxes(visible=False); fig.update_yaxes(visible=False)
+    for m in range(len(maps)): fig.update_yaxes(scaleanchor=f"x{m+1 if m else ''}", row=1, col=m+1)
+    fig.update_layout(template='none', paper_bgcolor='white', plot_bgcolor='white', height=height, title=dict(text=title, font_size=14), margin=dict(l=10, r=10, t=45 if title or any(maps) else 10, b=10), legend=dict(orientation='h', y=-.02), hovermode='closest'); return fig
+
+# %% ../../nbs/api/80_viz_atlas.ipynb #64e095fe
+def _hover_html(fig, y, tree, strip:str|None, side:int, zoom:int=3, columns:int=40)->str:
+    f = json.loads(fig.to_json()); f['layout'].pop('template', None)
+    for t in f['data']: t.pop('text', None); t.pop('hovertemplate', None); t['hoverinfo'] = 'skip' if t.get('hoverinfo') == 'skip' else 'none'
+    data = json.dumps(dict(figure=f, labels=y.tolist(), names=[_readable(c) for c in tree.classes], above=_above(tree), columns=columns, side=side, zoom=zoom,
+        rings=[k for k,t in enumerate(f['data']) if t['hoverinfo'] == 'skip'], library=require('plotly.io._utils','viz').plotly_cdn_url()), separators=(',',':')).replace('</', '<\\/')
+    name = 'kfr-'+fingerprint(dict(data=data, strip=strip)); look = f"width:{side*zoom}px;height:{side*zoom}px;flex:none;background:url({strip}) 0 0/{columns*side*zoom}px auto" if strip else 'display:none'
+    return (f'<div id="{name}" style="position:relative;background:white;color:#222"><div style="min-height:{fig.layout.height}px"></div>'
+        f'<div style="display:none;position:absolute;z-index:9;pointer-events:none;gap:8px;width:170px;padding:6px;background:white;border:1px solid #888;border-radius:4px;font:12px sans-serif"><div style="{look}"></div>'
+        f'<div><b></b><div style="color:#555;font-size:10.5px"></div></div></div></div><script>{_SCRIPT.replace("ID", json.dumps(name), 1).replace("(async () => {", "(async () => { const DATA = "+data+";", 1)}</script>')
