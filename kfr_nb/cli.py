@@ -287,8 +287,9 @@ def embed(args:argparse.Namespace)->int:
 # %% ../nbs/api/90_cli.ipynb #f6e1126c
 def _tree_options(p):
     p.add_argument('name', metavar='NAME', help='a built-in tree (cifar100, imagenet1k, ...), or a file: an edge list or Newick')
-    p.add_argument('--depth', type=int, help='levels to draw (default: 3 as text; as many as fit into an SVG)')
-    p.add_argument('--export', metavar='FORMAT', help='newick, edges or svg')
+    p.add_argument('--depth', type=int, help='levels to draw (default: 3 as text; as many as can be read in a drawing)')
+    p.add_argument('--export', metavar='FORMAT', help='newick, edges, svg (a drawing) or html (a page to click through)')
+    p.add_argument('--layout', metavar='LAYOUT', help='of a drawing: horizontal (the default), radial, or links (html only: nodes and lines, with a slider of levels)')
     p.add_argument('--out', help='file to write (default: print)')
 
 def _edges(t)->str:
@@ -296,21 +297,31 @@ def _edges(t)->str:
     import tempfile
     with tempfile.TemporaryDirectory() as d: return t.write(Path(d)/'tree.tsv').read_text(encoding='utf-8')
 
-def _svg(t, depth:int|None)->str:
-    "The drawing of `plot_tree` as SVG"
-    import io
-    from kfr_nb.viz.tree import plot_tree
-    buffer = io.StringIO(); plot_tree(t, depth).figure.savefig(buffer, format='svg', bbox_inches='tight')
-    return buffer.getvalue()
+def _drawing(t, form:str, layout:str, depth:int|None, title:str)->str:
+    "The drawing of `plot_tree` as SVG, or that of `tree_figure` as a page that needs no network; WordNet's numbers become names"
+    import html, io
+    from kfr_nb.knowledge import synset_names
+    if any(n[:1] == 'n' and n[1:].isdigit() for n in t.classes): t = t.rename(synset_names(t.nodes))
+    if form == 'svg':
+        from kfr_nb.viz.tree import plot_tree
+        buffer = io.StringIO(); plot_tree(t, depth, layout=layout).figure.savefig(buffer, format='svg', bbox_inches='tight')
+        return buffer.getvalue()
+    from kfr_nb.viz.tree_live import tree_figure
+    page = tree_figure(t, form=dict(horizontal='icicle', radial='sunburst').get(layout, layout), depth=depth).to_html(include_plotlyjs=True)
+    return page.replace('<head>', f'<head><title>{html.escape(title)}</title>', 1)
 
-@command('tree', 'show or export a knowledge tree', _tree_options)
+# %% ../nbs/api/90_cli.ipynb #47bc47ba
+@command('tree', 'show, draw or export a knowledge tree', _tree_options)
 def tree(args:argparse.Namespace)->int:
     "Draw a tree as text, or write it in another format"
     from kfr_nb.core import atomic_path, choose
     from kfr_nb.knowledge import load_tree
     from kfr_nb.tree import KnowledgeTree
+    layouts = dict(svg=('horizontal','radial'), html=('horizontal','radial','links')).get(args.export)
+    if args.layout and args.export in (None,'newick','edges'): raise ValueError(f'--layout {args.layout} is for drawings; add --export svg or --export html')
+    layout = choose(f'layout for {args.export}', args.layout or 'horizontal', layouts) if layouts else ''
     t = KnowledgeTree.read(args.name) if Path(args.name).suffix and Path(args.name).exists() else load_tree(args.name)
-    forms = dict(newick=lambda: t.to_newick()+'\n', edges=lambda: _edges(t), svg=lambda: _svg(t, args.depth))
+    forms = dict(newick=lambda: t.to_newick()+'\n', edges=lambda: _edges(t)) | {f: lambda: _drawing(t, args.export, layout, args.depth, args.name) for f in ('svg','html')}
     text = forms[choose('export format', args.export, forms)]() if args.export else f'{t!r}\n{t.show(3 if args.depth is None else args.depth)}\n'
     if not args.out: sys.stdout.write(text); return 0
     with atomic_path(args.out) as tmp: tmp.write_text(text, encoding='utf-8')
