@@ -297,6 +297,7 @@ def _edges(t)->str:
     import tempfile
     with tempfile.TemporaryDirectory() as d: return t.write(Path(d)/'tree.tsv').read_text(encoding='utf-8')
 
+# %% ../nbs/api/90_cli.ipynb #cd80b355
 def _drawing(t, form:str, layout:str, depth:int|None, title:str)->str:
     "The drawing of `plot_tree` as SVG, or that of `tree_figure` as a page that needs no network; WordNet's numbers become names"
     import html, io
