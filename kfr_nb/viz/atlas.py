@@ -67,13 +67,14 @@ def umap_points(
     if geometry == 'euclidean': return torch.from_numpy(p).double()-torch.from_numpy(p).double().mean(0)
     p = hyperboloid_to_disc(torch.from_numpy(p)); return recentre(p, ball_mean(p)[0])
 
+# %% ../../nbs/api/80_viz_atlas.ipynb #f1abd670
 def _umap(x, metric, geometry, neighbors, min_dist, epochs, seed)->np.ndarray:
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', message='using precomputed metric')                # no inverse is wanted
         return require('umap','viz').UMAP(n_components=2, metric=metric, output_metric=geometry, n_neighbors=neighbors, min_dist=min_dist, n_epochs=epochs,
             init='random' if len(x) < 4 else 'spectral', random_state=seed, n_jobs=1).fit_transform(x)
 
-# %% ../../nbs/api/80_viz_atlas.ipynb #9e6a55b6
+# %% ../../nbs/api/80_viz_atlas.ipynb #91032ad7
 def trustworthiness(
     before:Tensor, # Distances in the latents, shape (N, N)
     after:Tensor, # Distances in the map, shape (N, N)
@@ -86,7 +87,7 @@ def trustworthiness(
     rank = before.argsort(dim=1, stable=True).argsort(dim=1)+1; near = after.argsort(dim=1, stable=True)[:,:k]
     return 1-2*(rank.gather(1, near)-k).clamp_min(0).sum().item()/(N*k*(2*N-3*k-1))
 
-# %% ../../nbs/api/80_viz_atlas.ipynb #91032ad7
+# %% ../../nbs/api/80_viz_atlas.ipynb #12c6fc06
 def class_distances(
     z:Tensor, # Embeddings or points of a map, shape (N, d)
     labels:Tensor, # Class of each, shape (N,)
@@ -99,6 +100,7 @@ def class_distances(
     m = ball_mean(z, which, tau=tau) if metric == 'poincare' else torch.zeros(len(there), z.shape[1]).double().index_add_(0, which, z)/torch.bincount(which)[:,None]
     return latent_distances(m, metric, tau=tau),there
 
+# %% ../../nbs/api/80_viz_atlas.ipynb #4d134bc0
 def map_quality(
     z:Tensor, # Embeddings, shape (N, d)
     points:Tensor, # Their map, shape (N, 2)
@@ -119,7 +121,7 @@ def map_quality(
     def rho(a, b): return _spearman(a[i,j], b[i,j]) if len(i) > 1 else float('nan')
     return dict(trustworthiness=trust, map_latents=rho(M,L), map_tree=rho(M,T), latents_tree=rho(L,T))
 
-# %% ../../nbs/api/80_viz_atlas.ipynb #12c6fc06
+# %% ../../nbs/api/80_viz_atlas.ipynb #887309d0
 def _check_map(points, tau:float|None)->Tensor:
     p = torch.as_tensor(np.asarray(points.detach().cpu() if isinstance(points, Tensor) else points, dtype=np.float64))
     if p.ndim != 2 or p.shape[1] != 2 or not len(p): raise ValueError(f'a map has two dimensions and at least one point: points must have shape (N, 2), got {tuple(p.shape)}')
@@ -127,7 +129,7 @@ def _check_map(points, tau:float|None)->Tensor:
     if tau is not None and far*tau**.5 >= 1: raise ValueError(f'points must lie within the rim at {tau**-.5:g}, the farthest is at {far:g}; tau=None draws a plane')
     return p
 
-# %% ../../nbs/api/80_viz_atlas.ipynb #887309d0
+# %% ../../nbs/api/80_viz_atlas.ipynb #22d200f8
 _MARKS = dict(o='circle', s='square', D='diamond', v='triangle-down', P='cross', X='x', p='pentagon', h='hexagon', **{'^':'triangle-up', '<':'triangle-left', '>':'triangle-right', '*':'star'})
 _MARK_ORDER = 'os^DvPX<>ph*'
 
@@ -142,7 +144,7 @@ def branch_marks(
         m = _MARK_ORDER[len(out) % len(_MARK_ORDER)]; out.append(SimpleNamespace(name=_readable(name), classes=classes, color=_HUES[len(out) % len(_HUES)], mark=m, symbol=_MARKS[m]))
     return out+[SimpleNamespace(name='other', classes=small, color=_GREY, mark='.', symbol='circle-open-dot')]*bool(small)
 
-# %% ../../nbs/api/80_viz_atlas.ipynb #7719a1c7
+# %% ../../nbs/api/80_viz_atlas.ipynb #b6692ea5
 def _write_where_it_fits(ax, P, names, colors, size:float=7., bold:bool=False, taken:list|None=None)->list:
     "Write names beside points where they fit; the boxes that are taken then, in pixels"
     from matplotlib.patheffects import withStroke
@@ -158,10 +160,15 @@ def _write_where_it_fits(ax, P, names, colors, size:float=7., bold:bool=False, t
             t.remove()
     return taken
 
-# %% ../../nbs/api/80_viz_atlas.ipynb #22d200f8
+# %% ../../nbs/api/80_viz_atlas.ipynb #f1f836cb
 def _note(quality:Mapping|None)->str:
     return '' if not quality else 'trustworthiness {trustworthiness:.2f} · ρ of class distances: {map_latents:.2f} with the latents, {map_tree:.2f} with the tree'.format(**quality)
 
+def _class_means(P:Tensor, y, tau)->np.ndarray:
+    "Means of the classes that occur, in their order"
+    which = torch.as_tensor(np.unique(y, return_inverse=True)[1]); return (ball_mean(P, which, tau=tau) if tau is not None else torch.zeros(int(which.max())+1, 2).double().index_add_(0, which, P)/torch.bincount(which)[:,None]).numpy()
+
+# %% ../../nbs/api/80_viz_atlas.ipynb #972a67c4
 def plot_map(
     points:Tensor|np.ndarray, # Points of a map, shape (N, 2)
     labels:Tensor, # Class of each, shape (N,)
@@ -191,11 +198,7 @@ def plot_map(
     if names and means: _write_where_it_fits(ax, M, [_readable(tree.classes[c]) for c in there], rgb[there])
     return ax
 
-def _class_means(P:Tensor, y, tau)->np.ndarray:
-    "Means of the classes that occur, in their order"
-    which = torch.as_tensor(np.unique(y, return_inverse=True)[1]); return (ball_mean(P, which, tau=tau) if tau is not None else torch.zeros(int(which.max())+1, 2).double().index_add_(0, which, P)/torch.bincount(which)[:,None]).numpy()
-
-# %% ../../nbs/api/80_viz_atlas.ipynb #f1f836cb
+# %% ../../nbs/api/80_viz_atlas.ipynb #ca3512f4
 def fit_tree_means(
     z:Tensor, # Embeddings, shape (N, d)
     labels:Tensor, # Class of each, shape (N,)
@@ -203,7 +206,7 @@ def fit_tree_means(
     metric:str='cosine', # A key of `METRICS`
     *,
     tau:float|None=1.0, # Curvature of the disc; None for the plane
-    size:float=2.0, # Mean distance between two nodes in the drawing
+    size:float=3.0, # Mean distance between two nodes in the drawing
     **options, # For `fit_distances`: starts, steps, seed
 )->SimpleNamespace: # points, in the order of `tree.contract().nodes`, shape (nodes, 2), NaN for nodes without a picture; stress
     "Class means and the inner nodes above them in the disc or plane, by the distances of their latents"
@@ -213,7 +216,7 @@ def fit_tree_means(
     points = torch.full((len(t),2), torch.nan).double(); points[ok] = recentre(p, 0, tau=tau)             # the root comes first
     return SimpleNamespace(points=points, stress=stress(p, L, scale=scale, tau=tau).item())
 
-# %% ../../nbs/api/80_viz_atlas.ipynb #972a67c4
+# %% ../../nbs/api/80_viz_atlas.ipynb #af3e1334
 def class_tree_disc(
     points:Tensor|np.ndarray, # A map, shape (N, 2); or the nodes themselves, in the order of `tree.contract().nodes`
     labels:Tensor|None, # Class of each point; None where the points are the nodes
@@ -239,6 +242,7 @@ def class_tree_disc(
     if names: _name_nodes(ax, P, tree, g, some.numpy(), rgb, most)
     return ax
 
+# %% ../../nbs/api/80_viz_atlas.ipynb #92cfceb3
 def _name_nodes(ax, P, tree, g, some, rgb, most)->None:
     "Branches in bold first, then classes where there is room"
     top = [(g.names.index(n), g.colors[g.names.index(n)]) for n,cs in branches(tree, most).items() if n in g.names and len(cs) > 1 and not _is_small(tree, cs, most) and some[g.names.index(n)]]
@@ -246,7 +250,7 @@ def _name_nodes(ax, P, tree, g, some, rgb, most)->None:
     own = [c for c in range(len(tree.classes)) if some[g.classes[c]]]
     _write_where_it_fits(ax, P[g.classes[own]], [_readable(tree.classes[c]) for c in own], rgb[own], 6, taken=taken)
 
-# %% ../../nbs/api/80_viz_atlas.ipynb #761f22b2
+# %% ../../nbs/api/80_viz_atlas.ipynb #64e095fe
 def _strip(
     pictures:Tensor, # uint8, shape (N, 3, H, W)
     side:int, # Height and width of a small copy in pixels
@@ -258,7 +262,7 @@ def _strip(
     x = torch.cat([x, x.new_zeros(rows*columns-len(x), 3, side, side)]).view(rows, columns, 3, side, side).permute(0,3,1,4,2).reshape(rows*side, columns*side, 3)
     out = io.BytesIO(); Image.fromarray(x.numpy()).save(out, 'JPEG', quality=72); return 'data:image/jpeg;base64,'+base64.b64encode(out.getvalue()).decode()
 
-# %% ../../nbs/api/80_viz_atlas.ipynb #0286dd55
+# %% ../../nbs/api/80_viz_atlas.ipynb #e1822db4
 _SCRIPT = """(async () => {
   const box = document.getElementById(ID), plot = box.children[0], card = box.children[1], [thumb, words] = card.children;
   const library = () => window.Plotly ? Promise.resolve() : (window.kfrPlotly ??= new Promise((done, failed) => {
@@ -282,7 +286,7 @@ _SCRIPT = """(async () => {
   plot.on('plotly_unhover', () => { card.style.display = 'none'; last = -1; ring(-1); });
 })();"""
 
-# %% ../../nbs/api/80_viz_atlas.ipynb #98fbc42f
+# %% ../../nbs/api/80_viz_atlas.ipynb #b7eb6c68
 @dataclass
 class HoverMap:
     "Linked maps: `figure`, for plotly, and `html`, which shows itself in a notebook and has the pictures and the linking"
@@ -295,7 +299,7 @@ class HoverMap:
         "Write a page of its own"
         Path(path).write_text(f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Map of embeddings</title></head><body style="background:white">{self.html}</body></html>', encoding='utf-8'); return Path(path)
 
-# %% ../../nbs/api/80_viz_atlas.ipynb #fe2ef495
+# %% ../../nbs/api/80_viz_atlas.ipynb #c5b76da3
 def hover_map(
     points:Tensor|np.ndarray|Mapping[str,Any], # A map, shape (N, 2), or several of the same pictures by name
     labels:Tensor, # Class of each picture, shape (N,)
@@ -319,12 +323,13 @@ def hover_map(
     fig = _linked_figure({k: p[keep].numpy() for k,p in maps.items()}, y[keep], tree, tau, title, height)
     return HoverMap(fig, _hover_html(fig, y[keep], tree, None if pictures is None else _strip(pictures[keep].cpu(), thumb), thumb), keep)
 
+# %% ../../nbs/api/80_viz_atlas.ipynb #8effee40
 def _stratified(y:np.ndarray, most:int, seed:int)->np.ndarray:
     "Numbers of at most so many pictures, evenly over the classes' sorted row"
     if most < 1: raise ValueError(f'most must be 1 or more, got {most}')
     order = np.lexsort((np.random.default_rng(seed).random(len(y)), y)); return np.sort(order[np.linspace(0, len(y)-1, most).round().astype(int)]) if len(y) > most else np.arange(len(y))
 
-# %% ../../nbs/api/80_viz_atlas.ipynb #827bfc45
+# %% ../../nbs/api/80_viz_atlas.ipynb #54ceb912
 def _above(tree:KnowledgeTree)->list[str]:
     return [' › '.join(_readable(n) for n in tree.path(tree.root, c)[:-1]) for c in tree.classes]
 
@@ -342,7 +347,7 @@ def _linked_figure(maps:dict, y, tree, tau, title, height):
     for m in range(len(maps)): fig.update_yaxes(scaleanchor=f"x{m+1 if m else ''}", row=1, col=m+1)
     fig.update_layout(template='none', paper_bgcolor='white', plot_bgcolor='white', height=height, title=dict(text=title, font_size=14), margin=dict(l=10, r=10, t=45 if title or any(maps) else 10, b=10), legend=dict(orientation='h', y=-.02), hovermode='closest'); return fig
 
-# %% ../../nbs/api/80_viz_atlas.ipynb #64e095fe
+# %% ../../nbs/api/80_viz_atlas.ipynb #9109c85a
 def _hover_html(fig, y, tree, strip:str|None, side:int, zoom:int=3, columns:int=40)->str:
     f = json.loads(fig.to_json()); f['layout'].pop('template', None)
     for t in f['data']: t.pop('text', None); t.pop('hovertemplate', None); t['hoverinfo'] = 'skip' if t.get('hoverinfo') == 'skip' else 'none'
