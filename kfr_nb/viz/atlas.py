@@ -352,7 +352,7 @@ def _hover_html(fig, y, tree, strip:str|None, side:int, zoom:int=3, columns:int=
     f = json.loads(fig.to_json()); f['layout'].pop('template', None)
     for t in f['data']: t.pop('text', None); t.pop('hovertemplate', None); t['hoverinfo'] = 'skip' if t.get('hoverinfo') == 'skip' else 'none'
     data = json.dumps(dict(figure=f, labels=y.tolist(), names=[_readable(c) for c in tree.classes], above=_above(tree), columns=columns, side=side, zoom=zoom,
-        rings=[k for k,t in enumerate(f['data']) if t['hoverinfo'] == 'skip'], library=require('plotly.io._utils','viz').plotly_cdn_url()), separators=(',',':')).replace('</', '<\\/')
+        rings=[k for k,t in enumerate(f['data']) if t['hoverinfo'] == 'skip'], library=f"https://cdn.plot.ly/plotly-{require('plotly.offline','viz').get_plotlyjs_version()}.min.js"), separators=(',',':')).replace('</', '<\\/')
     name = 'kfr-'+fingerprint(dict(data=data, strip=strip)); look = f"width:{side*zoom}px;height:{side*zoom}px;flex:none;background:url({strip}) 0 0/{columns*side*zoom}px auto" if strip else 'display:none'
     return (f'<div id="{name}" style="position:relative;background:white;color:#222"><div style="min-height:{fig.layout.height}px"></div>'
         f'<div style="display:none;position:absolute;z-index:9;pointer-events:none;gap:8px;width:170px;padding:6px;background:white;border:1px solid #888;border-radius:4px;font:12px sans-serif"><div style="{look}"></div>'
