@@ -137,7 +137,10 @@ def resize_maps(
 )->Tensor: # Shape (N, H, W)
     "Maps at the size of the picture"
     maps,size = _check_maps(maps),_pair(size); choose('mode', mode, ('bilinear','bicubic'))
-    return maps if maps.shape[1:] == size else F.interpolate(maps[:,None], size=size, mode=mode, align_corners=False)[:,0]
+    if maps.shape[1:] == size: return maps
+    out = F.interpolate(maps[:,None], size=size, mode=mode, align_corners=False)[:,0]
+    if mode == 'bicubic': return out                                             # which may leave the range of the map
+    return torch.minimum(torch.maximum(out, maps.amin((1,2), True)), maps.amax((1,2), True))     # rounding must not make hills of a flat map
 
 def normalize_maps(
     maps:Tensor, # Maps, shape (N, h, w)

@@ -145,7 +145,7 @@ def _shorten(s:str, fits)->str:
 
 # %% ../../nbs/api/80_viz_cam.ipynb #0a57cb53
 _MARK = {True:'✓', False:'✗'}
-_FRAME = {True:('#1b7837','-',2.2), False:('#b2182b',(0,(3.5,1.8)),2.2), None:('#9a9a9a','-',.8)}      # right, wrong, not said
+_FRAME:dict[bool|None,tuple[str,Any,float]] = {True:('#1b7837','-',2.2), False:('#b2182b',(0,(3.5,1.8)),2.2), None:('#9a9a9a','-',.8)}      # right, wrong, not said
 _BOX = {'true':('#ffffff','-'), 'found':('#19d3f3',(0,(3,1.6)))}
 _LINE,_FONT = .128,7           # height of a line of text in inches, and its size in points
 
@@ -162,19 +162,28 @@ def _panel(ax, picture:Tensor, right:bool|None=None, true:Any=(), found:Any=())-
             ax.add_patch(Rectangle((x0,y0), x1-x0, y1-y0, fill=False, edgecolor=_BOX[kind][0], linestyle=_BOX[kind][1], linewidth=1.5, path_effects=[withStroke(linewidth=2.8, foreground='black')], gid=kind))
 
 # %% ../../nbs/api/80_viz_cam.ipynb #7719a1c7
+def _figure(size:tuple[float,float])->Any:
+    "A white figure without a window, which a notebook shows by itself"
+    import io
+    from matplotlib.figure import Figure
+    class Sheet(Figure):
+        def _repr_png_(self)->bytes: file = io.BytesIO(); self.savefig(file, format='png', dpi=self.dpi); return file.getvalue()
+    fig = Sheet(figsize=size); fig.set_facecolor('white')
+    return fig
+
 def _sheet(
     rows:Sequence, # Of rows (label, panels, begins a block?); a panel is None or a dictionary: picture, right, true, found, lines
     size:float, # Width of a picture in inches
     entries:Sequence, # Legend entries
     note:str='', # A sentence under the legend
+    lines:int=3, # Lines that it may take
 )->Any: # Figure
     "Panels row by row, with text under each that has been measured to fit"
-    from matplotlib.figure import Figure
     left,gap,n = .38,.13,max(len(p) for _,p,_ in rows)
     heights = [(size*max(p['picture'].shape[-2]/p['picture'].shape[-1] for p in ps if p), _LINE*max(len(p['lines']) for p in ps if p)) for _,ps,_ in rows]
-    width = max(left+n*(size+gap), 4.4); per = max(1, int((width-left)/1.75)); words = wrap_text(note, 67*(width-left-.1), 7.5, 3) if note else []      # of 72 points to the inch; on coarse pixels letters grow wider
+    width = max(left+n*(size+gap), 4.4); per = max(1, int((width-left)/1.75)); words = wrap_text(note, 64*(width-left-.1), 7.5, lines) if note else []      # of 72 points to the inch; on coarse pixels letters grow wider
     foot = .1+.17*-(-len(entries)//per)+.14*len(words); height = foot+.08+sum(p+t+.14+.14*b for (p,t),(_,_,b) in zip(heights,rows))
-    fig = Figure(figsize=(width,height)); fig.set_facecolor('white'); top = height-.08+.14*bool(rows[0][2])
+    fig = _figure((width,height)); top = height-.08+.14*bool(rows[0][2])
     for (label,panels,begins),(h,t) in zip(rows,heights):
         top -= .14*begins
         fig.text(.17/width, (top-h/2)/height, '\n'.join(wrap_text(label, 72*h, 8)), rotation=90, ha='center', va='center', fontsize=8, linespacing=1.)
@@ -234,10 +243,10 @@ def _said(r:dict, names, width:float, delta:float|None, boxes:bool)->list[str]:
 def _legend(boxes:bool, tau:float|None, delta:float|None, verdict:bool)->list:
     from matplotlib.lines import Line2D
     from matplotlib.patheffects import withStroke
-    def line(color, style, width, label, edge=False): return Line2D([0], [0], color=color, linestyle=style, linewidth=width, label=label, path_effects=[withStroke(linewidth=width+1.4, foreground='black')] if edge else None)
-    out = [line(*_FRAME[r], f'{_MARK[r]} class {w}') for r,w in ((True,'right'),(False,'wrong'))] if verdict else []
-    if boxes: out.append(line(*_BOX['true'], 1.5, 'true box', True))
-    out.append(line(*_BOX['found'], 1.5, 'box found'+('' if tau is None else f', τ = {tau:g}'), True))
+    def line(color, style, width:Any=1.5, label='', edge=False): return Line2D([0], [0], color=color, linestyle=style, linewidth=width, label=label, path_effects=[withStroke(linewidth=width+1.4, foreground='black')] if edge else None)
+    out = [line(*_FRAME[r], label=f'{_MARK[r]} class {w}') for r,w in ((True,'right'),(False,'wrong'))] if verdict else []
+    if boxes: out.append(line(*_BOX['true'], label='true box', edge=True))
+    out.append(line(*_BOX['found'], label='box found'+('' if tau is None else f', τ = {tau:g}'), edge=True))
     if boxes and delta is not None: out.append(Line2D([0], [0], linestyle='', label=f'IoU ✓: {delta:g} or more'))
     return out
 

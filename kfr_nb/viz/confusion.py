@@ -26,7 +26,7 @@ def climb(
     if C < 2: raise ValueError(f'the tree has one class ({tree.classes[0]}), so there is no mistake to be made')
     if not len(y): raise ValueError('there is no picture: predicted and labels are empty')
     wrong = p != y; levels = D[~torch.eye(C, dtype=torch.bool)].unique(); away = D[y].masked_fill(torch.eye(C, dtype=torch.bool)[y], -1)
-    n = (D[y[wrong],p[wrong]][:,None] == levels).sum(0); even = (away[:,:,None] == levels).double().mean(0).sum(0) if C*len(y) <= 10**7 else sum((away[:,c,None] == levels).double().mean(0) for c in range(C))
+    n = (D[y[wrong],p[wrong]][:,None] == levels).sum(0); even = torch.stack([(away == l).double().mean(0).sum() for l in levels])
     a,b = zip(*[(D == l).nonzero()[0].tolist() for l in levels])
     return pd.DataFrame(dict(distance=levels.numpy(), mistakes=n.numpy(), share=(n/n.sum()).numpy() if wrong.any() else np.full(len(n), np.nan), chance=(even/(C-1)).numpy(),
                              example=[f'{tree.classes[i]} / {tree.classes[j]}' for i,j in zip(a,b)]))

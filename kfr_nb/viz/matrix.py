@@ -155,9 +155,9 @@ def plot_matrices(
     n = len(latent)+1+bool(bins); cols = min(columns, n); rows = -(-n//cols)
     fig,axs = plt.subplots(rows, cols, figsize=(3.1*cols+0.9,3.1*rows+0.5), layout='constrained', squeeze=False); axs = axs.ravel()
     for k,(ax,(label,M)) in enumerate(zip(axs, [(knowledge, shown[knowledge])]+[(l, shown[l]) for l in latent])):
-        im = plot_in_tree_order(tree, M, norm=plt.Normalize(0, top or 1), names=k%cols == 0, most=most, ax=ax)
+        plot_in_tree_order(tree, M, norm=plt.Normalize(0, top or 1), names=k%cols == 0, most=most, ax=ax)
         ax.set_title(label+('' if not k else '\n'+_agreement(latent[label], G)), fontsize=9)
-    fig.colorbar(im, ax=list(axs[:len(latent)+1]), shrink=0.7, pad=0.01, label='distance (mean of all pairs = 1)')
+    fig.colorbar(axs[0].images[0], ax=list(axs[:len(latent)+1]), shrink=0.7, pad=0.01, label='distance (mean of all pairs = 1)')
     if bins: plot_bins({l: distance_bins(shown[l], G, bins) for l in latent}, 1/(G.sum()/(C*(C-1))).item(), colors, axs[n-1])
     for ax in axs[n:]: ax.set_axis_off()
     return fig
