@@ -5,7 +5,7 @@
 # %% ../../nbs/api/80_viz_sweep.ipynb #da4b9237
 from __future__ import annotations
 import math
-from typing import Sequence
+from typing import Any, Mapping, Sequence
 import numpy as np, pandas as pd
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb
 
 # %% auto #0
 __all__ = ['is_control', 'arm_color', 'mean_interval', 'plot_arms', 'paired_differences', 'plot_paired', 'plot_sweep',
-           'plot_curves']
+           'plot_curves', 'plot_sweeps', 'plot_histories']
 
 # %% ../../nbs/api/80_viz_sweep.ipynb #c1dfd96e
 _colors = dict(ce='#6b7280', kfr='#1d4ed8', kfr_all='#0891b2', kfr_free='#7c3aed', contrastive_l1='#d97706', contrastive_l2='#f59e0b',
@@ -156,7 +156,7 @@ def plot_sweep(
     ax.set(xlabel=label, ylabel=title)
     return _tidy(ax, 'y')
 
-# %% ../../nbs/api/80_viz_sweep.ipynb #972a67c4
+# %% ../../nbs/api/80_viz_sweep.ipynb #5b384ce3
 def plot_curves(
     history:pd.DataFrame, # One row for each run and epoch: `arm`, `seed`, `epoch`, the metric
     metric:str, # Column to show
@@ -178,3 +178,35 @@ def plot_curves(
     if legend: ax.legend(frameon=False, fontsize=8)
     ax.set(xlabel='epoch', ylabel=metric if title is None else title)
     return _tidy(ax, 'y')
+
+# %% ../../nbs/api/80_viz_sweep.ipynb #0286dd55
+def _panels(n:int, columns:int, height:float)->tuple:
+    if n < 1: raise ValueError('there is no metric to draw; give column -> (title, scale, better)')
+    cols = min(columns, n); fig,axes = plt.subplots(-(-n//cols), cols, figsize=(3.9*cols, height*-(-n//cols)), layout='constrained', squeeze=False)
+    for ax in axes.ravel()[n:]: ax.set_axis_off()
+    return fig,axes.ravel()[:n]
+
+def _way(title:str, better:str|None)->str: return {'higher': f'{title} ↑', 'lower': f'{title} ↓'}.get(better or '', title)
+
+def plot_sweeps(
+    table:pd.DataFrame, # As for `plot_sweep`
+    metrics:Mapping[str,tuple], # Column -> (title, scale, better): better is 'higher', 'lower' or None
+    param:str='alpha', # Column with the swept value
+    label:str='weight α of the loss', # Label of the flat axes
+    columns:int=3, # Panels in a row
+)->Any: # Figure
+    "A sweep with its spread over seeds, one panel for each metric"
+    fig,axes = _panels(len(metrics), columns, 2.9)
+    for ax,(m,(title,scale,better)) in zip(axes, metrics.items()): plot_sweep(table, param, m, scale, _way(title, better), label, ax)
+    return fig
+
+def plot_histories(
+    history:pd.DataFrame, # As for `plot_curves`
+    metrics:Mapping[str,tuple], # Column -> (title, scale, better)
+    phase:float|None=None, # Epochs of cross-entropy alone; a line marks the change in each panel
+    columns:int=3, # Panels in a row
+)->Any: # Figure
+    "Training curves, one panel for each metric, the arms named in the first"
+    fig,axes = _panels(len(metrics), columns, 2.9)
+    for k,(ax,(m,(title,scale,better))) in enumerate(zip(axes, metrics.items())): plot_curves(history, m, phase, scale, _way(title, better), k == 0, ax)
+    return fig
