@@ -20,7 +20,7 @@ from .boxes import picture_sizes, view_boxes
 from .core import atomic_path, choose, default_device, read_json, write_json
 from .data import DATASETS, ImageSet, make_feed
 from .knowledge import learned_tree, synset_names
-from .localization import activation_maps, box_curve, box_iou, cam_to_boxes, localization_scores
+from .localization import CAM_METHODS, activation_maps, box_curve, box_iou, cam_to_boxes, localization_scores
 from .losses.ahsml import class_similarity
 from .methods import embedding_space
 from .noise import detection, label_suspicion, suspects_table
@@ -99,7 +99,7 @@ def localize_run(
     progress:bool=False, # Show a bar
 )->SimpleNamespace: # `maps` (N, h, w) raw, `boxes` (N, 4) or (N, K, 4) in the view, `side` in pixels, `table` (a row for each picture), `scores`
     "Activation maps of a trained net, and how well they say where the objects are"
-    c = run.config; choose('given', given, ('label','predicted')); ds = open_data(c, data=data)
+    c = run.config; choose('given', given, ('label','predicted')); choose('method', method, CAM_METHODS); ds = open_data(c, data=data)
     if is_retrieval(c): raise ValueError(f'{run.path} was tested by retrieval among classes that its classifier does not know; localisation needs a run that recognises its test classes')
     if list(ds.classes) != run.record['classes']: raise ValueError(f'data set {ds.name!r} has other classes now ({len(ds.classes)}) than when {run.path} was trained ({len(run.record["classes"])})')
     s = _with_boxes(getattr(ds, choose('split', split, ('train','valid','test'))), ds.name, split, limit, c.split_seed)
