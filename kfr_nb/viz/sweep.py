@@ -10,6 +10,7 @@ import numpy as np, pandas as pd
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from ..core import choose
 
 # %% auto #0
 __all__ = ['is_control', 'arm_color', 'mean_interval', 'plot_arms', 'paired_differences', 'plot_paired', 'plot_sweep',
@@ -143,7 +144,9 @@ def plot_sweep(
 )->Axes:
     "Every seed, the mean and its interval over a swept value, on an axis that has zero and decades"
     _need(table, param,'seed',metric); ax = _axes(ax, 6, 3.4)
-    table = table.dropna(subset=[metric]); positive = sorted(v for v in table[param].unique() if v > 0)
+    table = table.dropna(subset=[metric])
+    if not len(table): raise ValueError(f'column {metric!r} has no value, only NaN, so there is nothing to draw')
+    positive = sorted(v for v in table[param].unique() if v > 0)
     for arm,t in (table.groupby('arm', sort=False) if 'arm' in table else [('kfr',table)]):
         g = [(v, scale*r[metric].to_numpy(float)) for v,r in t.groupby(param)]; color = arm_color(arm)
         stats = np.array([mean_interval(y) for _,y in g]); x = [v for v,_ in g]
@@ -186,18 +189,27 @@ def _panels(n:int, columns:int, height:float)->tuple:
     for ax in axes.ravel()[n:]: ax.set_axis_off()
     return fig,axes.ravel()[:n]
 
-def _way(title:str, better:str|None)->str: return {'higher': f'{title} ↑', 'lower': f'{title} ↓'}.get(better or '', title)
+def _way(title:str, better:str|bool|None)->str:
+    "A title with the arrow for the way that is better"
+    way = {True: 'higher', False: 'lower'}.get(better, better) if isinstance(better, bool) else better
+    return title if way is None else f"{title} {'↑' if choose('better way', way, ('higher','lower')) == 'higher' else '↓'}"
+
+def _nothing(table:pd.DataFrame, metric:str, ax:Axes, title:str)->bool:
+    "Whether a column has no value at all; its panel then says so"
+    if _need(table, metric)[metric].notna().any(): return False
+    ax.text(0.5, 0.5, 'no values', ha='center', va='center', color='0.5', transform=ax.transAxes); ax.set(xticks=[], yticks=[], ylabel=title); return True
 
 def plot_sweeps(
     table:pd.DataFrame, # As for `plot_sweep`
-    metrics:Mapping[str,tuple], # Column -> (title, scale, better): better is 'higher', 'lower' or None
+    metrics:Mapping[str,tuple], # Column -> (title, scale, better): better is 'higher' (True), 'lower' (False) or None
     param:str='alpha', # Column with the swept value
     label:str='weight α of the loss', # Label of the flat axes
     columns:int=3, # Panels in a row
 )->Any: # Figure
     "A sweep with its spread over seeds, one panel for each metric"
     fig,axes = _panels(len(metrics), columns, 2.9)
-    for ax,(m,(title,scale,better)) in zip(axes, metrics.items()): plot_sweep(table, param, m, scale, _way(title, better), label, ax)
+    for ax,(m,(title,scale,better)) in zip(axes, metrics.items()):
+        if not _nothing(table, m, ax, way := _way(title, better)): plot_sweep(table, param, m, scale, way, label, ax)
     return fig
 
 def plot_histories(
@@ -208,5 +220,6 @@ def plot_histories(
 )->Any: # Figure
     "Training curves, one panel for each metric, the arms named in the first"
     fig,axes = _panels(len(metrics), columns, 2.9)
-    for k,(ax,(m,(title,scale,better))) in enumerate(zip(axes, metrics.items())): plot_curves(history, m, phase, scale, _way(title, better), k == 0, ax)
+    for k,(ax,(m,(title,scale,better))) in enumerate(zip(axes, metrics.items())):
+        if not _nothing(history, m, ax, way := _way(title, better)): plot_curves(history, m, phase, scale, way, k == 0, ax)
     return fig
