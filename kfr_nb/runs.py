@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any, Mapping, Sequence
 import numpy as np, pandas as pd, torch
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 # %% auto #0
 __all__ = ['labels_of', 'suspects_of', 'study_suspects', 'similarity_history', 'tree_of', 'localize_run', 'write_localization',
