@@ -445,7 +445,7 @@ def study_figures(
     differences:pd.DataFrame, # From `compare`
 )->dict[str,Any]: # Matplotlib figures by name
     "The figures of a study: arms, paired differences, sweep, training curves"
-    from kfr_nb.viz.sweep import plot_arms, plot_curves, plot_paired, plot_sweep
+    from kfr_nb.viz.sweep import plot_arms, plot_curves, plot_paired, plot_sweep, plot_sweeps
     import matplotlib.pyplot as plt
     m,points = study.primary, MEASURES[study.primary].label
     ok = runs[runs['status']=='done']; figures = {}
@@ -459,7 +459,10 @@ def study_figures(
         if len(p): add(f'paired_{kind}', plot_paired(p.assign(baseline=kind), title=f'{points}: difference to {against[kind]} (points)'))
     if sweep is not None and (sweep['status']=='done').any():
         of = ' of '+ARMS[study.sweeps[0]].label if len(study.sweeps) == 1 else ''
-        add('sweep', plot_sweep(sweep[sweep['status']=='done'], study.swept, m, title=f'{points} (%)', label=f'weight α{of}' if study.swept == 'alpha' else 'share of wrong training labels'))
+        swept,axis = sweep[sweep['status']=='done'],f'weight α{of}' if study.swept == 'alpha' else 'share of wrong training labels'
+        add('sweep', plot_sweep(swept, study.swept, m, title=f'{points} (%)', label=axis))
+        others = {k: (f'{v.label} ({v.unit})' if v.unit else v.label, v.scale, v.better) for k in ('mistake_severity','recall@1','map_r','tree_correlation') if k != m and k in swept and swept[k].notna().any() for v in [MEASURES[k]]}
+        if others: figures['sweep_others'] = plot_sweeps(swept, others, study.swept, axis)
     joined = max(joins(arm_config(study,a,0)) for a in study.arms); phase = joined+0.5 if joined else None
     curves = history.assign(epoch=history['epoch']+1)
     add('curves', plot_curves(curves, f'test_{m}', phase=phase, scale=100, title=f'{points} (%)'))
@@ -537,9 +540,10 @@ _captions = dict(
     paired_control='The same loss with the true and with a shuffled tree. Only what stands right of zero here can be due to the tree.',
     paired_plain='Each starred loss against the plain one, within seeds.',
     sweep='The primary metric over the swept value; points are runs, the band is the 95% interval of the mean.',
+    sweep_others='The same sweep by other metrics; arrows say which way is better.',
     curves='The primary metric on the test split by epoch, mean over seeds with their range. Left of a dashed line, where there is one, all arms train with cross-entropy alone.',
     latents='Mean distance between latents of different pictures. A fall towards zero is a collapse.')
-_alts = dict(arms='Primary metric of each arm', paired_baseline='Paired differences to the baseline', paired_plain='Paired differences of the starred losses to the plain ones', paired_control='Paired differences to the shuffled-tree control', sweep='Accuracy over the weight', curves='Accuracy over epochs', latents='Latent distance over epochs')
+_alts = dict(arms='Primary metric of each arm', paired_baseline='Paired differences to the baseline', paired_plain='Paired differences of the starred losses to the plain ones', paired_control='Paired differences to the shuffled-tree control', sweep='Accuracy over the weight', sweep_others='Other metrics over the swept value', curves='Accuracy over epochs', latents='Latent distance over epochs')
 
 # %% ../nbs/api/75_study.ipynb #4d89d294
 def _chance(differences:pd.DataFrame)->str:
@@ -580,7 +584,7 @@ def study_report(
     sections = [('', intro+f'<div class=answer><ul>{said}</ul></div>'),
         ('Arms', draw('arms') + _table(means, 'Mean ± standard deviation over seeds, test split. ↑ higher is better, ↓ lower is better.', numbers)),
         ('Differences within seeds', draw('paired_baseline','paired_plain','paired_control') + (_table(_changes(d), 'Difference [95% interval]. ✓ better, ✗ worse: the interval leaves zero out.', list(MEASURES[m].label for m in MEASURES)) if len(d) else '<p>No seed has two finished arms.</p>') + _chance(d)),
-        (dict(alpha='The weight α', noise='The share of wrong labels')[study.swept], draw('sweep') + _table(_swept(study, sweep), '', numbers)) if sweep is not None and (sweep['status']=='done').any() else None,
+        (dict(alpha='The weight α', noise='The share of wrong labels')[study.swept], draw('sweep','sweep_others') + _table(_swept(study, sweep), '', numbers)) if sweep is not None and (sweep['status']=='done').any() else None,
         ('Training', draw('curves','latents')),
         ('Runs that failed', _table(bad[['arm','seed','alpha','error']], 'Their folders are kept; the same command tries them again.')) if len(bad) else None,
         ('What this shows, and what it does not', _limits(study, runs)),
