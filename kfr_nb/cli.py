@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Callable, Sequence
 
 # %% auto #0
-__all__ = ['COMMANDS', 'UsageError', 'parse', 'config_options', 'config_from', 'command', 'train', 'study', 'sweep', 'suspects',
-           'localize', 'evaluate', 'embed', 'tree', 'data', 'bench', 'main']
+__all__ = ['COMMANDS', 'UNFINISHED', 'UsageError', 'parse', 'config_options', 'config_from', 'command', 'Unfinished', 'train',
+           'study', 'sweep', 'suspects', 'localize', 'evaluate', 'embed', 'tree', 'data', 'bench', 'main']
 
 # %% ../nbs/api/90_cli.ipynb #c1dfd96e
 class UsageError(ValueError):
@@ -100,18 +100,34 @@ def _show(values:dict, digits:int=4)->None:
 
 def _first_process()->bool: return os.environ.get('RANK','0') == '0'
 
+# %% ../nbs/api/90_cli.ipynb #21b5ffc6
+UNFINISHED = 75
+class Unfinished(Exception):
+    "The time that was allowed has passed; what is done is kept"
+
+def _left_over(left, runs, minutes:float, out:str)->str:
+    "How far a study or a sweep has come, in one line; `runs` has a row for each wanted result"
+    n,done = (runs.loc[w,'key'].nunique() for w in (runs['key'].notna(), runs['status']=='done'))
+    begun = sum((Path(out)/'runs'/k/'config.json').exists() for k in set(left['key']))
+    return f'stopped after {minutes:g} minutes with {done} of {n} runs done' + (f' and {begun} begun' if begun else '') + '; they are kept, and the same command goes on from here'
+
 # %% ../nbs/api/90_cli.ipynb #fa35e192
+def _minutes_option(p):
+    p.add_argument('--minutes', type=float, help=f'stop when so many minutes have passed: what is done is kept, the exit status is {UNFINISHED}, and the same command goes on (default: no limit)')
+
 def _train_options(p):
     from kfr_nb.train import TrainConfig
     p.add_argument('--out', help='run folder (default: runs/KEY, where KEY is made from the settings)')
     p.add_argument('--quiet', action='store_true', help='no progress bar')
+    _minutes_option(p)
     config_options(p, TrainConfig)
 
 @command('train', 'train one net; the same command goes on where it was stopped', _train_options)
 def train(args:argparse.Namespace)->int:
     "Train one net and print its figures"
-    from kfr_nb.train import TrainConfig, fit
-    run = fit(config_from(args, TrainConfig), out=args.out, progress=not args.quiet)
+    from kfr_nb.train import Paused, TrainConfig, fit
+    try: run = fit(config_from(args, TrainConfig), out=args.out, progress=not args.quiet, minutes=args.minutes)
+    except Paused as e: raise Unfinished(str(e)) from None
     if _first_process():
         _show(run.metrics); print(f'run folder: {run.path}')
         if run.collapsed: print(run.record['message'], file=sys.stderr)
@@ -130,6 +146,7 @@ def _study_options(p):
     p.add_argument('--sweep', nargs='+', metavar='ARM', help="arms that are swept, or 'none'")
     p.add_argument('--alpha', nargs='+', metavar='[METHOD=]ALPHA', help="weights: METHOD=ALPHA for one method, a bare number for the paper's loss (kfr and kfr_all)")
     p.add_argument('--jobs', type=int, help='processes (default: one for each core; one on a GPU)')
+    _minutes_option(p)
     p.add_argument('--reduced', action='store_true', help='a smoke test of everything: one seed, two epochs, few pictures')
     p.add_argument('--quiet', action='store_true', help='no progress bar')
     config_options(p, TrainConfig, skip=('method','alpha','tree','seed'), keep_unset=True)
@@ -150,15 +167,17 @@ def study(args:argparse.Namespace)->int:
     "Run a study and say what it allows to be said"
     from kfr_nb.core import choose
     from kfr_nb.study import PRESETS, answer, compare, run_study
+    from pandas import concat
     from kfr_nb.train import TrainConfig
     names = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in ('method','alpha','tree','seed')] + ['arms','seeds','values','sweep']
     changes = {n: getattr(args,n) for n in names if getattr(args,n,None) is not None}
     if changes.get('sweep') == ['none']: changes['sweep'] = None
     family = dict(kfr='', ahsml='ahsml_')[choose('paper', args.paper, ('kfr','ahsml'))]
     preset = args.preset or family + ('quick' if changes.get('dataset','shapes') == 'shapes' else 'small')
-    s = run_study(preset, out=args.out, jobs=args.jobs, progress=not args.quiet, command=args.line, reduced=args.reduced, weights=_weights(args.alpha), **changes)
+    s = run_study(preset, out=args.out, jobs=args.jobs, progress=not args.quiet, command=args.line, minutes=args.minutes, reduced=args.reduced, weights=_weights(args.alpha), **changes)
     for t in answer(s.runs, compare(s.runs, s.config.baseline)): print(t)
     print(f'tables and figures: {s.out}/    report: {s.report}')
+    if len(s.unfinished): raise Unfinished(_left_over(s.unfinished, s.runs if s.sweep is None else concat([s.runs,s.sweep]), args.minutes, s.out))
     if len(s.failed): raise RuntimeError(f'{len(s.failed)} runs failed, the first with: {next(iter(s.failed["error"]))}; the report lists them, and the same command tries them again')
     return 0
 
@@ -170,6 +189,7 @@ def _sweep_options(p):
     p.add_argument('--seeds', nargs='+', type=int, default=[0,1,2], metavar='SEED', help='seeds')
     p.add_argument('--out', default='results/sweep', help='folder for table, figure and runs')
     p.add_argument('--jobs', type=int, help='processes (default: one for each core; one on a GPU)')
+    _minutes_option(p)
     p.add_argument('--quiet', action='store_true', help='no progress bar')
     config_options(p, TrainConfig, skip=('seed',))
 
@@ -183,9 +203,11 @@ def sweep(args:argparse.Namespace)->int:
     name = choose('setting', args.param.replace('-','_'), [f.name for f in dataclasses.fields(TrainConfig) if f.name != 'seed']); to = _kind(get_type_hints(TrainConfig)[name])[0]
     try: values = [to(v) for v in args.values]
     except ValueError: raise UsageError(f'--values of {name} must be {to.__name__} numbers, got {" ".join(args.values)}') from None
-    table,figure = run_sweep(config_from(args, TrainConfig), name, values, args.seeds, out=args.out, jobs=args.jobs, progress=not args.quiet)
-    print(table.groupby(name, sort=False)[primary_of(table)].agg(['mean','std','count']).to_string(float_format='%.4f')); print(f'table: {args.out}/sweep.csv    figure: {figure}')
-    bad = table[table['status']!='done']
+    table,figure = run_sweep(config_from(args, TrainConfig), name, values, args.seeds, out=args.out, jobs=args.jobs, progress=not args.quiet, minutes=args.minutes)
+    if primary_of(table) in table: print(table.groupby(name, sort=False)[primary_of(table)].agg(['mean','std','count']).to_string(float_format='%.4f'))
+    print(f'table: {args.out}/sweep.csv' + (f'    figure: {figure}' if figure else ''))
+    bad,left = (table[table['status']==s] for s in ('failed','unfinished'))
+    if len(left): raise Unfinished(_left_over(left, table, args.minutes, args.out))
     if len(bad): raise RuntimeError(f'{len(bad)} runs failed, the first with: {next(iter(bad["error"]))}')
     return 0
 
@@ -403,10 +425,13 @@ def _explain(e:BaseException)->str:
 def main(
     argv:Sequence[str]|None=None, # Arguments; the process's own by default
 )->int: # Exit status
-    "Run a command: 0, or 2 with one line on standard error, or 130 after Ctrl-C"
+    "Run a command: 0, or 2 with one line on standard error, 75 where the time was up, or 130 after Ctrl-C"
     argv = list(sys.argv[1:] if argv is None else argv)
     try: return _dispatch(argv)
     except SystemExit as e: return e.code if isinstance(e.code,int) else 0      # argparse's --help
+    except Unfinished as e:
+        if _first_process(): print(f'kfr: {e}', file=sys.stderr)
+        return UNFINISHED
     except KeyboardInterrupt as e:
         print('\nkfr: '+(str(e) or 'stopped; the same command goes on where it was'), file=sys.stderr); return 130
     except BrokenPipeError:

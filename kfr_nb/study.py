@@ -20,7 +20,7 @@ __all__ = ['ARMS', 'WEIGHTS', 'PRESETS', 'MEASURES', 'Arm', 'StudyConfig', 'conf
 # %% ../nbs/api/75_study.ipynb #77de68da
 from .core import atomic_path, choose, environment, fingerprint, read_json, write_json
 from .methods import METHODS
-from .train import TrainConfig, fit, is_retrieval, joins, load_run, open_data
+from .train import Paused, TrainConfig, fit, is_retrieval, joins, load_run, open_data
 from .viz.sweep import mean_interval, paired_differences
 
 # %% ../nbs/api/75_study.ipynb #902ba3cd
@@ -193,15 +193,16 @@ def _branch(cfg:TrainConfig, folder:Path)->None:
     tmp.rename(top/name)
 
 # %% ../nbs/api/75_study.ipynb #22d200f8
-def _attempt(cfg:TrainConfig, folder:Path, on_step:Callable|None=None)->dict:
+def _attempt(cfg:TrainConfig, folder:Path, on_step:Callable|None=None, minutes:float|None=None)->dict:
     "Make one run; an exception becomes a record, with the traceback beside the run"
     out,joined = folder/cfg.key(), (joins(cfg),0)
     def step_done(t, epoch, step):
         if (epoch,step) == joined: _keep_trunk(cfg, folder)
         if on_step: on_step(t, epoch, step)
     try:
-        _branch(cfg, folder); fit(cfg, out=out, progress=False, on_step=step_done)
+        _branch(cfg, folder); fit(cfg, out=out, progress=False, on_step=step_done, minutes=minutes)
         return dict(status='done', error='')
+    except Paused: return dict(status='unfinished', error='')
     except Exception as e:
         full = getattr(e, 'errno', None) == 28
         if not full:
@@ -220,12 +221,14 @@ def _serve(folder:str, threads:int)->None:
     def on_step(t, epoch, step):
         if time.monotonic() > told[0]+0.5: told[0] = time.monotonic(); say(dict(share=(epoch*len(t.feed)+step+1)/t.steps))
     threading.Thread(target=read, daemon=True).start()
-    while True: say(_attempt(TrainConfig(**json.loads(tasks.get())), Path(folder), on_step))
+    while True:
+        task = json.loads(tasks.get()); left = task['ends'] and max(task['ends']-time.time(), 1e-3)/60
+        say(_attempt(TrainConfig(**task['config']), Path(folder), on_step, left))
 
 # %% ../nbs/api/75_study.ipynb #63266754
 class _Worker:
     "A worker process, restarted when it dies"
-    def __init__(self, folder:Path, threads:int=1): self.folder,self.threads,self.process,self.share = folder,threads,None,0.
+    def __init__(self, folder:Path, threads:int=1): self.folder,self.threads,self.process,self.share,self.startup = folder,threads,None,0.,0.
     def start(self):
         env = os.environ | {k: str(self.threads) for k in ('OMP_NUM_THREADS','MKL_NUM_THREADS')}
         env['PYTHONPATH'] = os.pathsep.join(dict.fromkeys([str(Path(load_run.__globals__['__file__']).parents[1]), *filter(None, [os.environ.get('PYTHONPATH')])]))
@@ -233,14 +236,15 @@ class _Worker:
         with open(self.folder/'workers.log','ab') as log:
             self.process = subprocess.Popen([sys.executable,'-c',code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
                 text=True, env=env, start_new_session=True)
-    def run(self, cfg:TrainConfig)->dict:
-        self.share = 0.
+    def run(self, cfg:TrainConfig, ends:float|None=None)->dict:
+        self.share = 0.; began = time.monotonic()
         if self.process is None or self.process.poll() is not None: self.start()
-        try: self.process.stdin.write(json.dumps(dataclasses.asdict(cfg))+'\n'); self.process.stdin.flush()
+        try: self.process.stdin.write(json.dumps(dict(config=dataclasses.asdict(cfg), ends=ends))+'\n'); self.process.stdin.flush()
         except BrokenPipeError: pass                                     # it has died: the loop below finds no answer
         for line in self.process.stdout or ():
             answer = json.loads(line)
             if 'status' in answer: return answer
+            if not self.share: self.startup = max(self.startup, time.monotonic()-began)
             self.share = answer['share']
         code = self.process.wait()
         why = f'signal {-code}' + (', perhaps out of memory' if code == -9 else '') if code < 0 else f'exit status {code}'
@@ -263,30 +267,34 @@ def make_runs(
     folder:str|Path, # Each run has its folder here, named by its key
     jobs:int|None=None, # Processes; `default_jobs()` by default
     progress:bool=True, # Show a bar with the remaining time
-)->dict[str,dict]: # For each key: `status` ('done' or 'failed') and `error`
+    minutes:float|None=None, # Stop after so many minutes; no limit by default
+)->dict[str,dict]: # For each key: `status` ('done', 'failed', or 'unfinished' where the time has passed) and `error`
     "Make runs in parallel; finished ones are skipped, an interrupted one goes on where it was"
-    folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
+    if minutes is not None and not minutes > 0: raise ValueError(f'minutes must be greater than 0, got {minutes}: leave it out to run without a limit')
+    folder,ends = Path(folder), None if minutes is None else time.time()+60*minutes; folder.mkdir(parents=True, exist_ok=True)
     todo = {c.key(): c for c in configs}; records = {k: dict(status='done', error='') for k,c in todo.items() if _finished(folder/k)}
     first = {trunk_key(c): k for k,c in reversed(todo.items())}                  # the run of each trunk that the others wait for
-    waiting = sorted((c for k,c in todo.items() if k not in records), key=lambda c: trunk_key(c) is not None and first[trunk_key(c)] != c.key())
+    waiting = sorted((c for k,c in todo.items() if k not in records), key=lambda c: (_failed_before(folder/c.key()), trunk_key(c) is not None and first[trunk_key(c)] != c.key()))
     def ready(c): k = trunk_key(c); return k is None or first[k] in (c.key(),*records) or (folder/'trunks'/k).exists()
     n = max(1, min(jobs or default_jobs(), len(waiting)))
     workers = [_Worker(folder) for _ in range(n)]
-    if waiting: _drain(workers, waiting, ready, records, _Bar(len(todo), records, workers, progress))
+    if waiting: _drain(workers, waiting, ready, records, _Bar(len(todo), records, workers, progress), ends)
     full = next((r for r in records.values() if r['status'] == 'full'), None)
     if full: raise OSError(28, f"{full['error']}; free some space and run the same command again")
     if all(r['status'] == 'done' for r in records.values()): shutil.rmtree(folder/'trunks', ignore_errors=True)
-    return records
+    return {k: records.get(k, dict(status='unfinished', error='')) for k in todo}
 
 # %% ../nbs/api/75_study.ipynb #b6692ea5
-def _drain(workers:list, waiting:list, ready:Callable, records:dict, bar)->None:
-    "Let the workers take from `waiting` until it is empty; on Ctrl-C kill them and say what is kept"
+def _drain(workers:list, waiting:list, ready:Callable, records:dict, bar, ends:float|None=None)->None:
+    "Let the workers take from `waiting` until it is empty or the time has passed; on Ctrl-C kill them and say what is kept"
+    begun = threading.Event()
+    def late(w): return ends is not None and begun.is_set() and time.time()+w.startup >= ends        # one run is begun in any case
     def serve(w):
-        while waiting and not stop.is_set():
-            with lock: i = next((i for i,c in enumerate(waiting) if ready(c)), None); cfg = None if i is None else waiting.pop(i)
+        while waiting and not stop.is_set() and not late(w):
+            with lock: i = next((i for i,c in enumerate(waiting) if ready(c)), None); cfg = None if i is None else waiting.pop(i); begun.set()
             if cfg is None: time.sleep(0.1); continue
-            r = w.run(cfg); w.share = 0.
-            if stop.is_set(): return
+            r = w.run(cfg, ends); w.share = 0.
+            if stop.is_set() or r['status'] == 'unfinished': return
             records[cfg.key()] = r
             if r['status'] == 'full': stop.set()
     stop,lock = threading.Event(),threading.Lock(); threads = [threading.Thread(target=serve, args=(w,), daemon=True) for w in workers]
@@ -304,6 +312,10 @@ def _drain(workers:list, waiting:list, ready:Callable, records:dict, bar)->None:
 def _finished(path:Path)->bool:
     "Whether a run folder holds a finished run"
     return (path/'result.json').exists()
+
+def _failed_before(path:Path)->bool:
+    "Whether a run failed when it was last tried: it is tried again, after the others"
+    return (path/'error.txt').exists()
 
 class _Bar:
     "Progress over all runs that are still to be made"
@@ -365,7 +377,7 @@ def summarise(
     rows = []
     for g,r in runs.groupby(list(by), sort=False):
         ok = r.loc[r['status']=='done']
-        row = {k: v for k,v in zip(by,g)} | dict(n=len(ok), failed=len(r)-len(ok), collapsed=int(ok['collapsed'].astype(bool).sum()) if 'collapsed' in ok else 0)
+        row = {k: v for k,v in zip(by,g)} | dict(n=len(ok), failed=int((r['status']=='failed').sum()), collapsed=int(ok['collapsed'].astype(bool).sum()) if 'collapsed' in ok else 0)
         for m in MEASURES:
             if m in ok: row |= {m: ok[m].mean(), f'{m}_std': ok[m].std()}
         rows.append(row)
@@ -432,7 +444,8 @@ def answer(
                    else f'{label(a)} does not beat both the baseline and its control, so this study supports no claim that the tree\'s knowledge raised its accuracy.')
     fallen = runs.loc[[r.get('status') == 'done' and r.get('collapsed') is True for r in runs.to_dict('records')]]
     for a,r in fallen.groupby('arm', sort=False): out.append(f'{label(a)} collapsed in {len(r)} of {(runs["arm"]==a).sum()} runs (seeds {", ".join(map(str,r["seed"]))}): its latents fell together, where the loss is trivially zero.')
-    bad = runs[runs['status']!='done']
+    bad,left = (runs[runs['status']==s] for s in ('failed','unfinished'))
+    if len(left): out.append(f'{len(left)} of {len(runs)} runs are not finished yet and are missing from everything said here; the same command goes on with them.')
     if len(bad): out.append(f'{len(bad)} of {len(runs)} runs failed and are missing from the means; they are listed below.')
     return out
 
@@ -461,7 +474,7 @@ def study_figures(
         of = ' of '+ARMS[study.sweeps[0]].label if len(study.sweeps) == 1 else ''
         swept,axis = sweep[sweep['status']=='done'],f'weight α{of}' if study.swept == 'alpha' else 'share of wrong training labels'
         add('sweep', plot_sweep(swept, study.swept, m, title=f'{points} (%)', label=axis))
-        others = {k: (f'{v.label} ({v.unit})' if v.unit else v.label, v.scale, v.better) for k in ('mistake_severity','recall@1','map_r','tree_correlation') if k != m and k in swept and swept[k].notna().any() for v in [MEASURES[k]]}
+        others = {k: (f'{v.label} ({v.unit})' if v.unit else v.label, v.scale, v.better) for k in ('mistake_severity','recall@1','map_r','tree_correlation') if k != m and k in swept and pd.notna(swept[k]).any() for v in [MEASURES[k]]}
         if others: figures['sweep_others'] = plot_sweeps(swept, others, study.swept, axis)
     joined = max(joins(arm_config(study,a,0)) for a in study.arms); phase = joined+0.5 if joined else None
     curves = history.assign(epoch=history['epoch']+1)
@@ -552,11 +565,11 @@ def _chance(differences:pd.DataFrame)->str:
         'would show at least one interval without zero even if no arm differed.</p>') if n < 14 else f'<p class=dim>The intervals stand for one comparison each; with {n} of them, one or more without zero are to be expected by chance alone.</p>'
 
 def _limits(study:StudyConfig, runs:pd.DataFrame)->str:
-    b = study.base; n = runs[runs['status']=='done'].groupby('arm').size(); seeds = f'{n.min()} to {n.max()}' if n.min() != n.max() else f'{n.max()}'
+    b = study.base; n = (runs['status']=='done').groupby(runs['arm']).sum(); seeds = f'{n.min()} to {n.max()}' if n.min() != n.max() else f'{n.max()}'
     chosen = ('No setting was chosen by these runs: weights, schedule and size were fixed before them.' + (' They were fixed after earlier trials, though, and some of those looked at test pictures of shapes (their difficulty, the weight of the scale-free form): read this page as a demonstration, not as a blind test.' if b.dataset == 'shapes' else '') if not b.valid_fraction else
               f'{b.valid_fraction:.0%} of the training pictures were kept apart as a validation split for choosing settings; every figure on this page is from the test split, which chose nothing.')
     if b.noise: chosen += f' {b.noise:.0%} of the training labels were made wrong on purpose ({b.noise_kind}), others for each seed; test labels are as they came.'
-    return (f'<ul><li>{seeds} seed{"s" if n.max()>1 else ""} for each arm, on one data set ({html.escape(b.dataset)}), one net ({html.escape(b.model)}) and {b.epochs} epochs. Other data, nets or longer training may order the arms otherwise.</li>'
+    return (f'<ul><li>{seeds} seed{"" if n.max()==1 else "s"} for each arm, on one data set ({html.escape(b.dataset)}), one net ({html.escape(b.model)}) and {b.epochs} epochs. Other data, nets or longer training may order the arms otherwise.</li>'
             f'<li>Intervals are over seeds: they cover start weights, order and augmentation of pictures, not the choice of pictures or of settings.</li><li>{chosen}</li></ul>')
 
 def _page(title:str, sections:Sequence[tuple[str,str]])->str:
@@ -573,7 +586,7 @@ def study_report(
     figures:Mapping[str,Any]|None=None, # From `study_figures`; made here by default
 )->str: # The page
     "The HTML report of a study"
-    d = compare(runs, study.baseline); b = study.base; bad = [t.loc[t['status']!='done'] for t in (runs,sweep) if t is not None]; bad = pd.concat(bad); bad = bad.loc[~bad['key'].duplicated()]
+    d = compare(runs, study.baseline); b = study.base; bad = [t.loc[t['status']=='failed'] for t in (runs,sweep) if t is not None]; bad = pd.concat(bad); bad = bad.loc[~bad['key'].duplicated()]
     figures = study_figures(study, runs, sweep, history, d) if figures is None else figures
     draw = lambda *names: ''.join(f'<figure>{_svg(figures[n],n,_alts[n])}<figcaption>{html.escape(_captions[n])}</figcaption></figure>' for n in names if n in figures)
     means,env = _means(summarise(runs)),environment(); numbers = list(means.columns[1:])
@@ -615,8 +628,14 @@ class Study:
     @property
     def failed(self)->pd.DataFrame:
         "Runs that failed"
+        return self._of('failed')
+    @property
+    def unfinished(self)->pd.DataFrame:
+        "Runs that the time did not suffice for; the same call goes on with them"
+        return self._of('unfinished')
+    def _of(self, status:str)->pd.DataFrame:
         t = pd.concat([self.runs, *([self.sweep] if self.sweep is not None else [])], ignore_index=True)
-        return t.loc[(t['status']!='done') & ~t['key'].duplicated()]
+        return t.loc[(t['status']==status) & ~t['key'].duplicated()]
 
 def _write_csv(path:Path, df:pd.DataFrame)->None:
     with atomic_path(path) as tmp: df.to_csv(tmp, index=False)
@@ -647,12 +666,13 @@ def run_study(
     jobs:int|None=None, # Processes; `default_jobs()` by default
     progress:bool=True, # Show a bar with the remaining time
     command:str|None=None, # How to make it again, for the report
+    minutes:float|None=None, # Stop after so many minutes and report what is finished; no limit by default
     **changes, # As in `configure`
-)->Study: # The finished study
+)->Study: # The study; `unfinished` lists what is left where the time has passed
     "Run a whole study and write its tables, figures and report; what is done already is not done again"
     study,out = configure(preset, **changes),Path(out); planned = plan(study)
     check_ready(planned['config'], out/'runs')
-    records = make_runs(planned['config'], out/'runs', jobs, progress)
+    records = make_runs(planned['config'], out/'runs', jobs, progress, minutes)
     (runs,h),(sweep,_) = (collect(planned[planned['part']==p], out/'runs', records) for p in ('arms','sweep'))
     sweep = sweep if len(sweep) else None; said = ''.join(f', {k}={v!r}' for k,v in changes.items())
     report = write_study(study, runs, sweep, h, out, command or f'run_study({study.name!r}{said})')
@@ -667,13 +687,14 @@ def run_sweep(
     out:str|Path='results/sweep', # Folder for the table, the figure and the runs
     jobs:int|None=None, # Processes; `default_jobs()` by default
     progress:bool=True, # Show a bar with the remaining time
+    minutes:float|None=None, # Stop after so many minutes; no limit by default
 )->tuple[pd.DataFrame,Path|None]: # One row for each run; the figure
     "Train with each value and seed, and write `sweep.csv` and `sweep.png`"
     from kfr_nb.viz.sweep import plot_arms, plot_sweep
     choose('setting', param, sorted(_train_fields-{'seed'})); out = Path(out)
     configs = [replace(base, **{param: v}, seed=s) for s in seeds for v in values]
     check_ready(configs, out/'runs')
-    records = make_runs(configs, out/'runs', jobs, progress)
+    records = make_runs(configs, out/'runs', jobs, progress, minutes)
     t = pd.DataFrame([_row(c.method, c.alpha, c, out/'runs', records[c.key()])[0] | {param: getattr(c,param)} for c in configs])
     _write_csv(out/'sweep.csv', t); ok = t[t['status']=='done']
     if not len(ok): return t,None
@@ -704,7 +725,7 @@ def publish(
 
 def _portable(command:str)->str:
     "A command without the options that only say where and with how many processes"
-    return re.sub(r" --(out|data|jobs)[ =]('[^']*'|\S+)", '', command)
+    return re.sub(r" --(out|data|jobs|minutes)[ =]('[^']*'|\S+)", '', command)
 
 _promised = dict(runs=('arm','label','seed','key','status','alpha'), sweep=('arm','alpha','seed','key','status'), history=('arm','seed','epoch'))
 _unique = dict(runs=['arm','seed'], sweep=['arm','alpha','seed'], history=['arm','seed','epoch'])

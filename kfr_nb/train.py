@@ -19,8 +19,8 @@ from safetensors.torch import load_file, save_file
 __all__ = ['RECALLS', 'TrainConfig', 'config_from_dict', 'config_key', 'learning_rate', 'joins', 'phase_of', 'gather',
            'gather_views', 'joint_batchnorm', 'is_retrieval', 'open_data', 'plant_noise', 'true_tree',
            'class_distances', 'judge', 'prepare', 'outputs', 'losses', 'train_step', 'predict', 'ranking',
-           'find_collapse', 'save_checkpoint', 'resume', 'fit', 'final_metrics', 'retrieval_metrics', 'Run', 'load_run',
-           'embed_run', 'evaluate_run']
+           'find_collapse', 'save_checkpoint', 'resume', 'Paused', 'fit', 'final_metrics', 'retrieval_metrics', 'Run',
+           'load_run', 'embed_run', 'evaluate_run']
 
 # %% ../nbs/api/70_train.ipynb #77de68da
 from .core import (atomic_path, choose, default_device, disk_full, environment, fingerprint, read_json, require,
@@ -341,7 +341,7 @@ def prepare(
     criterion = method.criterion(ds.num_classes, net.classifier.in_features).to(acc.device) if method.criterion else None
     opt = _optimizer(cfg, net, criterion)
     t = SimpleNamespace(cfg=cfg, method=method, ds=ds, noise=noise, D=D, truth=judge(cfg,ds), net=net, criterion=criterion, space=embedding_space(cfg),
-        acc=acc, device=acc.device, history=[], sums={}, count={}, **_feeds(cfg, ds, net, acc))
+        acc=acc, device=acc.device, history=[], sums={}, count={}, spent=0., **_feeds(cfg, ds, net, acc))
     t.model,t.optimizer = acc.prepare(torch.compile(net) if cfg.compile else net), opt if cfg.sam else acc.prepare(opt)
     t.steps = len(t.feed)*cfg.epochs; t.note = lambda **kv: _note(t, kv); start_margins(t)
     return t
@@ -502,7 +502,7 @@ def save_checkpoint(t:SimpleNamespace, folder:Path, epoch:int, step:int)->None:
     try:
         shutil.rmtree(tmp, ignore_errors=True); tmp.mkdir(parents=True)
         save_file({k: v.contiguous() for k,v in t.net.state_dict().items()}, tmp/'weights.safetensors')
-        state = dict(key=t.cfg.key(), classes=t.ds.num_classes, epoch=epoch, step=step, optimizer=t.optimizer.state_dict(), sums=t.sums, count=t.count,
+        state = dict(key=t.cfg.key(), classes=t.ds.num_classes, epoch=epoch, step=step, optimizer=t.optimizer.state_dict(), sums=t.sums, count=t.count, spent=t.spent,
                      history=t.history, scaler=t.acc.scaler.state_dict() if t.acc.scaler else None, rng=torch.get_rng_state(), **_further_state(t))
         torch.save(state, tmp/'state.pt')
         if new.exists(): shutil.rmtree(new)
@@ -553,7 +553,7 @@ def resume(t:SimpleNamespace, folder:Path)->tuple[int,int]:
     t.optimizer.load_state_dict(state['optimizer'])
     if t.acc.scaler and state['scaler']: t.acc.scaler.load_state_dict(state['scaler'])
     _restore_further(t, state)
-    t.history = state['history']; t.count = state['count']; t.sums = {k: v.to(t.device) for k,v in state['sums'].items()}
+    t.history = state['history']; t.count = state['count']; t.sums = {k: v.to(t.device) for k,v in state['sums'].items()}; t.spent = state.get('spent', 0.)
     return state['epoch'],state['step']
 
 # %% ../nbs/api/70_train.ipynb #2a459380
@@ -575,15 +575,42 @@ def _joint_predict(t, feed)->dict:
     index = together(p['index'], -1); order = index.argsort(stable=True)[(index < 0).sum():]
     return {k: together(v)[order] for k,v in p.items()}
 
+# %% ../nbs/api/70_train.ipynb #847f19fe
+class Paused(Exception):
+    "A run stopped because its time had passed; what is done is kept, and the same call goes on"
+
+def _ending(minutes:float|None)->float|None:
+    "When a limit of time ends, on the clock of `time.monotonic`"
+    if minutes is None: return None
+    if not minutes > 0: raise ValueError(f'minutes must be greater than 0, got {minutes}: leave it out to run without a limit')
+    return time.monotonic() + 60*minutes
+
+def _time_is_up(t, ends:float|None, step:int|None=None, every:int=20)->bool:
+    "Whether the time has passed, the same in all processes; they speak of it every so many steps, and between epochs"
+    if ends is None: return False
+    up = time.monotonic() >= ends
+    if t.acc.num_processes == 1: return up
+    if step is not None and (step+1) % every: return False
+    told = torch.tensor([float(up)], device=t.device); dist.broadcast(told, 0)
+    return bool(told.item())
+
+def _pause(t, folder:Path, epoch:int, step:int, began:float, queue:list, bar)->None:
+    "Keep everything up to step `step` of epoch `epoch`, and raise `Paused`"
+    _check_finite(t, queue, folder); bar.close()
+    if step: t.spent += time.perf_counter()-began; save_checkpoint(t, folder, epoch, step)
+    t.acc.wait_for_everyone()
+    raise Paused(f'stopped in time after {(epoch*len(t.feed)+step)/t.steps:.0%} of the run, in epoch {epoch+1} of {t.cfg.epochs}; it is kept in {folder}, and the same command goes on from here')
+
 # %% ../nbs/api/70_train.ipynb #59129aac
 def fit(
     cfg:TrainConfig, # Settings
     out:str|Path|None=None, # Run folder; 'runs/<key of the configuration>' by default
     progress:bool=True, # Show a progress bar
     on_step:Callable|None=None, # Called as on_step(task, epoch, step) after each step
+    minutes:float|None=None, # Stop after so many minutes, with a checkpoint, by raising `Paused`; no limit by default
 )->Run: # The finished run
     "Train; go on where an interrupted run stopped; return a finished run at once"
-    folder = Path(out or Path('runs')/cfg.key())
+    folder,ends = Path(out or Path('runs')/cfg.key()), _ending(minutes)
     if (folder/'result.json').exists(): return _finished(folder, cfg)
     t = prepare(cfg)
     first,start = resume(t, folder)
@@ -600,10 +627,12 @@ def fit(
             if cfg.save_every and (step+1) % cfg.save_every == 0 and step+1 < len(t.feed): save_checkpoint(t, folder, epoch, step+1)
             if on_step: on_step(t, epoch, step)
             bar.update()
+            if step+1 < len(t.feed) and _time_is_up(t, ends, step): _pause(t, folder, epoch, step+1, began, queue, bar)
         _check_finite(t, queue, folder)
-        t.history.append(_epoch_row(t, epoch, time.perf_counter()-began)); t.sums,t.count,start = {},{},0
+        t.history.append(_epoch_row(t, epoch, t.spent+time.perf_counter()-began)); t.sums,t.count,t.spent,start = {},{},0.,0
         _report(t, folder, bar)
         save_checkpoint(t, folder, epoch+1, 0)
+        if epoch+1 < cfg.epochs and _time_is_up(t, ends): _pause(t, folder, epoch+1, 0, began, queue, bar)
     bar.close()
     return _finish(t, folder)
 
