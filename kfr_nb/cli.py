@@ -138,7 +138,7 @@ def _study_options(p):
     from kfr_nb.study import ARMS, PRESETS
     from kfr_nb.train import TrainConfig
     p.add_argument('--paper', default='kfr', help='kfr (a knowledge tree in recognition) or ahsml (margins that survive noisy labels, judged by retrieval)')
-    p.add_argument('--preset', help=f'{", ".join(PRESETS)} (default: quick, or small where --dataset is not shapes; with --paper ahsml those of AHSML)')
+    p.add_argument('--preset', help=f'{", ".join(PRESETS)} (default: quick, small where --dataset is not shapes, frozen with --frozen; with --paper ahsml those of AHSML)')
     p.add_argument('--out', default='results', help='folder for tables, figures, report and runs')
     p.add_argument('--arms', nargs='+', metavar='ARM', help=f'arms to compare: {", ".join(ARMS)}')
     p.add_argument('--seeds', nargs='+', type=int, metavar='SEED', help='seeds, the same for each arm')
@@ -173,7 +173,7 @@ def study(args:argparse.Namespace)->int:
     changes = {n: getattr(args,n) for n in names if getattr(args,n,None) is not None}
     if changes.get('sweep') == ['none']: changes['sweep'] = None
     family = dict(kfr='', ahsml='ahsml_')[choose('paper', args.paper, ('kfr','ahsml'))]
-    preset = args.preset or family + ('quick' if changes.get('dataset','shapes') == 'shapes' else 'small')
+    preset = args.preset or family + ('frozen' if changes.get('frozen') else 'quick' if changes.get('dataset','shapes') == 'shapes' else 'small')
     s = run_study(preset, out=args.out, jobs=args.jobs, progress=not args.quiet, command=args.line, minutes=args.minutes, reduced=args.reduced, weights=_weights(args.alpha), **changes)
     for t in answer(s.runs, compare(s.runs, s.config.baseline)): print(t)
     print(f'tables and figures: {s.out}/    report: {s.report}')

@@ -13,7 +13,8 @@ from torch import Tensor
 
 # %% auto #0
 __all__ = ['seed_everything', 'default_device', 'choose', 'check_embeddings', 'check_labels', 'require', 'disk_full',
-           'atomic_path', 'write_json', 'read_json', 'fingerprint', 'git_revision', 'environment', 'data_root']
+           'atomic_path', 'write_json', 'read_json', 'fingerprint', 'git_revision', 'environment', 'data_root',
+           'cache_root']
 
 # %% ../nbs/api/00_core.ipynb #c1dfd96e
 def seed_everything(
@@ -176,3 +177,8 @@ def data_root(
 )->Path: # The folder in which data sets are looked for
     "The data folder: the argument, else `$KFR_DATA`, else `data` in the working directory"
     return Path(root or os.environ.get('KFR_DATA') or 'data').expanduser()
+
+# %% ../nbs/api/00_core.ipynb #2e2d2436
+def cache_root()->Path:
+    "Where things are kept that can be computed again: `$KFR_CACHE`, else `~/.cache/kfr_nb`"
+    return Path(os.environ.get('KFR_CACHE') or '~/.cache/kfr_nb').expanduser()

@@ -567,10 +567,10 @@ class ResidentFeed(Feed):
     def __init__(self, s:ImageSet, *args):
         super().__init__(s, *args)
         self.pictures = _resident(s, self.image_size, self.augment).to(self.device)
-    def fetch(self, index:Tensor, epoch:int=0, draw:int=0)->Batch:
-        "Any pictures, by position; a view depends on seed, epoch, position, draw and the view's number"
+    def fetch(self, index:Tensor, epoch:int=0, draw:int=0, address:np.ndarray|None=None)->Batch:
+        "Any pictures, by position; a view depends on seed, epoch, position (or the number given as `address`), draw and the view's number"
         index = torch.as_tensor(index, dtype=torch.long).cpu(); kept = self.pictures[index.to(self.device)]
-        return self._batch(torch.cat([v.float() for v in _make_views(kept, self, epoch, draw, index.numpy())]), index)
+        return self._batch(torch.cat([v.float() for v in _make_views(kept, self, epoch, draw, index.numpy() if address is None else address)]), index)
     def epoch(self, epoch:int, start:int=0)->Iterator[Batch]:
         "Batches of an epoch, from step `start`"
         for index in self.rows(epoch, start): yield self.fetch(index, epoch)

@@ -18,7 +18,7 @@ from .core import choose, require
 from .bn_inception import BNInception, published_weights, MEAN as CAFFE_MEAN, STD as CAFFE_STD
 
 # %% auto #0
-__all__ = ['MODELS', 'SmallResNet', 'ModelSpec', 'ImageModel', 'build_model', 'freeze_batchnorm']
+__all__ = ['MODELS', 'SmallResNet', 'ModelSpec', 'ImageModel', 'build_model', 'freeze_batchnorm', 'on_features']
 
 # %% ../nbs/api/60_models.ipynb #902ba3cd
 def _conv_bn(n_in, n_out, kernel=3, stride=1):
@@ -281,21 +281,24 @@ class ImageModel(nn.Module):
         embedding_dim:int|None=None, # d; without it z is the pooled vector
         dropout:float=0., # In front of the classifier, in training
         foreground:bool=False, # Add the one-channel map that `c2am_loss` needs?
+        hidden:int|None=None, # Width of a hidden layer between backbone and embedding; none by default
     ):
         super().__init__()
         c = backbone.num_features
         self.backbone,self.num_features,self.num_classes = backbone,c,num_classes
-        self.embedding = nn.Linear(c, embedding_dim) if embedding_dim else nn.Identity()
-        self.dropout,self.classifier = nn.Dropout(dropout),nn.Linear(embedding_dim or c, num_classes)
+        self.hidden = nn.Sequential(nn.LayerNorm(c), nn.Linear(c, hidden), nn.ReLU()) if hidden else nn.Identity()
+        self.embedding = nn.Linear(hidden or c, embedding_dim) if embedding_dim else nn.Identity()
+        self.dropout,self.classifier = nn.Dropout(dropout),nn.Linear(embedding_dim or hidden or c, num_classes)
         self.foreground = nn.Sequential(nn.Conv2d(backbone.map_features, 1, 1, bias=False), nn.BatchNorm2d(1), nn.Sigmoid()) if foreground else None
 
-    def embed(self, x:Tensor)->Tensor: return self.embedding(self.backbone(_check_pictures(x))[1])
+    def embed(self, x:Tensor)->Tensor: return self.embedding(self.hidden(self.backbone(self._checked(x))[1]))
+    def _checked(self, x:Tensor)->Tensor: return getattr(self.backbone, 'check', _check_pictures)(x)
     def classify(self, z:Tensor)->Tensor: return self.classifier(self.dropout(z))
     def forward(self, x:Tensor, parts:bool=False)->Tensor|dict:
-        maps,pooled = self.backbone(_check_pictures(x))
-        z = self.embedding(pooled); logits = self.classify(z)
+        maps,pooled = self.backbone(self._checked(x))
+        z = self.embedding(self.hidden(pooled)); logits = self.classify(z)
         if not parts: return logits
-        out = dict(z=z, logits=logits, features=maps)
+        out = dict(z=z, logits=logits) if maps is None else dict(z=z, logits=logits, features=maps)
         if self.foreground is not None: out['foreground'] = self.foreground(maps)
         return out
 
@@ -308,16 +311,17 @@ def build_model(
     dropout:float=0., # In front of the classifier, in training (CvT has its own 15% inside as well)
     foreground:bool=False, # Add the one-channel map that `c2am_loss` needs?
     stem:str='standard', # 'small': a 3x3 stem at full resolution
+    hidden:int|None=None, # Width of a hidden layer between backbone and embedding; none by default
 )->ImageModel: # With `name`, `mean`, `std`, `input_size`, `cam_layer`, `num_features`
     "A model by name"
-    _check_head(num_classes, embedding_dim, dropout)
+    _check_head(num_classes, embedding_dim, dropout, hidden)
     spec,inner = _spec(name)
     if choose('stem', stem, ('standard','small')) not in spec.stems: raise ValueError(f'{name!r} has no other stem than the standard one')
     if pretrained and not spec.weights: raise ValueError(f'there are no pretrained weights for {name!r}; use pretrained=False')
     if pretrained and stem != 'standard': raise ValueError(f"pretrained weights belong to the standard stem, not to stem={stem!r}")
     backbone,head = spec.make(inner, pretrained, stem)
-    model = ImageModel(backbone, num_classes, embedding_dim, dropout, foreground)
-    if pretrained and not embedding_dim and getattr(head, 'weight', torch.empty(0)).shape == model.classifier.weight.shape:
+    model = ImageModel(backbone, num_classes, embedding_dim, dropout, foreground, hidden)
+    if pretrained and not (embedding_dim or hidden) and getattr(head, 'weight', torch.empty(0)).shape == model.classifier.weight.shape:
         model.classifier.load_state_dict(head.state_dict())              # 1,000 classes: ImageNet's own
     model.name,model.mean,model.std,model.input_size = name,spec.mean,spec.std,spec.input_size
     return model
@@ -328,11 +332,11 @@ def _check_pictures(x:Tensor)->Tensor:
     if not x.is_floating_point(): raise ValueError(f'pictures must be normalised floats, got {x.dtype}')
     return x
 
-def _check_head(num_classes, embedding_dim, dropout):
+def _check_head(num_classes, embedding_dim, dropout, hidden=None):
     def whole(v): return isinstance(v, int) and not isinstance(v, bool)
     if not whole(num_classes) or num_classes < 2: raise ValueError(f'num_classes must be a whole number of at least 2, got {num_classes!r}')
-    if embedding_dim is not None and (not whole(embedding_dim) or embedding_dim < 1):
-        raise ValueError(f'embedding_dim must be a whole number of at least 1, or None, got {embedding_dim!r}')
+    for name,v in dict(embedding_dim=embedding_dim, hidden=hidden).items():
+        if v is not None and (not whole(v) or v < 1): raise ValueError(f'{name} must be a whole number of at least 1, or None, got {v!r}')
     if not 0 <= dropout < 1: raise ValueError(f'dropout must be in [0, 1), got {dropout!r}')
 
 # %% ../nbs/api/60_models.ipynb #35e995c1
@@ -348,6 +352,22 @@ def freeze_batchnorm(
         m.requires_grad_(False).eval()
         m.train = functools.partial(_stay, m)                                 # also in a deep copy, and in a pickle
     model.frozen_batchnorm = len(layers) # type: ignore
+    return model
+
+# %% ../nbs/api/60_models.ipynb #6613af21
+class _Features(nn.Module):
+    "In the place of a backbone: what it would have pooled is the input"
+    def __init__(self, num_features:int, map_features:int): super().__init__(); self.num_features,self.map_features = num_features,map_features
+    def check(self, x:Tensor)->Tensor:
+        if x.ndim != 2 or x.shape[1] != self.num_features: raise ValueError(f'this model takes features of shape (B, {self.num_features}), got {tuple(x.shape)}')
+        return x
+    def forward(self, x): return None,x
+
+def on_features(
+    model:ImageModel, # Changed in place
+)->ImageModel: # The same model, without its backbone
+    "Let a model take the backbone's pooled features in place of pictures"
+    model.backbone = _Features(model.num_features, model.backbone.map_features)
     return model
 
 # %% ../nbs/api/60_models.ipynb #b74f5ee9

@@ -19,8 +19,8 @@ __all__ = ['ARMS', 'WEIGHTS', 'PRESETS', 'MEASURES', 'Arm', 'StudyConfig', 'conf
 
 # %% ../nbs/api/75_study.ipynb #77de68da
 from .core import atomic_path, choose, environment, fingerprint, read_json, write_json
-from .methods import METHODS
-from .train import Paused, TrainConfig, fit, is_retrieval, joins, load_run, open_data
+from .methods import METHODS, needs_margins, switch
+from .train import Paused, TrainConfig, fill_features, fit, is_retrieval, joins, load_run, open_data
 from .viz.sweep import mean_interval, paired_differences
 
 # %% ../nbs/api/75_study.ipynb #902ba3cd
@@ -98,6 +98,8 @@ PRESETS = dict(
     paper_cvt=StudyConfig('paper_cvt', TrainConfig(dataset='cifar100', image_size=64, model='cvt13', dropout=0.15, sam=0.05, epochs=100, batch_size=32, precision='bf16'), arms=_main),
     paper_mini=StudyConfig('paper_mini', TrainConfig(dataset='mini-imagenet', image_size=224, model='wide_resnet50_2', **_tuned, batch_size=32), arms=_main, weights=dict(WEIGHTS, kfr=1., kfr_all=1.)),
     paper_imagenet=StudyConfig('paper_imagenet', TrainConfig(dataset='imagenet1k', image_size=224, model='wide_resnet101_2', **_tuned, batch_size=20), arms=_main, weights=dict(WEIGHTS, kfr=100., kfr_all=100.)))
+_head = dict(frozen=True, pretrained=True, model='timm:tf_efficientnet_lite0', image_size=96, embedding_dim=128, batch_size=64, lr=1e-3, eval_every=10)
+PRESETS['frozen'] = StudyConfig('frozen', TrainConfig(dataset='shapes', hidden=256, epochs=20, **_head), arms=('ce','kfr','kfr_shuffled','kfr_free','kfr_free_shuffled'), seeds=tuple(range(20)), weights=dict(WEIGHTS, kfr=1., kfr_all=1.))
 _pairs = ('triplet','triplet_star','lifted','lifted_star','ms','ms_star')
 _ahsml = dict(protocol='retrieval', noise=0.3, optimizer='adam', weight_decay=1e-5, phase1=0.)
 _noisy = dict(baseline='ms', sweep=('ms','ms_star'), swept='noise')
@@ -106,6 +108,7 @@ _all_pairs = (*_pairs,'ms_divergence','ms_consistency','lifted_divergence','lift
 PRESETS |= dict(
     ahsml_quick=StudyConfig('ahsml_quick', TrainConfig(dataset='shapes', image_size=32, train_per_class=40, model='resnet10', embedding_dim=64, epochs=6, batch_size=64, lr=3e-3, eval_every=4, **_ahsml), arms=(*_pairs[2:],'ms_divergence','ms_consistency'), values=(0.,0.3), **_noisy),
     ahsml_small=StudyConfig('ahsml_small', TrainConfig(dataset='cars196', image_size=64, model='timm:tf_efficientnet_lite0', pretrained=True, freeze_bn=True, embedding_dim=128, train_per_class=20, epochs=4, batch_size=64, lr=3e-4, lr_end=1e-5, eval_every=4, **_ahsml), arms=('ms','ms_star'), **(_noisy | dict(sweep=None))),
+    ahsml_frozen=StudyConfig('ahsml_frozen', TrainConfig(dataset='shapes', epochs=10, **_head, **_ahsml), arms=(*_pairs,'ms_divergence','ms_consistency'), values=(0.,0.3,0.5,0.7), seeds=tuple(range(20)), **_noisy),
     ahsml_cub=StudyConfig('ahsml_cub', TrainConfig(dataset='cub200', **_paper), arms=_all_pairs, values=(0.,0.3,0.5,0.7), **_noisy),
     ahsml_cars=StudyConfig('ahsml_cars', TrainConfig(dataset='cars196', **_paper), arms=_all_pairs, values=(0.,0.3,0.5,0.7), **_noisy),
     ahsml_sop=StudyConfig('ahsml_sop', TrainConfig(dataset='sop', **_paper), arms=_pairs, **(_noisy | dict(sweep=None))))
@@ -609,11 +612,14 @@ def study_report(
 def check_ready(
     configs:Iterable[TrainConfig], # What will be run
     folder:str|Path, # Folder of the run folders
+    progress:bool=False, # Show a bar while features are computed
 )->None:
-    "Load the pictures of all runs that are still to be made, so that what is missing is said at once"
+    "Load the pictures of all runs that are still to be made, so that what is missing is said at once; compute the features of frozen backbones"
     parts = ('dataset','data','image_size','valid_fraction','split_seed','train_per_class','train_limit','test_limit')
     todo = [c for c in configs if not _finished(Path(folder)/c.key())]
-    for c in {tuple(getattr(c,k) for k in parts): c for c in todo}.values(): open_data(c)
+    for c in {tuple(getattr(c,k) for k in parts): c for c in todo if not c.frozen}.values(): open_data(c)
+    seen = (*parts,'model','precision','cached_views','augment','views','protocol','unseen_fraction')
+    for c in {(*(getattr(c,k) for k in seen), METHODS[c.method].alone, needs_margins(c), switch(c,'consistency')): c for c in todo if c.frozen}.values(): fill_features(c, progress)
 
 # %% ../nbs/api/75_study.ipynb #35e995c1
 @dataclass
@@ -671,7 +677,7 @@ def run_study(
 )->Study: # The study; `unfinished` lists what is left where the time has passed
     "Run a whole study and write its tables, figures and report; what is done already is not done again"
     study,out = configure(preset, **changes),Path(out); planned = plan(study)
-    check_ready(planned['config'], out/'runs')
+    check_ready(planned['config'], out/'runs', progress)
     records = make_runs(planned['config'], out/'runs', jobs, progress, minutes)
     (runs,h),(sweep,_) = (collect(planned[planned['part']==p], out/'runs', records) for p in ('arms','sweep'))
     sweep = sweep if len(sweep) else None; said = ''.join(f', {k}={v!r}' for k,v in changes.items())
@@ -693,7 +699,7 @@ def run_sweep(
     from kfr_nb.viz.sweep import plot_arms, plot_sweep
     choose('setting', param, sorted(_train_fields-{'seed'})); out = Path(out)
     configs = [replace(base, **{param: v}, seed=s) for s in seeds for v in values]
-    check_ready(configs, out/'runs')
+    check_ready(configs, out/'runs', progress)
     records = make_runs(configs, out/'runs', jobs, progress, minutes)
     t = pd.DataFrame([_row(c.method, c.alpha, c, out/'runs', records[c.key()])[0] | {param: getattr(c,param)} for c in configs])
     _write_csv(out/'sweep.csv', t); ok = t[t['status']=='done']

@@ -18,20 +18,21 @@ from safetensors.torch import load_file, save_file
 # %% auto #0
 __all__ = ['RECALLS', 'TrainConfig', 'config_from_dict', 'config_key', 'learning_rate', 'joins', 'phase_of', 'gather',
            'gather_views', 'joint_batchnorm', 'is_retrieval', 'open_data', 'plant_noise', 'true_tree',
-           'class_distances', 'judge', 'prepare', 'outputs', 'losses', 'train_step', 'predict', 'ranking',
-           'find_collapse', 'save_checkpoint', 'resume', 'Paused', 'fit', 'final_metrics', 'retrieval_metrics', 'Run',
-           'load_run', 'embed_run', 'evaluate_run']
+           'class_distances', 'judge', 'build_net', 'feature_bank', 'prepare', 'fill_features', 'outputs', 'losses',
+           'train_step', 'predict', 'ranking', 'find_collapse', 'save_checkpoint', 'resume', 'Paused', 'fit',
+           'final_metrics', 'retrieval_metrics', 'Run', 'load_run', 'embed_run', 'evaluate_run']
 
 # %% ../nbs/api/70_train.ipynb #77de68da
 from .core import (atomic_path, choose, default_device, disk_full, environment, fingerprint, read_json, require,
     seed_everything, write_json)
-from .data import Batch, DataSet, load_dataset, make_feed
+from .data import DATASETS, Batch, DataSet, load_dataset, make_feed
+from .features import FeatureBank, FeatureFeed
 from .geometry import SIMILARITIES, pairwise_latent_distance
 from .knowledge import load_tree
 from .losses.ahsml import Margins
 from .losses.kfr import quantitative_relativity_loss
 from .methods import METHODS, constant_margins, embedding_space, needs_margins, start_margins, switch, update_margins
-from .models import build_model, freeze_batchnorm
+from .models import ImageModel, build_model, freeze_batchnorm, on_features
 from .noise import NOISES, add_noise
 from .tree import KnowledgeTree
 from . import metrics
@@ -62,6 +63,9 @@ class TrainConfig:
     pretrained:bool=False # Start from pretrained weights
     dropout:float=0. # Dropout before the classifier; CvT has its own 15% inside as well
     freeze_bn:bool=False # Keep batch normalisation as it was pretrained
+    frozen:bool=False # The pretrained backbone does not learn: train what stands on it, from cached features
+    hidden:int|None=None # Width of a hidden layer between backbone and embedding; none by default
+    cached_views:int=4 # Random views of each picture whose features are kept, where frozen
     method:str='kfr' # The evaluated loss, a key of METHODS
     alpha:float=30. # Weight of the evaluated loss, Eq. 7
     normalize:str|None='sample' # Latent normalisation: 'sample', 'batch', 'feature' or None
@@ -122,7 +126,7 @@ _choices = dict(augment=('auto','paper','weak','strong','flip','none'), protocol
     partner_source=('batch','dataset'), tree=('real','shuffled','flat'), schedule=('cosine','linear','constant'),
     precision=('no','bf16','fp16'), feed=('auto','resident','loader'), device=('auto','cpu','cuda','mps'))
 _at_least = dict(epochs=1, batch_size=1, eval_every=1, save_every=0, workers=0, alpha=0, weight_decay=0, sam=0, grad_clip=0,
-    seed=0, split_seed=0, per_class=1, clip=0, spread=0)
+    seed=0, split_seed=0, per_class=1, clip=0, spread=0, cached_views=1)
 _above = dict(lr=0, lr_end=0, ell=0, k=0, temperature=0, tau=0, positive_scale=0, negative_scale=0, sample_scale=0, proxy_lr=0)
 
 def _check_config(c:TrainConfig)->None:
@@ -137,9 +141,11 @@ def _check_config(c:TrainConfig)->None:
         if not 0 <= getattr(c,name) < 1: raise ValueError(f'{name} must be at least 0 and less than 1, got {getattr(c,name)}')
     if c.unseen_fraction is not None and not 0 < c.unseen_fraction < 1: raise ValueError(f'unseen_fraction must be between 0 and 1, got {c.unseen_fraction}')
     for v in c.views.split(','): choose('view', v, ('plain','weak','strong'))
-    for name in ('image_size','train_per_class','train_limit','test_limit','embedding_dim'):
+    for name in ('image_size','train_per_class','train_limit','test_limit','embedding_dim','hidden'):
         v = getattr(c,name)
         if v is not None and v < 1: raise ValueError(f'{name} must be positive, got {v}')
+    if c.frozen and not c.pretrained: raise ValueError('frozen=True keeps a backbone as it was pretrained: use pretrained=True, and a model that has weights')
+    if c.frozen and METHODS[c.method].foreground: raise ValueError(f'method {c.method!r} looks at feature maps, and frozen=True keeps pooled features only: use frozen=False')
     if c.sam and c.precision == 'fp16': raise ValueError("sam needs full or bf16 precision: fp16's gradient scaling does not fit its two passes")
 
 # %% ../nbs/api/70_train.ipynb #17ba0791
@@ -315,7 +321,7 @@ def _accelerator(cfg:TrainConfig):
     if kind == 'cuda' and not torch.cuda.is_available(): raise ValueError("device='cuda' but PyTorch sees no GPU: use device='cpu', or install a CUDA build of torch")
     unused = DistributedDataParallelKwargs(find_unused_parameters=METHODS[cfg.method].foreground or METHODS[cfg.method].alone)
     if not dist.is_initialized() and PartialState._shared_state and (PartialState().device.type != kind): PartialState._reset_state()
-    return Accelerator(mixed_precision=cfg.precision, cpu=kind == 'cpu', kwargs_handlers=[unused])
+    return Accelerator(mixed_precision='no' if cfg.frozen else cfg.precision, cpu=kind == 'cpu', kwargs_handlers=[unused])
 
 def _optimizer(cfg:TrainConfig, model:nn.Module, criterion:nn.Module|None)->torch.optim.Optimizer:
     "The optimiser of the net's weights and of learned proxies, which have a learning rate of their own"
@@ -324,6 +330,27 @@ def _optimizer(cfg:TrainConfig, model:nn.Module, criterion:nn.Module|None)->torc
     if proxies: groups.append(dict(params=proxies, faster=cfg.proxy_lr))
     kind = dict(adamw=torch.optim.AdamW, adam=torch.optim.Adam)[cfg.optimizer]; kw = dict(lr=cfg.lr, weight_decay=cfg.weight_decay)
     return require('pytorch_optimizer','cvt').SAM(groups, kind, rho=cfg.sam, **kw) if cfg.sam else kind(groups, **kw)
+
+# %% ../nbs/api/70_train.ipynb #e8a71357
+def build_net(
+    cfg:TrainConfig, # Settings: model, embedding_dim, hidden, pretrained, dropout, method
+    classes:int, # Number of classes
+    pretrained:bool|None=None, # Load pretrained weights? As configured by default
+)->ImageModel: # On pictures, whether frozen or not
+    "The net of a run"
+    return build_model(cfg.model, classes, embedding_dim=cfg.embedding_dim, pretrained=cfg.pretrained if pretrained is None else pretrained,
+        dropout=cfg.dropout, foreground=METHODS[cfg.method].foreground, hidden=cfg.hidden)
+
+def feature_bank(
+    cfg:TrainConfig, # Settings: frozen, image_size, cached_views, precision
+    net:ImageModel, # With its backbone
+    device:str|torch.device='cpu', # Where features are computed
+    progress:bool=False, # Show a bar
+)->FeatureBank|None: # None where the backbone learns
+    "The store of features that a frozen run trains from"
+    if not cfg.frozen: return None
+    size = cfg.image_size or DATASETS[cfg.dataset.partition(':')[0]].image_size
+    return FeatureBank(net, size, cfg.cached_views, 'bf16' if cfg.precision == 'bf16' else 'no', device=device, progress=progress)
 
 # %% ../nbs/api/70_train.ipynb #5b384ce3
 def prepare(
@@ -335,13 +362,14 @@ def prepare(
     if cfg.batch_size % acc.num_processes: raise ValueError(f'batch_size {cfg.batch_size} cannot be shared by {acc.num_processes} processes')
     D = class_distances(cfg, ds).to(acc.device) if method.knowledge and cfg.alpha or cfg.margins == 'tree' and needs_margins(cfg) else None
     seed_everything(cfg.seed, cfg.deterministic)
-    net = build_model(cfg.model, ds.num_classes, embedding_dim=cfg.embedding_dim, pretrained=cfg.pretrained, dropout=cfg.dropout, foreground=method.foreground)
+    net = build_net(cfg, ds.num_classes); bank = feature_bank(cfg, net, acc.device)
+    if bank: on_features(net)
     net = joint_batchnorm(net, acc.device).to(memory_format=torch.channels_last if cfg.channels_last else torch.contiguous_format) # type: ignore
-    if cfg.freeze_bn: freeze_batchnorm(net)                     # after joint_batchnorm, which may make new layers
+    if cfg.freeze_bn and not bank: freeze_batchnorm(net)                     # after joint_batchnorm, which may make new layers
     criterion = method.criterion(ds.num_classes, net.classifier.in_features).to(acc.device) if method.criterion else None
     opt = _optimizer(cfg, net, criterion)
     t = SimpleNamespace(cfg=cfg, method=method, ds=ds, noise=noise, D=D, truth=judge(cfg,ds), net=net, criterion=criterion, space=embedding_space(cfg),
-        acc=acc, device=acc.device, history=[], sums={}, count={}, spent=0., **_feeds(cfg, ds, net, acc))
+        acc=acc, device=acc.device, history=[], sums={}, count={}, spent=0., **_feeds(cfg, ds, net, acc, bank))
     t.model,t.optimizer = acc.prepare(torch.compile(net) if cfg.compile else net), opt if cfg.sam else acc.prepare(opt)
     t.steps = len(t.feed)*cfg.epochs; t.note = lambda **kv: _note(t, kv); start_margins(t)
     return t
@@ -351,7 +379,7 @@ def _note(t, kv:dict)->None:
     for k,v in kv.items(): t.sums[k] = t.sums.get(k,0)+v.detach(); t.count[k] = t.count.get(k,0)+1
 
 # %% ../nbs/api/70_train.ipynb #af3e1334
-def _feeds(cfg:TrainConfig, ds:DataSet, net:nn.Module, acc)->dict:
+def _feeds(cfg:TrainConfig, ds:DataSet, net:nn.Module, acc, bank:FeatureBank|None=None)->dict:
     "Feeds of the two phases, of the training pictures in order, and of what is judged; and the number of views"
     alone,retrieval = METHODS[cfg.method].alone, is_retrieval(cfg)
     views = tuple(cfg.views.split(',')) if alone and switch(cfg,'consistency') else None
@@ -360,10 +388,20 @@ def _feeds(cfg:TrainConfig, ds:DataSet, net:nn.Module, acc)->dict:
     kw = dict(image_size=ds.image_size, device=acc.device, mode=cfg.feed, workers=cfg.workers, mean=net.mean, std=net.std)
     train = dict(kw, train=True, seed=cfg.seed, rank=acc.process_index, world=acc.num_processes, sampler=sampler, per_class=cfg.per_class)
     n,plain = cfg.batch_size//acc.num_processes, dict(kw, train=False, augment='plain' if retrieval else 'none', rank=acc.process_index, world=acc.num_processes)
-    feed = make_feed(ds.train, n, views=views, **train) if views else make_feed(ds.train, n, augment=augment, **train)
-    first = make_feed(ds.train, n, augment=augment, **train) if views and joins(cfg) else feed
-    evals = {s: make_feed(getattr(ds,s), 256, **plain) for s in ('valid','test') if getattr(ds,s) is not None}
-    return dict(feed=feed, first=first, evals=evals, train_plain=make_feed(ds.train, 256, **plain) if needs_margins(cfg) else None, views=len(views or ' '))
+    def make(*a, **k): return FeatureFeed(make_feed(*a, **(k | dict(mode='loader'))), bank) if bank else make_feed(*a, **k)
+    feed = make(ds.train, n, views=views, **train) if views else make(ds.train, n, augment=augment, **train)
+    first = make(ds.train, n, augment=augment, **train) if views and joins(cfg) else feed
+    evals = {s: make(getattr(ds,s), 256, **plain) for s in ('valid','test') if getattr(ds,s) is not None}
+    return dict(feed=feed, first=first, evals=evals, train_plain=make(ds.train, 256, **plain) if needs_margins(cfg) else None, views=len(views or ' '))
+
+# %% ../nbs/api/70_train.ipynb #534ad673
+def fill_features(
+    cfg:TrainConfig, # Settings of a frozen run
+    progress:bool=True, # Show a bar
+)->None:
+    "Compute the features that a run will ask for and that are not kept yet"
+    ds = open_data(cfg); net = build_net(cfg, ds.num_classes); device = default_device() if cfg.device == 'auto' else torch.device(cfg.device)
+    _feeds(cfg, ds, net, SimpleNamespace(device=device, process_index=0, num_processes=1), feature_bank(cfg, net, device, progress))
 
 # %% ../nbs/api/70_train.ipynb #0286dd55
 def _generator(t, epoch:int, step:int)->torch.Generator:
@@ -386,7 +424,7 @@ def outputs(
     "The net's outputs for a batch and what the method wants beside it, gathered over processes"
     B,extra = len(batch.y), _extra(t,batch,epoch) if phase_of(t.cfg,epoch) == 2 else None
     x = batch.x if extra is None else torch.cat([batch.x, extra.x])
-    if t.cfg.channels_last: x = x.contiguous(memory_format=torch.channels_last)
+    if t.cfg.channels_last and x.ndim == 4: x = x.contiguous(memory_format=torch.channels_last)
     full = t.model(x, parts=True)
     views = t.views if phase_of(t.cfg,epoch) == 2 else 1
     out = {k: gather_views(v[:B], views) for k,v in full.items()}
@@ -455,7 +493,7 @@ def predict(
     "Embeddings, logits, labels and positions of a whole split"
     was = net.training; net.eval(); rows = []
     for b in feed.epoch(0):
-        x = b.x.contiguous(memory_format=torch.channels_last) if channels_last else b.x
+        x = b.x.contiguous(memory_format=torch.channels_last) if channels_last and b.x.ndim == 4 else b.x
         out = net(x, parts=True); z = out['z'].float(); rows.append((space(z) if space else z, out['logits'].float(), b.y, b.index))
     net.train(was)
     return dict(zip(('z','logits','y','index'), (torch.cat(c).cpu() for c in zip(*rows))))
@@ -715,9 +753,9 @@ class Run:
     @property
     def model(self)->nn.Module:
         "The trained net, read from its weights"
-        c,m = self.config,METHODS[self.config.method]
-        net = build_model(c.model, len(self.record['classes']), embedding_dim=c.embedding_dim, dropout=c.dropout, foreground=m.foreground)
-        net.load_state_dict(load_file(self.path/'weights.safetensors'))
+        c = self.config; net = build_net(c, len(self.record['classes']), pretrained=c.frozen)
+        missing,unexpected = net.load_state_dict(load_file(self.path/'weights.safetensors'), strict=not c.frozen)
+        if bad := [k for k in missing if not k.startswith('backbone.')] + unexpected: raise ValueError(f'{self.path}: its weights do not fit its settings, first {bad[0]}')
         return net.eval()
 
 def load_run(
@@ -772,8 +810,9 @@ def embed_run(
     ds = _run_data(run, dataset, data)
     s = getattr(ds, choose('split', split, ('train','valid','test')))
     if s is None: raise ValueError(f'{ds.name!r} was loaded without a {split!r} split (valid_fraction is {run.config.valid_fraction})')
-    net,device = run.model,torch.device(device or default_device())
-    feed = make_feed(s, 256, image_size=ds.image_size, train=False, augment='plain' if is_retrieval(run.config) else 'none', device=device, mode=run.config.feed, mean=net.mean, std=net.std)
+    net,device = run.model,torch.device(device or default_device()); bank = feature_bank(run.config, net, device)
+    feed:Any = make_feed(s, 256, image_size=ds.image_size, train=False, augment='plain' if is_retrieval(run.config) else 'none', device=device, mode='loader' if bank else run.config.feed, mean=net.mean, std=net.std)
+    if bank: feed = FeatureFeed(feed, bank); on_features(net)
     return predict(net.to(device), feed, run.config.channels_last, embedding_space(run.config))
 
 def evaluate_run(
