@@ -570,7 +570,7 @@ def _chance(differences:pd.DataFrame)->str:
 def _limits(study:StudyConfig, runs:pd.DataFrame)->str:
     b = study.base; n = (runs['status']=='done').groupby(runs['arm']).sum(); seeds = f'{n.min()} to {n.max()}' if n.min() != n.max() else f'{n.max()}'
     chosen = ('No setting was chosen by these runs: weights, schedule and size were fixed before them.' + (' They were fixed after earlier trials, though, and some of those looked at test pictures of shapes (their difficulty, the weight of the scale-free form): read this page as a demonstration, not as a blind test.' if b.dataset == 'shapes' else '') if not b.valid_fraction else
-              f'{b.valid_fraction:.0%} of the training pictures were kept apart as a validation split for choosing settings; every figure on this page is from the test split, which chose nothing.')
+              f'{b.valid_fraction:.0%} of the training pictures were kept apart as a validation split for choosing settings; every figure on this page is from ' + ('the test split, which chose nothing.' if b.judged_on == 'test' else 'them, and says how settings were chosen, not how well they do.'))
     if b.noise: chosen += f' {b.noise:.0%} of the training labels were made wrong on purpose ({b.noise_kind}), others for each seed; test labels are as they came.'
     return (f'<ul><li>{seeds} seed{"" if n.max()==1 else "s"} for each arm, on one data set ({html.escape(b.dataset)}), one net ({html.escape(b.model)}) and {b.epochs} epochs. Other data, nets or longer training may order the arms otherwise.</li>'
             f'<li>Intervals are over seeds: they cover start weights, order and augmentation of pictures, not the choice of pictures or of settings.</li><li>{chosen}</li></ul>')
@@ -593,12 +593,13 @@ def study_report(
     figures = study_figures(study, runs, sweep, history, d) if figures is None else figures
     draw = lambda *names: ''.join(f'<figure>{_svg(figures[n],n,_alts[n])}<figcaption>{html.escape(_captions[n])}</figcaption></figure>' for n in names if n in figures)
     means,env = _means(summarise(runs)),environment(); numbers = list(means.columns[1:])
-    intro = f'<p class=dim>{len(study.arms)} arms × {len(study.seeds)} seeds on {html.escape(b.dataset)}: {html.escape(b.model)}, {b.epochs} epochs, batch {b.batch_size}. Made {time.strftime("%Y-%m-%d %H:%M")}.</p>'
+    split = dict(test='test', valid='validation')[b.judged_on]
+    intro = f'<p class=dim>{len(study.arms)} arms × {len(study.seeds)} seeds on {html.escape(b.dataset)}: {html.escape(b.model)}, {b.epochs} epochs, batch {b.batch_size}, judged on the {split} split. Made {time.strftime("%Y-%m-%d %H:%M")}.</p>'
     said = ''.join(f'<li>{html.escape(t)}</li>' for t in answer(runs,d)) or '<li>Nothing can be compared: there is one arm, or no run has finished.</li>'
     what = pd.DataFrame([dict(Arm=ARMS[a].label, Weight=f'{study.weights[ARMS[a].changes["method"]]:g}' if ARMS[a].changes['method']!='ce' else '–', Meaning=ARMS[a].describe) for a in study.arms])
     settings = '\n'.join(f'{k} = {v!r}' for k,v in dataclasses.asdict(b).items() if k not in _unrecorded)
     sections = [('', intro+f'<div class=answer><ul>{said}</ul></div>'),
-        ('Arms', draw('arms') + _table(means, 'Mean ± standard deviation over seeds, test split. ↑ higher is better, ↓ lower is better.', numbers)),
+        ('Arms', draw('arms') + _table(means, f'Mean ± standard deviation over seeds, {split} split. ↑ higher is better, ↓ lower is better.', numbers)),
         ('Differences within seeds', draw('paired_baseline','paired_plain','paired_control') + (_table(_changes(d), 'Difference [95% interval]. ✓ better, ✗ worse: the interval leaves zero out.', list(MEASURES[m].label for m in MEASURES)) if len(d) else '<p>No seed has two finished arms.</p>') + _chance(d)),
         (dict(alpha='The weight α', noise='The share of wrong labels')[study.swept], draw('sweep','sweep_others') + _table(_swept(study, sweep), '', numbers)) if sweep is not None and (sweep['status']=='done').any() else None,
         ('Training', draw('curves','latents')),

@@ -48,6 +48,7 @@ class TrainConfig:
     train_limit:int|None=None # Use so many training pictures in all
     test_limit:int|None=None # Judge by so many test pictures, drawn once by split_seed
     valid_fraction:float=0. # Share of the training pictures (of the training classes, for retrieval) kept for validation
+    judged_on:str='test' # Split that judges a run: 'test', or 'valid' while settings are chosen, when test pictures are not looked at
     split_seed:int=0 # Seed of every split and subset, the same for all seeds of a study
     protocol:str='auto' # 'recognition' of the trained classes, 'retrieval' among others, or 'auto': as the method's paper
     unseen_fraction:float|None=None # Share of the classes kept for testing retrieval; the data set's own split by default
@@ -120,7 +121,7 @@ class TrainConfig:
     def __post_init__(self): _check_config(self)
 
 # %% ../nbs/api/70_train.ipynb #0ade7c2c
-_choices = dict(augment=('auto','paper','weak','strong','flip','none'), protocol=('auto','recognition','retrieval'), sampler=('auto','shuffle','balanced'),
+_choices = dict(judged_on=('test','valid'), augment=('auto','paper','weak','strong','flip','none'), protocol=('auto','recognition','retrieval'), sampler=('auto','shuffle','balanced'),
     noise_kind=tuple(NOISES), similarity=tuple(SIMILARITIES), expmap=('exponential','folded'), margins=('epoch','running','tree'),
     sample_margin=('min','max'), anchors=('first','all'), optimizer=('adamw','adam'), normalize=('sample','batch','feature',None), detach=(None,'anchor','partners'),
     partner_source=('batch','dataset'), tree=('real','shuffled','flat'), schedule=('cosine','linear','constant'),
@@ -144,6 +145,7 @@ def _check_config(c:TrainConfig)->None:
     for name in ('image_size','train_per_class','train_limit','test_limit','embedding_dim','hidden'):
         v = getattr(c,name)
         if v is not None and v < 1: raise ValueError(f'{name} must be positive, got {v}')
+    if c.judged_on == 'valid' and not c.valid_fraction: raise ValueError("judged_on='valid' needs validation pictures: give valid_fraction, such as 0.2")
     if c.frozen and not c.pretrained: raise ValueError('frozen=True keeps a backbone as it was pretrained: use pretrained=True, and a model that has weights')
     if c.frozen and METHODS[c.method].foreground: raise ValueError(f'method {c.method!r} looks at feature maps, and frozen=True keeps pooled features only: use frozen=False')
     if c.sam and c.precision == 'fp16': raise ValueError("sam needs full or bf16 precision: fp16's gradient scaling does not fit its two passes")
@@ -260,6 +262,7 @@ def open_data(
     disjoint = dict(labels='disjoint', unseen_fraction=cfg.unseen_fraction) if is_retrieval(cfg) else {}
     ds = load_dataset(dataset or cfg.dataset, root=data or cfg.data, image_size=cfg.image_size, valid_fraction=cfg.valid_fraction,
         split_seed=cfg.split_seed, train_per_class=cfg.train_per_class, train_limit=cfg.train_limit, **disjoint)
+    if cfg.judged_on == 'valid' and ds.valid is not None: ds = replace(ds, test=ds.valid, valid=None, other_classes=dict(test=ds.valid_classes) if is_retrieval(cfg) else {})
     if cfg.test_limit is None or cfg.test_limit >= len(ds.test): return ds
     keep = torch.randperm(len(ds.test), generator=torch.Generator().manual_seed(cfg.split_seed))[:cfg.test_limit]
     return replace(ds, test=ds.test.subset(keep.sort().values))
