@@ -7,14 +7,14 @@ from __future__ import annotations
 import difflib, hashlib, importlib, importlib.metadata, json, os, platform, random, shutil, subprocess, tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterable, Iterator
+from typing import Any, Callable, Iterable, Iterator
 import numpy as np, torch
 from torch import Tensor
 
 # %% auto #0
 __all__ = ['seed_everything', 'default_device', 'choose', 'check_embeddings', 'check_labels', 'require', 'disk_full',
            'atomic_path', 'write_json', 'read_json', 'fingerprint', 'git_revision', 'environment', 'data_root',
-           'cache_root']
+           'cache_root', 'patch']
 
 # %% ../nbs/api/00_core.ipynb #c1dfd96e
 def seed_everything(
@@ -182,3 +182,18 @@ def data_root(
 def cache_root()->Path:
     "Where things are kept that can be computed again: `$KFR_CACHE`, else `~/.cache/kfr_nb`"
     return Path(os.environ.get('KFR_CACHE') or '~/.cache/kfr_nb').expanduser()
+
+# %% ../nbs/api/00_core.ipynb #c6765426
+def patch(
+    f:Callable|None=None, # A function whose first parameter is annotated with the class
+    *,
+    as_prop:bool=False, # Add it as a property
+    cls_method:bool=False, # Add it as a class method
+)->Any: # What the function's name meant before
+    "Decorator: make a function a method of the class that its first parameter is annotated with"
+    if f is None: return lambda g: patch(g, as_prop=as_prop, cls_method=cls_method)
+    name = next(iter(f.__annotations__.values()), None); to = f.__globals__.get(name) if isinstance(name, str) else name
+    if not isinstance(to, type): raise ValueError(f'patch adds {f.__name__!r} to the class that its first parameter is annotated with, and that is {name!r}')
+    f.__qualname__ = f'{to.__name__}.{f.__name__}'
+    setattr(to, f.__name__, property(f) if as_prop else classmethod(f) if cls_method else f)
+    return f.__globals__.get(f.__name__)

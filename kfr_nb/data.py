@@ -546,7 +546,7 @@ class Feed:
         return [b.tensor_split(self.world)[self.rank] for b in joint]
     def _batch(self, x:Tensor, index:Tensor)->Batch:
         "All rows, from the views and the positions of the pictures"
-        view = torch.arange(len(self.kinds), device=self.device).repeat_interleave(len(index)); index = index.to(self.device).repeat(len(self.kinds))
+        view = torch.arange(len(self.kinds), device=self.device).repeat_interleave(len(index)); index = index.to(self.device, non_blocking=True).repeat(len(self.kinds))
         return Batch(x.sub(self._mean).mul_(self._scale), self.labels[index], index, view)
 
 # %% ../nbs/api/20_data.ipynb #81994e1d
@@ -557,8 +557,8 @@ def _make_views(x:Tensor, feed:Feed|_Views, epoch:int, draw:int, index)->list[Te
         u = None if kind in ('none','plain') else addressed_uniform(19, feed.seed, epoch, draw, index, *([v] if v else []), width=10)
         if kind in FRAMED: out.append(framed_view(x, kind, feed.image_size, u, feed.magnitude))
         elif u is None: out.append(x)
-        elif kind == 'paper': out.append(resample(x.float(), view_maps(u.to(x.device), x.shape[3], x.shape[2]), feed.image_size))
-        else: out.append(torch.where((u[:,5] < .5).to(x.device)[:,None,None,None], x.flip(3), x))
+        elif kind == 'paper': out.append(resample(x.float(), view_maps(u.to(x.device, non_blocking=True), x.shape[3], x.shape[2]), feed.image_size))
+        else: out.append(torch.where((u[:,5] < .5).to(x.device, non_blocking=True)[:,None,None,None], x.flip(3), x))
     return out
 
 # %% ../nbs/api/20_data.ipynb #54ceb912
@@ -569,8 +569,8 @@ class ResidentFeed(Feed):
         self.pictures = _resident(s, self.image_size, self.augment).to(self.device)
     def fetch(self, index:Tensor, epoch:int=0, draw:int=0, address:np.ndarray|None=None)->Batch:
         "Any pictures, by position; a view depends on seed, epoch, position (or the number given as `address`), draw and the view's number"
-        index = torch.as_tensor(index, dtype=torch.long).cpu(); kept = self.pictures[index.to(self.device)]
-        return self._batch(torch.cat([v.float() for v in _make_views(kept, self, epoch, draw, index.numpy() if address is None else address)]), index)
+        index = torch.as_tensor(index, dtype=torch.long).cpu(); there = index.to(self.device, non_blocking=True)
+        return self._batch(torch.cat([v.float() for v in _make_views(self.pictures[there], self, epoch, draw, index.numpy() if address is None else address)]), there)
     def epoch(self, epoch:int, start:int=0)->Iterator[Batch]:
         "Batches of an epoch, from step `start`"
         for index in self.rows(epoch, start): yield self.fetch(index, epoch)

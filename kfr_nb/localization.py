@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools, sys, types
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any, Callable, Iterator
 import numpy as np, torch, torch.nn.functional as F
@@ -76,17 +77,25 @@ def _no_bars(method:type)->Iterator[None]:
     finally:
         if bars is not None: module.tqdm = bars
 
+def _gradients(logits:Tensor, classes:Tensor, leaf:Tensor, layer:nn.Module, reshape:Callable|None)->Tensor:
+    "The gradient of each picture's class at the map"
+    g, = torch.autograd.grad(logits.gather(1, classes[:,None]).sum(), leaf, allow_unused=True) if logits.requires_grad else (None,)
+    if g is None: raise ValueError(f'the logits do not depend on the layer {type(layer).__name__}; name another one with layer=')
+    return _as_feature_map(g, reshape)
+
+def _gradcam(maps:np.ndarray, grads:np.ndarray)->np.ndarray:
+    "Grad-CAM by its formula, for a machine without the package"
+    return (grads.mean((2,3))[:,:,None,None]*maps).sum(1)
+
 def _one_batch(model, x, classes, method, layer, reshape)->tuple[np.ndarray,Tensor,Tensor]:
     "Raw maps, classes and logits of one batch"
-    package = require('pytorch_grad_cam', 'viz'); kind = getattr(package, CAM_METHODS[method])
     leaf,logits = _cut_at(model, layer, x); maps = _as_feature_map(leaf, reshape)
     classes = logits.detach().argmax(1) if classes is None else check_labels(classes, logits.shape[1]).to(logits.device)
+    if method == 'gradcam' and find_spec('pytorch_grad_cam') is None: return _gradcam(*(v.detach().float().cpu().numpy() for v in (maps, _gradients(logits, classes, leaf, layer, reshape)))), classes, logits.detach()
+    package = require('pytorch_grad_cam', 'viz'); kind = getattr(package, CAM_METHODS[method])
     more = dict(ablation_layer=package.AblationLayerVit() if maps.shape != leaf.shape else package.AblationLayer()) if method == 'ablationcam' else {}
     cam = kind(model, [layer], reshape, **more); cam.activations_and_grads.release(); grads = None
-    if cam.uses_gradients:
-        g, = torch.autograd.grad(logits.gather(1, classes[:,None]).sum(), leaf, allow_unused=True) if logits.requires_grad else (None,)
-        if g is None: raise ValueError(f'the logits do not depend on the layer {type(layer).__name__}; name another one with layer=')
-        grads = _as_feature_map(g, reshape).float().cpu().numpy()
+    if cam.uses_gradients: grads = _gradients(logits, classes, leaf, layer, reshape).float().cpu().numpy()
     targets = [package.utils.model_targets.ClassifierOutputTarget(c) for c in classes.tolist()]
     try:
         with _no_bars(kind): out = cam.get_cam_image(x, layer, targets, maps.detach().float().cpu().numpy(), grads, False)

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterator
 import torch, torch.nn.functional as F
-from fastcore.basics import patch
 from safetensors import SafetensorError
 from torch import nn, Tensor
-from .core import choose, require
+from .core import choose, patch, require
 from .bn_inception import BNInception, published_weights, MEAN as CAFFE_MEAN, STD as CAFFE_STD
 
 # %% auto #0
@@ -99,6 +98,7 @@ def _torchvision(name, pretrained, stem):
             state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
             net.load_state_dict({k: v for k,v in state.items() if not k.startswith('aux')})
     if stem == 'small': net.conv1,net.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
+    if stem == 'unpooled': net.maxpool = nn.Identity()
     head:Any = net.fc
     body = nn.Sequential(OrderedDict((n,m) for n,m in net.named_children() if n not in ('avgpool','dropout','fc')))
     return _MapBackbone(body, head.in_features), head
@@ -248,14 +248,14 @@ def _ours(name, pretrained, stem):
     net = SmallResNet(stem_stride=2 if stem == 'standard' else 1)
     return _MapBackbone(net, net.num_features), None
 
-_BOTH = ('standard','small')
+_BOTH,_RESNET = ('standard','small'),('standard','unpooled','small')
 MODELS = {
     'resnet10': ModelSpec(_ours, 'four residual blocks, made for a CPU', 32, mean=(0.5,)*3, std=(0.25,)*3, weights=False, stems=_BOTH),
-    'resnet18': ModelSpec(_torchvision, 'He et al. 2016', 64, stems=_BOTH),
-    'resnet34': ModelSpec(_torchvision, 'He et al. 2016; KFR on CIFAR-100', 64, stems=_BOTH),
-    'resnet50': ModelSpec(_torchvision, 'He et al. 2016', 224, stems=_BOTH),
-    'wide_resnet50_2': ModelSpec(_torchvision, 'Zagoruyko and Komodakis 2016; KFR on Mini-ImageNet', 224, stems=_BOTH),
-    'wide_resnet101_2': ModelSpec(_torchvision, 'Zagoruyko and Komodakis 2016; KFR on ImageNet-1K', 224, stems=_BOTH),
+    'resnet18': ModelSpec(_torchvision, 'He et al. 2016', 64, stems=_RESNET),
+    'resnet34': ModelSpec(_torchvision, 'He et al. 2016; KFR on CIFAR-100', 64, stems=_RESNET),
+    'resnet50': ModelSpec(_torchvision, 'He et al. 2016', 224, stems=_RESNET),
+    'wide_resnet50_2': ModelSpec(_torchvision, 'Zagoruyko and Komodakis 2016; KFR on Mini-ImageNet', 224, stems=_RESNET),
+    'wide_resnet101_2': ModelSpec(_torchvision, 'Zagoruyko and Komodakis 2016; KFR on ImageNet-1K', 224, stems=_RESNET),
     'bn_inception': ModelSpec(_bn_inception, 'Ioffe and Szegedy 2015; AHSML', 224, mean=CAFFE_MEAN, std=CAFFE_STD),
     'googlenet': ModelSpec(_torchvision, 'Szegedy et al. 2015', 224, mean=(0.5,)*3, std=(0.5,)*3),
     'cvt13': ModelSpec(_cvt, 'Wu et al. 2021, 15% dropout; KFR on CIFAR', 64),
@@ -310,13 +310,13 @@ def build_model(
     pretrained:bool=False, # Start from the library's ImageNet weights?
     dropout:float=0., # In front of the classifier, in training (CvT has its own 15% inside as well)
     foreground:bool=False, # Add the one-channel map that `c2am_loss` needs?
-    stem:str='standard', # 'small': a 3x3 stem at full resolution
+    stem:str='standard', # 'small': a 3x3 stem at full resolution; 'unpooled': the standard stem without its max-pool
     hidden:int|None=None, # Width of a hidden layer between backbone and embedding; none by default
 )->ImageModel: # With `name`, `mean`, `std`, `input_size`, `cam_layer`, `num_features`
     "A model by name"
     _check_head(num_classes, embedding_dim, dropout, hidden)
     spec,inner = _spec(name)
-    if choose('stem', stem, ('standard','small')) not in spec.stems: raise ValueError(f'{name!r} has no other stem than the standard one')
+    if choose('stem', stem, _RESNET) not in spec.stems: raise ValueError(f'{name!r} has no stem {stem!r}, but {" and ".join(spec.stems)}')
     if pretrained and not spec.weights: raise ValueError(f'there are no pretrained weights for {name!r}; use pretrained=False')
     if pretrained and stem != 'standard': raise ValueError(f"pretrained weights belong to the standard stem, not to stem={stem!r}")
     backbone,head = spec.make(inner, pretrained, stem)

@@ -95,6 +95,8 @@ PRESETS = dict(
     quick=StudyConfig('quick', TrainConfig(dataset='shapes', image_size=32, train_per_class=50, augment='flip', model='resnet10', epochs=10, phase1=0.5, batch_size=32, lr=3e-3, eval_every=5), arms=_main),
     small=StudyConfig('small', TrainConfig(dataset='cifar100', image_size=32, train_per_class=100, model='resnet10', epochs=20, batch_size=64, eval_every=5), arms=_beside),
     paper=StudyConfig('paper', TrainConfig(dataset='cifar100', image_size=64, model='resnet34', epochs=100, batch_size=32, precision='bf16'), arms=_beside),
+    sound=StudyConfig('sound', TrainConfig(dataset='cifar100', image_size=64, model='resnet34', stem='unpooled', epochs=100, batch_size=128, optimizer='sgd', lr=0.1, lr_end=1e-4, weight_decay=5e-4, grad_clip=5., precision='bf16', compile=True, feed='resident', eval_every=10, save_seconds=15.),
+        arms=('ce','kfr','kfr_shuffled','kfr_all','kfr_free','kfr_free_shuffled'), seeds=(0,1,2,3,4), values=(0.,1.,3.,10.,30.,100.)),
     paper_cvt=StudyConfig('paper_cvt', TrainConfig(dataset='cifar100', image_size=64, model='cvt13', dropout=0.15, sam=0.05, epochs=100, batch_size=32, precision='bf16'), arms=_main),
     paper_mini=StudyConfig('paper_mini', TrainConfig(dataset='mini-imagenet', image_size=224, model='wide_resnet50_2', **_tuned, batch_size=32), arms=_main, weights=dict(WEIGHTS, kfr=1., kfr_all=1.)),
     paper_imagenet=StudyConfig('paper_imagenet', TrainConfig(dataset='imagenet1k', image_size=224, model='wide_resnet101_2', **_tuned, batch_size=20), arms=_main, weights=dict(WEIGHTS, kfr=100., kfr_all=100.)))
@@ -158,7 +160,7 @@ def plan(
     return pd.DataFrame([dict(part=p, arm=a, alpha=v[0] if v else c.alpha, seed=c.seed, key=c.key(), config=c) for p,a,c,*v in rows])
 
 # %% ../nbs/api/75_study.ipynb #887309d0
-_unrecorded = ('data','workers','tensorboard','device','save_every','seed','alpha','method','tree')
+_unrecorded = ('data','workers','tensorboard','device','save_every','save_seconds','seed','alpha','method','tree')
 _joins_later = ('method','alpha','normalize','ell','detach','partner_source','margin','temperature','tree','tree_seed','phase1','similarity','tau','expmap','clip','gamma','spread',
     'negative_gamma','margins','momentum','sample_margin','divergence','consistency','anchors','positive_scale','negative_scale','sample_scale','views')
 def trunk_key(
@@ -262,6 +264,11 @@ def default_jobs()->int:
     if torch.cuda.is_available() or torch.backends.mps.is_available(): return 1
     return len(os.sched_getaffinity(0)) if hasattr(os,'sched_getaffinity') else os.cpu_count() or 1
 
+def _threads(jobs:int)->int:
+    "Threads of a process: one on a CPU; beside a GPU, whose figures depend on its order of adding up anyway, the cores are shared"
+    import torch
+    return max(1, (os.cpu_count() or 1)//jobs) if torch.cuda.is_available() else 1
+
 class Interrupted(KeyboardInterrupt):
     "A study was stopped by Ctrl-C; what is done is kept"
 
@@ -280,7 +287,7 @@ def make_runs(
     waiting = sorted((c for k,c in todo.items() if k not in records), key=lambda c: (_failed_before(folder/c.key()), trunk_key(c) is not None and first[trunk_key(c)] != c.key()))
     def ready(c): k = trunk_key(c); return k is None or first[k] in (c.key(),*records) or (folder/'trunks'/k).exists()
     n = max(1, min(jobs or default_jobs(), len(waiting)))
-    workers = [_Worker(folder) for _ in range(n)]
+    workers = [_Worker(folder, _threads(n)) for _ in range(n)]
     if waiting: _drain(workers, waiting, ready, records, _Bar(len(todo), records, workers, progress), ends)
     full = next((r for r in records.values() if r['status'] == 'full'), None)
     if full: raise OSError(28, f"{full['error']}; free some space and run the same command again")

@@ -60,9 +60,11 @@ class TrainConfig:
     sampler:str='auto' # Batches: 'shuffle', 'balanced' (so many pictures of each class), or 'auto': balanced for pair losses
     per_class:int=4 # Pictures of a class in a balanced batch
     model:str='resnet10' # Backbone by name, or 'timm:NAME'
+    stem:str='standard' # Stem of a residual net: 'standard', 'unpooled' (without its max-pool) or 'small' (at full resolution)
     embedding_dim:int|None=None # Width of an embedding layer before the classifier; none by default
     pretrained:bool=False # Start from pretrained weights
     dropout:float=0. # Dropout before the classifier; CvT has its own 15% inside as well
+    label_smoothing:float=0. # Share of a label's weight that cross-entropy spreads over all classes
     freeze_bn:bool=False # Keep batch normalisation as it was pretrained
     frozen:bool=False # The pretrained backbone does not learn: train what stands on it, from cached features
     hidden:int|None=None # Width of a hidden layer between backbone and embedding; none by default
@@ -102,7 +104,7 @@ class TrainConfig:
     lr:float=1e-3 # Learning rate at the start
     lr_end:float=1e-4 # Learning rate at the end
     schedule:str='cosine' # From lr to lr_end: 'cosine', 'linear' or 'constant' (stays at lr)
-    optimizer:str='adamw' # 'adamw' or 'adam'
+    optimizer:str='adamw' # 'adamw', 'adam' or 'sgd' (momentum 0.9, Nesterov's)
     weight_decay:float=0.01 # Weight decay of the optimiser
     proxy_lr:float=100. # Learning rate of learned proxies, in learning rates of the net
     sam:float=0. # Radius of sharpness-aware minimisation; 0 switches it off
@@ -114,6 +116,7 @@ class TrainConfig:
     workers:int=0 # Worker processes of the loader
     eval_every:int=1 # Epochs between evaluations; the last five are always evaluated
     save_every:int=0 # Steps between checkpoints within an epoch; 0 saves after each epoch
+    save_seconds:float=0. # Least seconds between the checkpoints of epochs, where epochs are short; 0 saves after each
     seed:int=0 # Seed of weights, order, augmentation and partners
     deterministic:bool=False # Ask for deterministic kernels on a GPU too
     tensorboard:bool=False # Also write TensorBoard events into the run folder
@@ -123,10 +126,10 @@ class TrainConfig:
 # %% ../nbs/api/70_train.ipynb #0ade7c2c
 _choices = dict(judged_on=('test','valid'), augment=('auto','paper','weak','strong','flip','none'), protocol=('auto','recognition','retrieval'), sampler=('auto','shuffle','balanced'),
     noise_kind=tuple(NOISES), similarity=tuple(SIMILARITIES), expmap=('exponential','folded'), margins=('epoch','running','tree'),
-    sample_margin=('min','max'), anchors=('first','all'), optimizer=('adamw','adam'), normalize=('sample','batch','feature',None), detach=(None,'anchor','partners'),
+    sample_margin=('min','max'), anchors=('first','all'), optimizer=('adamw','adam','sgd'), stem=('standard','unpooled','small'), normalize=('sample','batch','feature',None), detach=(None,'anchor','partners'),
     partner_source=('batch','dataset'), tree=('real','shuffled','flat'), schedule=('cosine','linear','constant'),
     precision=('no','bf16','fp16'), feed=('auto','resident','loader'), device=('auto','cpu','cuda','mps'))
-_at_least = dict(epochs=1, batch_size=1, eval_every=1, save_every=0, workers=0, alpha=0, weight_decay=0, sam=0, grad_clip=0,
+_at_least = dict(epochs=1, batch_size=1, eval_every=1, save_every=0, save_seconds=0, workers=0, alpha=0, weight_decay=0, sam=0, grad_clip=0,
     seed=0, split_seed=0, per_class=1, clip=0, spread=0, cached_views=1)
 _above = dict(lr=0, lr_end=0, ell=0, k=0, temperature=0, tau=0, positive_scale=0, negative_scale=0, sample_scale=0, proxy_lr=0)
 
@@ -138,7 +141,7 @@ def _check_config(c:TrainConfig)->None:
     for name,low in _above.items():
         if not getattr(c,name) > low: raise ValueError(f'{name} must be greater than {low}, got {getattr(c,name)}')
     if c.phase1 is not None and not 0 <= c.phase1 <= 1: raise ValueError(f'phase1 is a share of the epochs, between 0 and 1, got {c.phase1}')
-    for name in ('valid_fraction','noise','momentum'):
+    for name in ('valid_fraction','noise','momentum','label_smoothing'):
         if not 0 <= getattr(c,name) < 1: raise ValueError(f'{name} must be at least 0 and less than 1, got {getattr(c,name)}')
     if c.unseen_fraction is not None and not 0 < c.unseen_fraction < 1: raise ValueError(f'unseen_fraction must be between 0 and 1, got {c.unseen_fraction}')
     for v in c.views.split(','): choose('view', v, ('plain','weak','strong'))
@@ -158,7 +161,7 @@ def config_from_dict(
     known = [f.name for f in dataclasses.fields(TrainConfig)]
     return TrainConfig(**{choose('setting', k, known): v for k,v in d.items()})
 
-_no_effect = ('data','workers','tensorboard','device','save_every')
+_no_effect = ('data','workers','tensorboard','device','save_every','save_seconds')
 def config_key(
     cfg:TrainConfig, # A configuration
 )->str: # Ten hexadecimal digits
@@ -331,7 +334,8 @@ def _optimizer(cfg:TrainConfig, model:nn.Module, criterion:nn.Module|None)->torc
     groups = [dict(params=[p for p in model.parameters() if p.requires_grad], faster=1.)]
     proxies = [] if criterion is None else list(criterion.parameters())
     if proxies: groups.append(dict(params=proxies, faster=cfg.proxy_lr))
-    kind = dict(adamw=torch.optim.AdamW, adam=torch.optim.Adam)[cfg.optimizer]; kw = dict(lr=cfg.lr, weight_decay=cfg.weight_decay)
+    kind = dict(adamw=torch.optim.AdamW, adam=torch.optim.Adam, sgd=torch.optim.SGD)[cfg.optimizer]
+    kw = dict(lr=cfg.lr, weight_decay=cfg.weight_decay) | (dict(momentum=0.9, nesterov=True) if cfg.optimizer == 'sgd' else {})
     return require('pytorch_optimizer','cvt').SAM(groups, kind, rho=cfg.sam, **kw) if cfg.sam else kind(groups, **kw)
 
 # %% ../nbs/api/70_train.ipynb #e8a71357
@@ -342,7 +346,7 @@ def build_net(
 )->ImageModel: # On pictures, whether frozen or not
     "The net of a run"
     return build_model(cfg.model, classes, embedding_dim=cfg.embedding_dim, pretrained=cfg.pretrained if pretrained is None else pretrained,
-        dropout=cfg.dropout, foreground=METHODS[cfg.method].foreground, hidden=cfg.hidden)
+        dropout=cfg.dropout, foreground=METHODS[cfg.method].foreground, hidden=cfg.hidden, stem=cfg.stem)
 
 def feature_bank(
     cfg:TrainConfig, # Settings: frozen, image_size, cached_views, precision
@@ -365,6 +369,7 @@ def prepare(
     if cfg.batch_size % acc.num_processes: raise ValueError(f'batch_size {cfg.batch_size} cannot be shared by {acc.num_processes} processes')
     D = class_distances(cfg, ds).to(acc.device) if method.knowledge and cfg.alpha or cfg.margins == 'tree' and needs_margins(cfg) else None
     seed_everything(cfg.seed, cfg.deterministic)
+    if acc.device.type == 'cuda': torch.backends.cudnn.benchmark = not cfg.deterministic
     net = build_net(cfg, ds.num_classes); bank = feature_bank(cfg, net, acc.device)
     if bank: on_features(net)
     net = joint_batchnorm(net, acc.device).to(memory_format=torch.channels_last if cfg.channels_last else torch.contiguous_format) # type: ignore
@@ -372,10 +377,15 @@ def prepare(
     criterion = method.criterion(ds.num_classes, net.classifier.in_features).to(acc.device) if method.criterion else None
     opt = _optimizer(cfg, net, criterion)
     t = SimpleNamespace(cfg=cfg, method=method, ds=ds, noise=noise, D=D, truth=judge(cfg,ds), net=net, criterion=criterion, space=embedding_space(cfg),
-        acc=acc, device=acc.device, history=[], sums={}, count={}, spent=0., **_feeds(cfg, ds, net, acc, bank))
-    t.model,t.optimizer = acc.prepare(torch.compile(net) if cfg.compile else net), opt if cfg.sam else acc.prepare(opt)
+        acc=acc, device=acc.device, history=[], sums={}, count={}, spent=0., saved=time.monotonic(), **_feeds(cfg, ds, net, acc, bank))
+    t.model,t.optimizer = acc.prepare(_compiled(net) if cfg.compile else net), opt if cfg.sam else acc.prepare(opt)
     t.steps = len(t.feed)*cfg.epochs; t.note = lambda **kv: _note(t, kv); start_margins(t)
     return t
+
+def _compiled(net:nn.Module)->Any:
+    "The net, to be compiled at its first step"
+    torch.compiler.reset()                                      # after eight nets in one process PyTorch would give up compiling, without a word
+    return torch.compile(net)
 
 def _note(t, kv:dict)->None:
     "Add values to the running sums of an epoch, on the device, without waiting for it"
@@ -447,7 +457,7 @@ def losses(
     out,joint = outputs(t, batch, epoch)
     if t.method.alone and phase_of(t.cfg,epoch) == 2:
         terms = t.method.terms(out, joint, t); return dict(loss=torch.stack(list(terms.values())).sum(), **terms)
-    terms = dict(ce=F.cross_entropy(out['logits'].float(), joint.y))
+    terms = dict(ce=F.cross_entropy(out['logits'].float(), joint.y, label_smoothing=t.cfg.label_smoothing))
     extra = t.method.terms(out, joint, t) if phase_of(t.cfg,epoch) == 2 else {}
     return dict(loss=terms['ce'] + t.cfg.alpha*sum(extra.values()), **terms, **extra) if extra else dict(loss=terms['ce'], **terms)
 
@@ -553,6 +563,7 @@ def save_checkpoint(t:SimpleNamespace, folder:Path, epoch:int, step:int)->None:
         if full:
             raise OSError(28, f'no space left to write a checkpoint in {top}; the earlier one is untouched: free some space and start the same command again') from e
         raise
+    t.saved = time.monotonic()
     for old in top.iterdir():
         if old != new: shutil.rmtree(old, ignore_errors=True)
 
@@ -635,10 +646,15 @@ def _time_is_up(t, ends:float|None, step:int|None=None, every:int=20)->bool:
     told = torch.tensor([float(up)], device=t.device); dist.broadcast(told, 0)
     return bool(told.item())
 
+def _worth_saving(t, epochs:int)->bool:
+    "Whether a checkpoint is due after so many epochs: always where the loss joins and at the end"
+    return epochs in (joins(t.cfg), t.cfg.epochs) or time.monotonic() >= t.saved+t.cfg.save_seconds
+
 def _pause(t, folder:Path, epoch:int, step:int, began:float, queue:list, bar)->None:
     "Keep everything up to step `step` of epoch `epoch`, and raise `Paused`"
     _check_finite(t, queue, folder); bar.close()
-    if step: t.spent += time.perf_counter()-began; save_checkpoint(t, folder, epoch, step)
+    if step: t.spent += time.perf_counter()-began
+    save_checkpoint(t, folder, epoch, step)
     t.acc.wait_for_everyone()
     raise Paused(f'stopped in time after {(epoch*len(t.feed)+step)/t.steps:.0%} of the run, in epoch {epoch+1} of {t.cfg.epochs}; it is kept in {folder}, and the same command goes on from here')
 
@@ -672,7 +688,7 @@ def fit(
         _check_finite(t, queue, folder)
         t.history.append(_epoch_row(t, epoch, t.spent+time.perf_counter()-began)); t.sums,t.count,t.spent,start = {},{},0.,0
         _report(t, folder, bar)
-        save_checkpoint(t, folder, epoch+1, 0)
+        if _worth_saving(t, epoch+1): save_checkpoint(t, folder, epoch+1, 0)
         if epoch+1 < cfg.epochs and _time_is_up(t, ends): _pause(t, folder, epoch+1, 0, began, queue, bar)
     bar.close()
     return _finish(t, folder)

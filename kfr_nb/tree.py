@@ -8,9 +8,8 @@ import csv, difflib, io, json, math, re
 from pathlib import Path
 from typing import Any, Callable, Iterable, Sequence
 import numpy as np, torch
-from fastcore.basics import patch
 from torch import Tensor
-from .core import atomic_path, choose, require
+from .core import atomic_path, choose, patch, require
 
 # %% auto #0
 __all__ = ['TRANSFORMS', 'KnowledgeTree']

@@ -44,11 +44,12 @@ def resample(
     x:Tensor, # Pictures, float, shape (B, 3, H, W)
     maps:Tensor, # From the view's square to the picture's, shape (B, 2, 3)
     size:int, # Side of the views, in pixels
-    chunk:int=64, # So many at a time
+    chunk:int=64, # So many at a time on a CPU, to stay in its cache; a GPU takes all at once
 )->Tensor: # Views, shape (B, 3, size, size)
     "Views by one bilinear resampling; beyond its edges a picture is mirrored"
+    n = chunk if x.device.type == 'cpu' else max(1, len(x))
     return torch.cat([F.grid_sample(p, F.affine_grid(m, (len(p),3,size,size), align_corners=False), padding_mode='reflection', align_corners=False)
-                      for p,m in zip(x.split(chunk), maps.split(chunk))])
+                      for p,m in zip(x.split(n), maps.split(n))])
 
 # %% ../nbs/api/18_views.ipynb #fa35e192
 def shrink(
@@ -205,6 +206,6 @@ def framed_view(
     "Views that are cut from frames"
     if choose('view', name, FRAMED) == 'plain': return centre(x, size)
     if u is None: raise ValueError(f'a {name} view needs random numbers u')
-    if name == 'crop': return resample(x.float(), view_maps(u.to(x.device), x.shape[3], x.shape[2], least=0.16, turn=0.), size).round().to(torch.uint8)
-    x = crop_flip(x, size, u.to(x.device))
+    if name == 'crop': return resample(x.float(), view_maps(u.to(x.device, non_blocking=True), x.shape[3], x.shape[2], least=0.16, turn=0.), size).round().to(torch.uint8)
+    x = crop_flip(x, size, u.to(x.device, non_blocking=True))
     return rand_augment(x, u[:,VIEW_WIDTH:], magnitude=magnitude) if name == 'strong' else x

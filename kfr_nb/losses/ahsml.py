@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterator
 import torch, torch.nn.functional as F
 from torch import Tensor
-from fastcore.basics import patch
-from ..core import check_embeddings, check_labels, choose
+from ..core import check_embeddings, check_labels, choose, patch
 from ..geometry import _wide, similarity_function
 
 # %% auto #0

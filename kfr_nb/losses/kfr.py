@@ -85,7 +85,7 @@ def _random_pairs(z, labels, partner_z, partner_labels, generator, extended):
     if partner_z.ndim == 3: b,c = zip(partner_z, partner_labels)
     else:
         where = z.device if generator is None else generator.device
-        b,c = ((partner_z[i],partner_labels[i]) for i in torch.randint(len(partner_z), (2,len(z)), generator=generator, device=where).to(z.device))
+        b,c = ((partner_z[i],partner_labels[i]) for i in torch.randint(len(partner_z), (2,len(z)), generator=generator, device=where).to(z.device, non_blocking=True))
     a = (z,labels)
     return [(a,b,c),(b,a,c),(c,a,b)] if extended else [(a,b,c)]
 
