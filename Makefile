@@ -12,11 +12,14 @@ export JUPYTER_CONFIG_DIR := $(CURDIR)/.cache/jupyter/config
 export JUPYTER_DATA_DIR := $(CURDIR)/.cache/jupyter/data
 export JUPYTER_RUNTIME_DIR := $(CURDIR)/.cache/jupyter/runtime
 
-.PHONY: study test check lab docs readme clean setup help
+.PHONY: study gpu test check lab docs readme clean setup help
 .DEFAULT_GOAL := study
 
 study: setup  ## run the study: methods x seeds on the built-in pictures, tables, figures and one HTML report in results/
 	@$(BIN)/kfr study $(ARGS)
+
+gpu: setup  ## go on for nine minutes with the studies that want a GPU (tools/gpu_queue.py)
+	@$(BIN)/python tools/gpu_queue.py $(ARGS)
 
 test: setup  ## run every notebook as a test
 	@$(BIN)/python tools/run_tests.py $(ARGS)

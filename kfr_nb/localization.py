@@ -7,7 +7,6 @@ from __future__ import annotations
 import functools, sys, types
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any, Callable, Iterator
 import numpy as np, torch, torch.nn.functional as F
@@ -91,8 +90,11 @@ def _one_batch(model, x, classes, method, layer, reshape)->tuple[np.ndarray,Tens
     "Raw maps, classes and logits of one batch"
     leaf,logits = _cut_at(model, layer, x); maps = _as_feature_map(leaf, reshape)
     classes = logits.detach().argmax(1) if classes is None else check_labels(classes, logits.shape[1]).to(logits.device)
-    if method == 'gradcam' and find_spec('pytorch_grad_cam') is None: return _gradcam(*(v.detach().float().cpu().numpy() for v in (maps, _gradients(logits, classes, leaf, layer, reshape)))), classes, logits.detach()
-    package = require('pytorch_grad_cam', 'viz'); kind = getattr(package, CAM_METHODS[method])
+    try: package = require('pytorch_grad_cam', 'viz')
+    except ModuleNotFoundError:
+        if method != 'gradcam': raise
+        return _gradcam(*(v.detach().float().cpu().numpy() for v in (maps, _gradients(logits, classes, leaf, layer, reshape)))), classes, logits.detach()
+    kind = getattr(package, CAM_METHODS[method])
     more = dict(ablation_layer=package.AblationLayerVit() if maps.shape != leaf.shape else package.AblationLayer()) if method == 'ablationcam' else {}
     cam = kind(model, [layer], reshape, **more); cam.activations_and_grads.release(); grads = None
     if cam.uses_gradients: grads = _gradients(logits, classes, leaf, layer, reshape).float().cpu().numpy()

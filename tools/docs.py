@@ -15,8 +15,9 @@ EXPECTED = {'format.html.html-math-method is ignored'}      # smalldocs does not
 
 
 def write_sidebar():
-    "nbs/sidebar.yml: home, then each folder's notebooks in the order of their numbers"
-    lines = ['website:', '  sidebar:', '    contents:', '      - index.ipynb']
+    "nbs/sidebar.yml: home and the pages beside it, then each folder's notebooks in the order of their numbers"
+    pages = sorted(f.name for f in NBS.glob('*.ipynb') if f.name != 'index.ipynb' and f.name[0] not in '_.')
+    lines = ['website:', '  sidebar:', '    contents:', '      - index.ipynb', *(f'      - {p}' for p in pages)]
     for folder, title in SECTIONS.items():
         files = sorted(f for f in (NBS/folder).glob('*.ipynb') if f.name[0] not in '_.')
         if files: lines += [f'      - section: {title}', '        contents:', *(f'          - {folder}/{f.name}' for f in files)]
