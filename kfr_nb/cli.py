@@ -144,6 +144,7 @@ def _study_options(p):
     p.add_argument('--seeds', nargs='+', type=int, metavar='SEED', help='seeds, the same for each arm')
     p.add_argument('--values', nargs='+', type=float, metavar='VALUE', help='values of the sweep: weights α, or shares of wrong labels')
     p.add_argument('--sweep', nargs='+', metavar='ARM', help="arms that are swept, or 'none'")
+    p.add_argument('--variant', nargs='+', metavar='NAME=METHOD,...', help='further arms: a method with settings changed, as early=kfr_free,phase1=0,alpha=3; NAME_shuffled is its control')
     p.add_argument('--alpha', nargs='+', metavar='[METHOD=]ALPHA', help="weights: METHOD=ALPHA for one method, a bare number for the paper's loss (kfr and kfr_all)")
     p.add_argument('--jobs', type=int, help='processes (default: one for each core; one on a GPU)')
     _minutes_option(p)
@@ -162,6 +163,22 @@ def _weights(given:Sequence[str]|None)->dict[str,float]:
     return out
 
 # %% ../nbs/api/90_cli.ipynb #9e6a55b6
+def _variants(given:Sequence[str]|None)->dict[str,dict]:
+    "Settings by name from 'NAME=METHOD,field=value,...'"
+    from typing import get_type_hints
+    from kfr_nb.core import choose
+    from kfr_nb.train import TrainConfig
+    hints,out = get_type_hints(TrainConfig),{}
+    for g in given or ():
+        name,_,rest = g.partition('='); method,*more = rest.split(',')
+        pairs = [m.partition('=') for m in more]
+        if not (name and method) or any(not p[2] for p in pairs): raise UsageError(f'--variant takes NAME=METHOD,setting=value,..., got {g!r}')
+        fields = {choose('setting', k.replace('-','_'), hints): v for k,_,v in pairs}
+        def value(k, v): return v.lower() in ('true','yes','1') if bool in (hints[k], *getattr(hints[k],'__args__',())) else _kind(hints[k])[0](v)
+        try: out[name] = dict(method=method) | {k: value(k, v) for k,v in fields.items()}
+        except ValueError as e: raise UsageError(f'--variant {g!r}: {e}') from None
+    return out
+
 @command('study', 'the whole study on one data set: methods × seeds, sweep, tables, figures, one HTML report', _study_options)
 def study(args:argparse.Namespace)->int:
     "Run a study and say what it allows to be said"
@@ -172,6 +189,7 @@ def study(args:argparse.Namespace)->int:
     names = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in ('method','alpha','tree','seed')] + ['arms','seeds','values','sweep']
     changes = {n: getattr(args,n) for n in names if getattr(args,n,None) is not None}
     if changes.get('sweep') == ['none']: changes['sweep'] = None
+    if args.variant: changes['variants'] = _variants(args.variant)
     family = dict(kfr='', ahsml='ahsml_')[choose('paper', args.paper, ('kfr','ahsml'))]
     preset = args.preset or family + ('frozen' if changes.get('frozen') else 'quick' if changes.get('dataset','shapes') == 'shapes' else 'small')
     s = run_study(preset, out=args.out, jobs=args.jobs, progress=not args.quiet, command=args.line, minutes=args.minutes, reduced=args.reduced, weights=_weights(args.alpha), **changes)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 # %% auto #0
-__all__ = ['METHODS', 'Method', 'embedding_space', 'needs_margins', 'switch', 'constant_margins', 'margins_of', 'update_margins',
-           'start_margins']
+__all__ = ['METHODS', 'Method', 'ClassMeans', 'projection_head', 'follow_stages', 'start_means', 'latents_of', 'embedding_space',
+           'needs_margins', 'switch', 'constant_margins', 'margins_of', 'update_margins', 'start_margins']
 
 # %% ../nbs/api/65_methods.ipynb #77de68da
 from .core import choose, require
@@ -36,15 +36,81 @@ class Method:
     consistency:bool=False # Further views of a picture are sure positives (AHSML's sample-wise consistency)
     criterion:Callable|None=None # (classes, features) -> module, for losses that learn proxies
 
+# %% ../nbs/api/65_methods.ipynb #6a1edcd6
+class ClassMeans:
+    "Running means of the embeddings of each class"
+    def __init__(self, classes:int, momentum:float=0.9): self.momentum,self.means,self.seen = momentum,None,torch.zeros(classes, dtype=torch.bool)
+    @torch.no_grad()
+    def update(self, z:Tensor, y:Tensor)->tuple[Tensor,Tensor]:
+        "Take in a batch; gives the means of the classes seen so far, (P, d), and which they are, (P,)"
+        C = len(self.seen)
+        if self.means is None: self.means,self.seen = z.new_zeros(C, z.shape[1]),self.seen.to(z.device)
+        n = torch.bincount(y, minlength=C); here = n > 0
+        new = z.new_zeros(C, z.shape[1]).index_add_(0, y, z)/n.clamp_min(1)[:,None]
+        keep = torch.where(self.seen & here, self.momentum, (~here).float())[:,None]
+        self.means,self.seen = keep*self.means + (1-keep)*new, self.seen | here
+        known = self.seen.nonzero()[:,0]
+        return self.means[known],known
+    def state_dict(self)->dict: return dict(seen=self.seen) if self.means is None else dict(seen=self.seen, means=self.means)
+    def load_state_dict(self, state:dict)->None: self.seen,self.means = state['seen'],state.get('means')
+
+# %% ../nbs/api/65_methods.ipynb #9b11db47
+def projection_head(
+    cfg, # Settings: projection, acts_on
+    net:nn.Module, # From `build_model`
+)->nn.Module: # (B, d) -> (B, projection)
+    "A projection head for the latents of a run"
+    if cfg.acts_on == 'layers': raise ValueError("projection takes latents of one width, and acts_on='layers' gives several: use one of the two")
+    d = dict(embedding=net.classifier.in_features, logits=net.classifier.out_features, pooled=net.backbone.map_features)[cfg.acts_on] # type: ignore
+    return nn.Sequential(nn.Linear(d, d), nn.ReLU(), nn.Linear(d, cfg.projection))
+
+def follow_stages(
+    net:nn.Module, # From `build_model`
+)->list: # Pooled outputs of the stages, filled anew by each forward pass
+    "Listen to the stages of a backbone"
+    body:Any = getattr(net.backbone, 'body', getattr(net.backbone, 'net', net.backbone)); got:list = []
+    named = [m for n,m in body.named_children() if n.startswith('layer') and n[5:].isdigit()]
+    stages = named or [m for n in ('stages','blocks') for m in getattr(body, n, [])]
+    if not stages: raise ValueError(f"{getattr(net,'name',type(net).__name__)!r} has no stages that are known here: use acts_on='embedding', 'logits' or 'pooled'")
+    def hear(i):
+        def hook(module, args, out):
+            if i == 0: got.clear()
+            got.append(out.mean((2,3)) if out.ndim == 4 else out.mean(1))
+        return hook
+    for i,m in enumerate(stages): m.register_forward_hook(hear(i))
+    return got
+
+def start_means(task)->None:
+    "Empty class means where they are wanted"
+    task.means = ClassMeans(task.ds.num_classes, task.cfg.momentum) if task.cfg.partner_source == 'means' and task.method.knowledge else None
+
+# %% ../nbs/api/65_methods.ipynb #52ced8f1
+def latents_of(
+    out:dict, # Outputs of the joint batch
+    batch, # Its labels
+    task, # The task
+)->list[tuple[Tensor,Tensor,dict]]: # Anchors (B, d), their classes (B,), and partners as keyword arguments, for each latent space
+    "What the KFR loss compares in a step"
+    c,y = task.cfg,batch.y; head = task.criterion if c.projection else lambda z: z; C = task.ds.num_classes
+    if c.acts_on == 'layers': return [(out[f'stage{i}'].float(), y, {}) for i in range(len(task.stages))]
+    z = dict(embedding=lambda: out['z'], logits=lambda: out['logits'], pooled=lambda: out['features'].mean((2,3)))[c.acts_on]().float()
+    if c.partner_source == 'means':
+        means,known = task.means.update(z.detach(), y); return [(head(z), y, dict(partner_z=head(means), partner_labels=known))]
+    if c.partner_source in ('weights','weights_only'):
+        w,classes = head(task.net.classifier.weight.float()), torch.arange(C, device=z.device)
+        return [(w, classes, {})] if c.partner_source == 'weights_only' else [(head(z), y, dict(partner_z=w, partner_labels=classes))]
+    drawn = {} if 'partner_z' not in out else dict(partner_z=head(out['partner_z'].float()), partner_labels=out['partner_y'])
+    return [(head(z), y, drawn)]
+
 # %% ../nbs/api/65_methods.ipynb #b1d57811
 def _relativity(partners:str, scale_free:bool=False)->Callable:
     def terms(out, batch, task):
-        c = task.cfg
-        loss,stats = quantitative_relativity_loss(out['z'].float(), batch.y, task.D, partners=partners, scale_free=scale_free,
-            normalize=c.normalize, ell=c.ell, detach=c.detach, generator=task.generator, partner_z=out.get('partner_z'),
-            partner_labels=out.get('partner_y'), with_stats=True, validate=False)
-        task.note(**stats)
-        return dict(qtr=loss)
+        c,total = task.cfg,[]
+        for z,y,others in latents_of(out, batch, task):
+            loss,stats = quantitative_relativity_loss(z, y, task.D, partners=partners, scale_free=scale_free, normalize=c.normalize,
+                ell=c.ell, detach=c.detach, generator=task.generator, with_stats=True, validate=False, **others)
+            task.note(**stats); total.append(loss)
+        return dict(qtr=torch.stack(total).mean())
     return terms
 
 def _pair_options(task)->dict:

@@ -12,10 +12,10 @@ from typing import Any, Callable, Iterable, Mapping, Sequence
 import numpy as np, pandas as pd
 
 # %% auto #0
-__all__ = ['ARMS', 'WEIGHTS', 'PRESETS', 'MEASURES', 'Arm', 'StudyConfig', 'configure', 'arm_config', 'plan', 'trunk_key',
-           'default_jobs', 'Interrupted', 'make_runs', 'collect', 'Measure', 'primary_of', 'summarise', 'verdict',
-           'compare', 'sentence', 'answer', 'study_figures', 'study_report', 'check_ready', 'Study', 'write_study',
-           'run_study', 'run_sweep', 'publish', 'read_results']
+__all__ = ['ARMS', 'WEIGHTS', 'PRESETS', 'MEASURES', 'Arm', 'add_variant', 'StudyConfig', 'configure', 'arm_config', 'plan',
+           'trunk_key', 'default_jobs', 'Interrupted', 'make_runs', 'collect', 'Measure', 'primary_of', 'summarise',
+           'verdict', 'compare', 'sentence', 'answer', 'study_figures', 'study_report', 'check_ready', 'Study',
+           'write_study', 'run_study', 'run_sweep', 'publish', 'read_results']
 
 # %% ../nbs/api/75_study.ipynb #77de68da
 from .core import atomic_path, choose, environment, fingerprint, read_json, write_json
@@ -57,6 +57,19 @@ ARMS = _arms()
 WEIGHTS = dict(ce=0., kfr=30., kfr_all=30., kfr_free=10., contrastive_l1=1., contrastive_l2=1., triplet_l1=1., triplet_l2=1., infonce=0.1, c2am=0.1)
 WEIGHTS |= {n: WEIGHTS['kfr_free'] if m.knowledge else 1. for n,m in METHODS.items() if m.alone}           # a loss that stands alone has no weight but KFR's
 
+# %% ../nbs/api/75_study.ipynb #33d22877
+def add_variant(
+    name:str, # Its name; NAME_shuffled will be its control
+    changes:Mapping[str,Any], # `method` and other settings of a run that differ from the study's
+)->None:
+    "Add an arm to `ARMS`, and its control"
+    method = METHODS[choose('method', changes.get('method','kfr_free'), METHODS)]; known = {f.name for f in dataclasses.fields(TrainConfig)}
+    for k in changes: choose('setting', k, sorted(known-{'seed','dataset','data'}))
+    made = dict(method='kfr_free') | dict(changes); said = ', '.join(f'{k}={v}' for k,v in made.items() if k != 'method')
+    if name in ARMS and dict(ARMS[name].changes) != made: raise ValueError(f'there is an arm {name!r} with other settings ({dict(ARMS[name].changes)}): choose another name')
+    ARMS[name] = Arm(f'{method.label} ({name})', made, f'{method.label} with {said or "nothing changed"}.')
+    if method.knowledge or made.get('margins') == 'tree': ARMS[f'{name}_shuffled'] = Arm(f'{method.label} ({name}, shuffled tree)', made | dict(tree='shuffled'), f'Control: {name} with the classes permuted over the tree.')
+
 # %% ../nbs/api/75_study.ipynb #bd307a3e
 @dataclass(frozen=True)
 class StudyConfig:
@@ -70,7 +83,9 @@ class StudyConfig:
     swept:str='alpha' # What is swept: the weight 'alpha', or the 'noise' ratio
     values:tuple[float,...]=(0.,1.,3.,10.,30.) # Values of the sweep
     weights:Mapping[str,float]=field(default_factory=lambda: dict(WEIGHTS)) # Weight α of each method
+    variants:Mapping[str,Mapping[str,Any]]=field(default_factory=dict) # Further arms: settings that differ, by name
     def __post_init__(self):
+        for name,changes in self.variants.items(): add_variant(name, changes)
         for a in (*self.arms, self.baseline, *self.sweeps): choose('arm', a, ARMS)
         choose('swept setting', self.swept, ('alpha','noise'))
         for m in self.weights: choose('method', m, METHODS)
@@ -144,8 +159,8 @@ def arm_config(
     alpha:float|None=None, # Weight instead of the method's own
 )->TrainConfig: # The run's configuration
     "The training configuration of one arm and seed"
-    changes = dict(ARMS[choose('arm', arm, ARMS)].changes)
-    method = changes.get('method', study.base.method)
+    changes = dict(ARMS[choose('arm', arm, ARMS)].changes); weight = changes.pop('alpha', None)
+    method = changes.get('method', study.base.method); alpha = weight if alpha is None else alpha
     return replace(study.base, **dict(alpha=float(study.weights[method] if alpha is None else alpha)) | changes, seed=seed)
 
 def plan(
@@ -161,14 +176,14 @@ def plan(
 
 # %% ../nbs/api/75_study.ipynb #887309d0
 _unrecorded = ('data','workers','tensorboard','device','save_every','save_seconds','seed','alpha','method','tree')
-_joins_later = ('method','alpha','normalize','ell','detach','partner_source','margin','temperature','tree','tree_seed','phase1','similarity','tau','expmap','clip','gamma','spread',
+_joins_later = ('method','alpha','normalize','ell','detach','partner_source','acts_on','warmup','distance','level_ratio','k','transform','margin','temperature','tree','tree_seed','phase1','similarity','tau','expmap','clip','gamma','spread',
     'negative_gamma','margins','momentum','sample_margin','divergence','consistency','anchors','positive_scale','negative_scale','sample_scale','views')
 def trunk_key(
     cfg:TrainConfig, # A run
 )->str|None: # Equal for runs with the same first phase; None for a run that shares none
     "The fingerprint of everything that decides the first phase"
     m = METHODS[cfg.method]
-    if not 0 < joins(cfg) < cfg.epochs or m.foreground or m.criterion: return None
+    if not 0 < joins(cfg) < cfg.epochs or m.foreground or m.criterion or cfg.projection: return None
     shared = {k: v for k,v in dataclasses.asdict(cfg).items() if k not in (*_joins_later,*_unrecorded)}
     return f'{fingerprint(shared | dict(joins=joins(cfg), alone=m.alone))}-{cfg.seed}'
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from safetensors.torch import load_file, save_file
 
 # %% auto #0
-__all__ = ['RECALLS', 'TrainConfig', 'config_from_dict', 'config_key', 'learning_rate', 'joins', 'phase_of', 'gather',
-           'gather_views', 'joint_batchnorm', 'is_retrieval', 'open_data', 'plant_noise', 'true_tree',
+__all__ = ['RECALLS', 'TrainConfig', 'config_from_dict', 'config_key', 'learning_rate', 'joins', 'weight_of', 'phase_of',
+           'gather', 'gather_views', 'joint_batchnorm', 'is_retrieval', 'open_data', 'plant_noise', 'true_tree',
            'class_distances', 'judge', 'build_net', 'feature_bank', 'prepare', 'fill_features', 'outputs', 'losses',
            'train_step', 'predict', 'ranking', 'find_collapse', 'save_checkpoint', 'resume', 'Paused', 'fit',
            'final_metrics', 'retrieval_metrics', 'Run', 'load_run', 'embed_run', 'evaluate_run']
@@ -28,13 +28,13 @@ from .core import (atomic_path, choose, default_device, disk_full, environment, 
 from .data import DATASETS, Batch, DataSet, load_dataset, make_feed
 from .features import FeatureBank, FeatureFeed
 from .geometry import SIMILARITIES, pairwise_latent_distance
-from .knowledge import load_tree
+from .knowledge import class_table, load_tree, wordnet_distances
 from .losses.ahsml import Margins
 from .losses.kfr import quantitative_relativity_loss
-from .methods import METHODS, constant_margins, embedding_space, needs_margins, start_margins, switch, update_margins
+from .methods import METHODS, constant_margins, embedding_space, follow_stages, needs_margins, projection_head, start_margins, start_means, switch, update_margins
 from .models import ImageModel, build_model, freeze_batchnorm, on_features
 from .noise import NOISES, add_noise
-from .tree import KnowledgeTree
+from .tree import TRANSFORMS, KnowledgeTree
 from . import metrics
 
 # %% ../nbs/api/70_train.ipynb #902ba3cd
@@ -74,7 +74,12 @@ class TrainConfig:
     normalize:str|None='sample' # Latent normalisation: 'sample', 'batch', 'feature' or None
     ell:float=1. # Exponent of the latent distance
     detach:str|None=None # Stop the gradient on one side: 'anchor' or 'partners'
-    partner_source:str='batch' # Partners of method 'kfr': from the 'batch', or 'dataset' (two more pictures an anchor)
+    partner_source:str='batch' # Partners: the 'batch', 'dataset' (method 'kfr': two more pictures an anchor), running class 'means', the classifier's 'weights', or 'weights_only' (anchors too)
+    acts_on:str='embedding' # Latents of the KFR loss: 'embedding' (the classifier's input), 'logits', 'pooled' (before any head), or 'layers' (each stage of the backbone)
+    projection:int|None=None # Width of a projection head between latents and KFR loss; none by default
+    warmup:float=0. # Share of the epochs over which α rises to its value once the loss has joined
+    distance:str='tree' # Class distances: path length in the 'tree', in WordNet's 'graph' with all parents, or 1 - hierarchical 'precision'
+    level_ratio:float=1. # Length of an edge over that of the edge above it; below 1, coarse splits weigh more
     margin:float|None=None # Margin of the contrastive and triplet losses; each loss's own by default (1 and 0.5)
     temperature:float=0.1 # Temperature of InfoNCE
     similarity:str='cosine' # Of embeddings, in AHSML's losses, margins and retrieval: a key of SIMILARITIES
@@ -127,11 +132,18 @@ class TrainConfig:
 _choices = dict(judged_on=('test','valid'), augment=('auto','paper','weak','strong','flip','none'), protocol=('auto','recognition','retrieval'), sampler=('auto','shuffle','balanced'),
     noise_kind=tuple(NOISES), similarity=tuple(SIMILARITIES), expmap=('exponential','folded'), margins=('epoch','running','tree'),
     sample_margin=('min','max'), anchors=('first','all'), optimizer=('adamw','adam','sgd'), stem=('standard','unpooled','small'), normalize=('sample','batch','feature',None), detach=(None,'anchor','partners'),
-    partner_source=('batch','dataset'), tree=('real','shuffled','flat'), schedule=('cosine','linear','constant'),
+    partner_source=('batch','dataset','means','weights','weights_only'), acts_on=('embedding','logits','pooled','layers'), distance=('tree','graph','precision'), tree=('real','shuffled','flat'), schedule=('cosine','linear','constant'),
     precision=('no','bf16','fp16'), feed=('auto','resident','loader'), device=('auto','cpu','cuda','mps'))
 _at_least = dict(epochs=1, batch_size=1, eval_every=1, save_every=0, save_seconds=0, workers=0, alpha=0, weight_decay=0, sam=0, grad_clip=0,
     seed=0, split_seed=0, per_class=1, clip=0, spread=0, cached_views=1)
-_above = dict(lr=0, lr_end=0, ell=0, k=0, temperature=0, tau=0, positive_scale=0, negative_scale=0, sample_scale=0, proxy_lr=0)
+_above = dict(lr=0, lr_end=0, ell=0, k=0, temperature=0, tau=0, positive_scale=0, negative_scale=0, sample_scale=0, proxy_lr=0, level_ratio=0)
+
+def _check_relativity(c:TrainConfig)->None:
+    "Options of the KFR loss that do not go together"
+    if c.acts_on != 'embedding' and c.partner_source != 'batch': raise ValueError(f'partner_source={c.partner_source!r} are embeddings, and acts_on={c.acts_on!r} compares other latents: use one of the two')
+    if c.partner_source == 'weights_only' and METHODS[c.method].alone: raise ValueError(f"partner_source='weights_only' needs a classifier that learns, and method {c.method!r} trains without one")
+    if c.frozen and c.acts_on in ('pooled','layers'): raise ValueError(f'acts_on={c.acts_on!r} has nothing to learn where frozen=True: use embedding or logits')
+    if c.level_ratio != 1 and c.distance != 'tree': raise ValueError(f'level_ratio weighs the edges of a tree, and distance={c.distance!r} has none: use distance=tree')
 
 def _check_config(c:TrainConfig)->None:
     for name,known in _choices.items(): choose(name, getattr(c,name), known)
@@ -141,16 +153,17 @@ def _check_config(c:TrainConfig)->None:
     for name,low in _above.items():
         if not getattr(c,name) > low: raise ValueError(f'{name} must be greater than {low}, got {getattr(c,name)}')
     if c.phase1 is not None and not 0 <= c.phase1 <= 1: raise ValueError(f'phase1 is a share of the epochs, between 0 and 1, got {c.phase1}')
-    for name in ('valid_fraction','noise','momentum','label_smoothing'):
+    for name in ('valid_fraction','noise','momentum','label_smoothing','warmup'):
         if not 0 <= getattr(c,name) < 1: raise ValueError(f'{name} must be at least 0 and less than 1, got {getattr(c,name)}')
     if c.unseen_fraction is not None and not 0 < c.unseen_fraction < 1: raise ValueError(f'unseen_fraction must be between 0 and 1, got {c.unseen_fraction}')
     for v in c.views.split(','): choose('view', v, ('plain','weak','strong'))
-    for name in ('image_size','train_per_class','train_limit','test_limit','embedding_dim','hidden'):
+    for name in ('image_size','train_per_class','train_limit','test_limit','embedding_dim','hidden','projection'):
         v = getattr(c,name)
         if v is not None and v < 1: raise ValueError(f'{name} must be positive, got {v}')
     if c.judged_on == 'valid' and not c.valid_fraction: raise ValueError("judged_on='valid' needs validation pictures: give valid_fraction, such as 0.2")
     if c.frozen and not c.pretrained: raise ValueError('frozen=True keeps a backbone as it was pretrained: use pretrained=True, and a model that has weights')
     if c.frozen and METHODS[c.method].foreground: raise ValueError(f'method {c.method!r} looks at feature maps, and frozen=True keeps pooled features only: use frozen=False')
+    _check_relativity(c)
     if c.sam and c.precision == 'fp16': raise ValueError("sam needs full or bf16 precision: fp16's gradient scaling does not fit its two passes")
 
 # %% ../nbs/api/70_train.ipynb #17ba0791
@@ -184,6 +197,14 @@ def joins(
 )->int: # Epoch, from 0
     "The first epoch of the evaluated loss"
     return round((0. if METHODS[cfg.method].alone else 0.6) * cfg.epochs if cfg.phase1 is None else cfg.phase1*cfg.epochs)
+
+def weight_of(
+    cfg:TrainConfig, # Settings: alpha, epochs, phase1, warmup, method
+    done:float, # Share of all steps already taken, 0 to 1
+)->float: # α of the next step
+    "The weight of the evaluated loss after a share of the training"
+    if not cfg.warmup: return cfg.alpha
+    return cfg.alpha*min(max((done - joins(cfg)/cfg.epochs)/cfg.warmup, 0.), 1.)
 
 def phase_of(
     cfg:TrainConfig, # Settings: epochs, phase1, method
@@ -293,6 +314,22 @@ def true_tree(
     t = KnowledgeTree.read(name) if Path(name).suffix else load_tree(name)
     return t if list(t.classes) == classes else t.prune(classes)
 
+# %% ../nbs/api/70_train.ipynb #6c2d2a7e
+def _by_level(t:KnowledgeTree, ratio:float)->KnowledgeTree:
+    "The tree with an edge's length `ratio` times that of the edge above it"
+    if ratio == 1: return t
+    return KnowledgeTree.from_edges([(p,c,l*ratio**t.depth(p)) for p,c,*w in t.to_edges() for l in (w or (1.,))], classes=t.classes)
+
+def _graph_distances(cfg:TrainConfig, ds:DataSet, t:KnowledgeTree)->Tensor:
+    "Shortest paths in WordNet's graph, where each class stands as it does in the tree"
+    name = cfg.tree_name or ds.tree_name
+    try: known = {r['class']: r['synset'] for r in class_table(name)} if name in ('cifar10','cifar100') else {c: c for c in ds.classes}
+    except KeyError as e: raise ValueError(f'{name}: no synset of {e}') from None
+    if name == 'shapes' or not name or Path(name).suffix: raise ValueError(f"distance='graph' needs classes that are synsets of WordNet, and the tree {name!r} has others: use distance='tree'")
+    D = wordnet_distances([known[c] for c in ds.classes])
+    if cfg.tree != 'shuffled': return D
+    order = torch.randperm(len(D), generator=torch.Generator().manual_seed(cfg.seed if cfg.tree_seed is None else cfg.tree_seed)); return D[order][:,order]
+
 # %% ../nbs/api/70_train.ipynb #cb4e5208
 def class_distances(
     cfg:TrainConfig, # Settings: tree, tree_name, k, transform
@@ -304,7 +341,10 @@ def class_distances(
     if t is None: raise ValueError(f"method {cfg.method!r} needs a knowledge tree and data set {ds.name!r} has none: "
                                    f"pass tree_name='FILE', an edge list or Newick file over its classes")
     if cfg.tree == 'shuffled': t = t.shuffle(cfg.seed if cfg.tree_seed is None else cfg.tree_seed)
-    return t.distances(k=cfg.k, transform=None if cfg.transform == 'identity' else cfg.transform)
+    f = None if cfg.transform == 'identity' else cfg.transform
+    if cfg.distance == 'tree': return _by_level(t, cfg.level_ratio).distances(k=cfg.k, transform=f)
+    D = 1-t.hierarchical_precision() if cfg.distance == 'precision' else _graph_distances(cfg, ds, t)
+    return TRANSFORMS[cfg.transform](cfg.k*D.fill_diagonal_(0))
 
 # %% ../nbs/api/70_train.ipynb #972a67c4
 def judge(
@@ -333,7 +373,7 @@ def _optimizer(cfg:TrainConfig, model:nn.Module, criterion:nn.Module|None)->torc
     "The optimiser of the net's weights and of learned proxies, which have a learning rate of their own"
     groups = [dict(params=[p for p in model.parameters() if p.requires_grad], faster=1.)]
     proxies = [] if criterion is None else list(criterion.parameters())
-    if proxies: groups.append(dict(params=proxies, faster=cfg.proxy_lr))
+    if proxies: groups.append(dict(params=proxies, faster=cfg.proxy_lr if METHODS[cfg.method].criterion else 1.))
     kind = dict(adamw=torch.optim.AdamW, adam=torch.optim.Adam, sgd=torch.optim.SGD)[cfg.optimizer]
     kw = dict(lr=cfg.lr, weight_decay=cfg.weight_decay) | (dict(momentum=0.9, nesterov=True) if cfg.optimizer == 'sgd' else {})
     return require('pytorch_optimizer','cvt').SAM(groups, kind, rho=cfg.sam, **kw) if cfg.sam else kind(groups, **kw)
@@ -374,12 +414,14 @@ def prepare(
     if bank: on_features(net)
     net = joint_batchnorm(net, acc.device).to(memory_format=torch.channels_last if cfg.channels_last else torch.contiguous_format) # type: ignore
     if cfg.freeze_bn and not bank: freeze_batchnorm(net)                     # after joint_batchnorm, which may make new layers
-    criterion = method.criterion(ds.num_classes, net.classifier.in_features).to(acc.device) if method.criterion else None
+    if method.criterion: criterion = method.criterion(ds.num_classes, net.classifier.in_features).to(acc.device)
+    else: criterion = projection_head(cfg, net).to(acc.device) if cfg.projection and method.knowledge else None
     opt = _optimizer(cfg, net, criterion)
     t = SimpleNamespace(cfg=cfg, method=method, ds=ds, noise=noise, D=D, truth=judge(cfg,ds), net=net, criterion=criterion, space=embedding_space(cfg),
         acc=acc, device=acc.device, history=[], sums={}, count={}, spent=0., saved=time.monotonic(), **_feeds(cfg, ds, net, acc, bank))
     t.model,t.optimizer = acc.prepare(_compiled(net) if cfg.compile else net), opt if cfg.sam else acc.prepare(opt)
-    t.steps = len(t.feed)*cfg.epochs; t.note = lambda **kv: _note(t, kv); start_margins(t)
+    t.steps,t.done = len(t.feed)*cfg.epochs,1.; t.note = lambda **kv: _note(t, kv); start_margins(t); start_means(t)
+    t.stages = follow_stages(net) if cfg.acts_on == 'layers' and method.knowledge else None
     return t
 
 def _compiled(net:nn.Module)->Any:
@@ -439,6 +481,7 @@ def outputs(
     x = batch.x if extra is None else torch.cat([batch.x, extra.x])
     if t.cfg.channels_last and x.ndim == 4: x = x.contiguous(memory_format=torch.channels_last)
     full = t.model(x, parts=True)
+    if t.stages is not None: full |= {f'stage{i}': v for i,v in enumerate(t.stages)}
     views = t.views if phase_of(t.cfg,epoch) == 2 else 1
     out = {k: gather_views(v[:B], views) for k,v in full.items()}
     if t.method.views == 2 and extra is not None: out['z2'] = gather(full['z'][B:])
@@ -459,7 +502,7 @@ def losses(
         terms = t.method.terms(out, joint, t); return dict(loss=torch.stack(list(terms.values())).sum(), **terms)
     terms = dict(ce=F.cross_entropy(out['logits'].float(), joint.y, label_smoothing=t.cfg.label_smoothing))
     extra = t.method.terms(out, joint, t) if phase_of(t.cfg,epoch) == 2 else {}
-    return dict(loss=terms['ce'] + t.cfg.alpha*sum(extra.values()), **terms, **extra) if extra else dict(loss=terms['ce'], **terms)
+    return dict(loss=terms['ce'] + weight_of(t.cfg,t.done)*sum(extra.values()), **terms, **extra) if extra else dict(loss=terms['ce'], **terms)
 
 # %% ../nbs/api/70_train.ipynb #fe2ef495
 def train_step(
@@ -469,7 +512,8 @@ def train_step(
     step:int, # Step within the epoch
 )->Tensor: # The loss before the step
     "One step of the optimiser"
-    for g in t.optimizer.param_groups: g['lr'] = g.get('faster',1.)*learning_rate(t.cfg, (epoch*len(t.feed)+step)/t.steps)
+    t.done = (epoch*len(t.feed)+step)/t.steps
+    for g in t.optimizer.param_groups: g['lr'] = g.get('faster',1.)*learning_rate(t.cfg, t.done)
     def forward_backward():
         t.optimizer.zero_grad()
         t.generator = _generator(t, epoch, step)
@@ -572,14 +616,14 @@ def _further_state(t)->dict:
     "Margins, running class means and proxies, as tensors"
     m,parts = t.margins, {}
     if isinstance(m, Margins): parts['margins'] = {k: getattr(m,k).cpu() for k in ('positive','negative','sample')}
-    for k in ('running','criterion'):
+    for k in ('running','criterion','means'):
         if getattr(t,k) is not None: parts[k] = getattr(t,k).state_dict()
     return parts
 
 def _restore_further(t, state:dict)->None:
     if (state['epoch'],state['step']) <= (joins(t.cfg),0): return               # the loss has not begun: nothing but defaults
     if 'margins' in state: t.margins = Margins(**{k: v.to(t.device) for k,v in state['margins'].items()})
-    for k in ('running','criterion'):
+    for k in ('running','criterion','means'):
         if k in state: getattr(t,k).load_state_dict(state[k])
 
 # %% ../nbs/api/70_train.ipynb #a17554a0
