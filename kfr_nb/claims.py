@@ -48,23 +48,23 @@ class Claim:
 MEASURES_HERE = MEASURES | {'box_accuracy': Measure('Box accuracy', 100, '%', 1), 'max_box_acc_v2': Measure('MaxBoxAccV2', 100, '%', 1)}
 _noise = dict(noise=0.3)
 CLAIMS = dict(
-    kfr=Claim('KFR recognises better than cross-entropy', (('kfr','ce'),), 'top1', '62.3, best rival 61.2 (CIFAR-100, ResNet-34)'),
+    kfr=Claim('KFR recognises better than cross-entropy', (('kfr','ce'),), 'top1', '62.3, best rival 61.2'),
     free=Claim('Scale-free KFR recognises better than cross-entropy', (('kfr_free','ce'),), 'top1'),
     kfr_tree=Claim('KFR: the true tree recognises better than a shuffled one', (('kfr','kfr_shuffled'),), 'top1'),
     free_tree=Claim('Scale-free KFR: the true tree recognises better than a shuffled one', (('kfr_free','kfr_free_shuffled'),), 'top1'),
     severity=Claim('KFR: the true tree makes mistakes milder than a shuffled one', (('kfr_free','kfr_free_shuffled'),('kfr','kfr_shuffled')), 'mistake_severity', better='lower'),
-    alpha=Claim('A weight α of 30 (10 where 30 was not swept) beats none', (('α = 30','α = 0'),('α = 10','α = 0')), 'top1', 'best at α = 30 (Fig. 3)', 'alpha'),
-    boxes=Claim('KFR localises better than cross-entropy, at one threshold', (('kfr','ce'),), 'box_accuracy', '50.4 → 75.6 (ImageNet-1K)', 'localization'),
+    alpha=Claim('KFR: a weight α of 30 (or 10) beats none', (('α = 30','α = 0'),('α = 10','α = 0')), 'top1', 'best at 30 (Fig. 3)', 'alpha'),
+    boxes=Claim('KFR localises better than cross-entropy, at one threshold', (('kfr','ce'),), 'box_accuracy', '50.4 → 75.6', 'localization'),
     boxes_v2=Claim('KFR localises better than cross-entropy, at the best thresholds', (('kfr','ce'),), 'max_box_acc_v2', '', 'localization'),
     boxes_tree=Claim('KFR: the true tree localises better than a shuffled one', (('kfr','kfr_shuffled'),('kfr_free','kfr_free_shuffled')), 'max_box_acc_v2', '', 'localization'),
-    ms=Claim('MS* retrieves better than MS, 30 % of labels wrong', (('ms_star','ms'),), 'recall@1', '62.0 → 65.3 (CUB), 79.5 → 82.4 (Cars)', where=_noise),
-    lifted=Claim('Lifted* better than lifted', (('lifted_star','lifted'),), 'recall@1', '61.6 → 64.3 (CUB)', where=_noise),
-    triplet=Claim('Triplet* better than triplet', (('triplet_star','triplet'),), 'recall@1', '54.3 → 55.5 (CUB)', where=_noise),
-    ms_50=Claim('MS* better than MS, 50 % of labels wrong', (('ms_star, 0.5','ms, 0.5'),), 'recall@1', '56.5 → 59.7 (CUB, lifted)', 'noise'),
-    ms_70=Claim('MS* better than MS, 70 % of labels wrong', (('ms_star, 0.7','ms, 0.7'),), 'recall@1', '50.2 → 53.8 (CUB, lifted)', 'noise'),
-    divergence=Claim('Class-wise divergence alone helps', (('ms_divergence','ms'),('lifted_divergence','lifted')), 'recall@1', '61.6 → 62.7 (CUB, lifted)', where=_noise),
-    consistency=Claim('Sample-wise consistency alone helps', (('ms_consistency','ms'),('lifted_consistency','lifted')), 'recall@1', '61.6 → 63.1 (CUB, lifted)', where=_noise),
-    hyperbolic=Claim('Hyperbolic similarity better than cosine', (('ms_star_poincare','ms_star'),('exp','cosine')), 'recall@1', '63.7 → 64.3 (CUB, lifted)', where=dict(split='test')),
+    ms=Claim('MS* retrieves better than MS, 30 % wrong labels', (('ms_star','ms'),), 'recall@1', '62.0 → 65.3', where=_noise),
+    lifted=Claim('Lifted* better than lifted', (('lifted_star','lifted'),), 'recall@1', '61.6 → 64.3', where=_noise),
+    triplet=Claim('Triplet* better than triplet', (('triplet_star','triplet'),), 'recall@1', '54.3 → 55.5', where=_noise),
+    ms_50=Claim('MS* better than MS, 50 % wrong labels', (('ms_star, 0.5','ms, 0.5'),), 'recall@1', '56.5 → 59.7 (lifted)', 'noise'),
+    ms_70=Claim('MS* better than MS, 70 % wrong labels', (('ms_star, 0.7','ms, 0.7'),), 'recall@1', '50.2 → 53.8 (lifted)', 'noise'),
+    divergence=Claim('Class-wise divergence alone helps', (('ms_divergence','ms'),('lifted_divergence','lifted')), 'recall@1', '61.6 → 62.7 (lifted)', where=_noise),
+    consistency=Claim('Sample-wise consistency alone helps', (('ms_consistency','ms'),('lifted_consistency','lifted')), 'recall@1', '61.6 → 63.1 (lifted)', where=_noise),
+    hyperbolic=Claim('Hyperbolic similarity better than cosine', (('ms_star_poincare','ms_star'),('exp','cosine')), 'recall@1', '63.7 → 64.3 (lifted)', where=dict(split='test')),
     sample=Claim('The greatest sample margin better than the least', (('ms_star_max','ms_star'),), 'recall@1', where=_noise),
     tree_margins=Claim('Margins from the tree better than learned ones', (('ms_star_tree','ms_star'),), 'recall@1'),
     learned=Claim('What MS* learns without a tree resembles the tree', (('ms_star',None),), 'tree_correlation'),
@@ -149,16 +149,16 @@ def check_claims(
 
 # %% ../nbs/api/78_claims.ipynb #12c6fc06
 def _points(r:Mapping)->str:
-    "A difference with its interval"
+    "A difference with its interval, in points of a percentage or in its own unit"
     m = MEASURES_HERE[r['metric']]; d,lo,hi = (f'{m.scale*r[k]:+.{m.digits}f}'.replace('-','−') for k in ('difference','low','high'))
-    unit = 'points' if m.unit == '%' else m.unit
-    return f'{d} [{lo}, {hi}] {unit}'.strip() if math.isfinite(r['low']) else f'{d} {unit}'.strip()
+    unit = '' if m.unit == '%' else m.unit; said = f'{d} [{lo}, {hi}]' if math.isfinite(r['low']) else d
+    return f'{said} {unit}'.strip().replace(' ', '\u00a0')                       # in one line
 
-def _how_large(r:Mapping)->str:
-    "The size of a comparison in words"
-    few = '' if math.isinf(r['per_class']) else f'up to {r["per_class"]:g} pictures a class'
+def _how_large(r:Mapping, pictures:bool=True)->str:
+    "The size of a comparison in words, with the number of pictures or without"
+    few = '' if not pictures or math.isinf(r['per_class']) else f'up to {r["per_class"]:g} pictures a class'
     pixels = f'{r["pixels"]:g} px' if pd.notna(r['pixels']) else ''
-    return ', '.join(filter(None, [f'{r["seeds"]} seed'+'s'*(r['seeds'] != 1), str(r['dataset']), pixels, few, 'frozen backbone' if r['frozen'] else '']))
+    return ', '.join(filter(None, [f'{r["seeds"]} seed'+'s'*(r['seeds'] != 1), str(r['dataset']), pixels, few, 'frozen' if r['frozen'] else '']))
 
 def headline(
     found:pd.DataFrame, # From `check_claims`
@@ -178,8 +178,8 @@ def found_table(
 )->pd.DataFrame: # Columns as a reader sees them
     "What was found: claim, the paper's number, ours with its interval and size, and the verdict"
     found = check_claims(folder, claims); t = found if every else headline(found)
-    out = pd.DataFrame([{'Claim': r['says'], 'The paper': r['paper'] or '–', 'Here: difference [95 % interval]': _points(r), 'Size': _how_large(r), 'Verdict': r['verdict']}
-        | ({'Table': r['table']} if every else {'In other tables': r['others'] or '–'}) for r in t.to_dict('records')])
+    out = pd.DataFrame([{'Claim': r['says'], 'The paper': r['paper'] or '–', 'Here, points [95 %]': _points(r), 'Size': _how_large(r, every), 'Verdict': r['verdict']}
+        | ({'Table': r['table']} if every else {'Elsewhere': r['others'] or '–'}) for r in t.to_dict('records')])
     return out
 
 # %% ../nbs/api/78_claims.ipynb #f6e1126c
@@ -242,7 +242,7 @@ def reproduce_table(
         rate = None if base.get('frozen') or not base.get('image_size') else assumed_throughput(base['model'], base['image_size'])
         files = sorted(p.name for p in Path(folder).glob(f'{name}_*.csv') if not any(p.name.startswith(o.name[:-len('study.json')]) for o in Path(folder).glob(f'{name}_*_study.json')))
         rows.append({'Study': name, 'Command': f'`{record["command"]}`', 'Runs': c.runs, f'CPU, measured': f'{_hours(c.seconds)} of one core, {_hours(c.seconds/cores)} on {cores}',
-            'GPU, computed': '–' if rate is None else f'{_hours(c.runs*STARTUP+c.pictures/rate)} at {rate:,.0f} pictures/s', 'Files': ', '.join(f'`{n}`' for n in files)})
+            'GPU, computed': '–' if rate is None else f'{_hours(c.runs*STARTUP+c.pictures/rate)} at {rate:,.0f} pictures/s', 'Files': f'`{name}_…`: ' + ', '.join(n[len(name)+1:-len('.csv')].replace('_',' ') for n in files)})
     return pd.DataFrame(rows, columns=['Study','Command','Runs','CPU, measured','GPU, computed','Files'])
 
 # %% ../nbs/api/78_claims.ipynb #f1f836cb
