@@ -144,7 +144,7 @@ def _study_options(p):
     p.add_argument('--seeds', nargs='+', type=int, metavar='SEED', help='seeds, the same for each arm')
     p.add_argument('--values', nargs='+', type=float, metavar='VALUE', help='values of the sweep: weights α, or shares of wrong labels')
     p.add_argument('--sweep', nargs='+', metavar='ARM', help="arms that are swept, or 'none'")
-    p.add_argument('--variant', nargs='+', metavar='NAME=METHOD,...', help='further arms: a method with settings changed, as early=kfr_free,phase1=0,alpha=3; NAME_shuffled is its control')
+    p.add_argument('--variant', nargs='+', metavar='NAME=METHOD,...', help='further arms: a method with settings changed, as early=kfr_free,phase1=0,alpha=3; NAME_shuffled is its control; both join the preset\'s arms where --arms is not given')
     p.add_argument('--alpha', nargs='+', metavar='[METHOD=]ALPHA', help="weights: METHOD=ALPHA for one method, a bare number for the paper's loss (kfr and kfr_all)")
     p.add_argument('--jobs', type=int, help='processes (default: one for each core; one on a GPU)')
     _minutes_option(p)
@@ -170,9 +170,9 @@ def _variants(given:Sequence[str]|None)->dict[str,dict]:
     from kfr_nb.train import TrainConfig
     hints,out = get_type_hints(TrainConfig),{}
     for g in given or ():
-        name,_,rest = g.partition('='); method,*more = rest.split(',')
+        name,_,rest = g.partition('='); method,*more = re.split(r',(?=[^,=]+=)', rest)                # a piece without '=' belongs to the value before it
         pairs = [m.partition('=') for m in more]
-        if not (name and method) or any(not p[2] for p in pairs): raise UsageError(f'--variant takes NAME=METHOD,setting=value,..., got {g!r}')
+        if not (name and method) or ',' in method or any(not p[2] for p in pairs): raise UsageError(f'--variant takes NAME=METHOD,setting=value,..., got {g!r}')
         fields = {choose('setting', k.replace('-','_'), hints): v for k,_,v in pairs}
         def value(k, v): return v.lower() in ('true','yes','1') if bool in (hints[k], *getattr(hints[k],'__args__',())) else _kind(hints[k])[0](v)
         try: out[name] = dict(method=method) | {k: value(k, v) for k,v in fields.items()}

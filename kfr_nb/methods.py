@@ -18,6 +18,7 @@ from .core import choose, require
 from .geometry import SIMILARITIES, expmap0, folded_expmap0
 from .losses.ahsml import ClassSimilarity, Margins, class_extremes, class_similarity, dynamic_margins
 from .losses.kfr import quantitative_relativity_loss
+from .losses.labels import hierarchical_cross_entropy, lineages, soft_label_loss
 from .losses.pairs import (c2am_loss, contrastive_loss, distance_triplet_loss, info_nce_loss, lifted_structure_loss,
     multi_similarity_loss, triplet_loss)
 
@@ -35,24 +36,30 @@ class Method:
     divergence:bool=False # Margins follow class similarity (AHSML's class-wise divergence)
     consistency:bool=False # Further views of a picture are sure positives (AHSML's sample-wise consistency)
     criterion:Callable|None=None # (classes, features) -> module, for losses that learn proxies
+    relabels:bool=False # Changes what the classifier is asked for: (1-α) of cross-entropy and α of the term, α at most 1
+    @property
+    def relates(self)->bool:
+        "Whether it compares latents by the tree"
+        return self.knowledge and not self.relabels
 
 # %% ../nbs/api/65_methods.ipynb #6a1edcd6
 class ClassMeans:
     "Running means of the embeddings of each class"
-    def __init__(self, classes:int, momentum:float=0.9): self.momentum,self.means,self.seen = momentum,None,torch.zeros(classes, dtype=torch.bool)
+    def __init__(self, classes:int, momentum:float=0.9): self.momentum,self.means,self.seen,self.all = momentum,None,torch.zeros(classes, dtype=torch.bool),None
     @torch.no_grad()
     def update(self, z:Tensor, y:Tensor)->tuple[Tensor,Tensor]:
         "Take in a batch; gives the means of the classes seen so far, (P, d), and which they are, (P,)"
         C = len(self.seen)
         if self.means is None: self.means,self.seen = z.new_zeros(C, z.shape[1]),self.seen.to(z.device)
-        n = torch.bincount(y, minlength=C); here = n > 0
+        n = z.new_zeros(C).index_add_(0, y, torch.ones_like(y, dtype=z.dtype)); here = n > 0
         new = z.new_zeros(C, z.shape[1]).index_add_(0, y, z)/n.clamp_min(1)[:,None]
         keep = torch.where(self.seen & here, self.momentum, (~here).float())[:,None]
         self.means,self.seen = keep*self.means + (1-keep)*new, self.seen | here
-        known = self.seen.nonzero()[:,0]
+        if self.all is not None: return self.means,self.all
+        known = self.seen.nonzero()[:,0]; self.all = known if len(known) == C else None
         return self.means[known],known
     def state_dict(self)->dict: return dict(seen=self.seen) if self.means is None else dict(seen=self.seen, means=self.means)
-    def load_state_dict(self, state:dict)->None: self.seen,self.means = state['seen'],state.get('means')
+    def load_state_dict(self, state:dict)->None: self.seen,self.means,self.all = state['seen'],state.get('means'),None
 
 # %% ../nbs/api/65_methods.ipynb #9b11db47
 def projection_head(
@@ -71,18 +78,20 @@ def follow_stages(
     body:Any = getattr(net.backbone, 'body', getattr(net.backbone, 'net', net.backbone)); got:list = []
     named = [m for n,m in body.named_children() if n.startswith('layer') and n[5:].isdigit()]
     stages = named or [m for n in ('stages','blocks') for m in getattr(body, n, [])]
+    if not stages and isinstance(inner := getattr(body, 'layers', None), (nn.Sequential,nn.ModuleList)): stages = list(inner)
+    where = (1,2) if getattr(body, 'output_fmt', 'NCHW') == 'NHWC' else (2,3)              # Swin's maps have their channels last
     if not stages: raise ValueError(f"{getattr(net,'name',type(net).__name__)!r} has no stages that are known here: use acts_on='embedding', 'logits' or 'pooled'")
     def hear(i):
         def hook(module, args, out):
             if i == 0: got.clear()
-            got.append(out.mean((2,3)) if out.ndim == 4 else out.mean(1))
+            got.append(out.mean(where) if out.ndim == 4 else out.mean(1))
         return hook
     for i,m in enumerate(stages): m.register_forward_hook(hear(i))
     return got
 
 def start_means(task)->None:
     "Empty class means where they are wanted"
-    task.means = ClassMeans(task.ds.num_classes, task.cfg.momentum) if task.cfg.partner_source == 'means' and task.method.knowledge else None
+    task.means = ClassMeans(task.ds.num_classes, task.cfg.momentum) if task.cfg.partner_source == 'means' and task.method.relates else None
 
 # %% ../nbs/api/65_methods.ipynb #52ced8f1
 def latents_of(
@@ -120,6 +129,9 @@ def _contrastive(distance:str)->Callable:
 def _triplet(distance:str)->Callable:
     return lambda out,batch,task: dict(triplet=distance_triplet_loss(out['z'].float(), batch.y, distance, triplets='random', **_pair_options(task)))
 def _info_nce(out, batch, task): return dict(info_nce=info_nce_loss(out['z'].float(), out['z2'].float(), task.cfg.temperature, validate=False))
+def _soft_labels(out, batch, task):
+    return dict(soft=soft_label_loss(out['logits'].float(), batch.y, task.D/task.D.max().clamp_min(1e-12), task.cfg.beta, validate=False))
+def _hxe(out, batch, task): return dict(hxe=hierarchical_cross_entropy(out['logits'].float(), batch.y, task.way, task.cfg.depth_decay, validate=False))
 def _c2am(out, batch, task): return dict(c2am=c2am_loss(out['features'].float(), out['foreground'].float(), validate=False))
 
 # %% ../nbs/api/65_methods.ipynb #7b52009b
@@ -231,7 +243,7 @@ def _both(pair:str)->Callable:
     pairs,relativity = _pairs(pair),_relativity('all', True)
     def terms(out, batch, task):
         B = len(batch.y)//task.views
-        first = {k: v[:B] for k,v in out.items()}; return pairs(out, batch, task) | {k: task.cfg.alpha*v for k,v in relativity(first, batch._replace(y=batch.y[:B]), task).items()}
+        first = {k: v[:B] for k,v in out.items()}; return pairs(out, batch, task) | {k: task.alpha*v for k,v in relativity(first, batch._replace(y=batch.y[:B]), task).items()}
     return terms
 
 # %% ../nbs/api/65_methods.ipynb #0a57cb53
@@ -246,6 +258,8 @@ METHODS = dict(
     triplet_l1=Method('Triplet L1', _triplet('l1'), 'An anchor nearer to its class than to others by a margin, by L1 distance.'),
     triplet_l2=Method('Triplet L2', _triplet('l2'), 'The same, by L2 distance.'),
     infonce=Method('InfoNCE', _info_nce, 'Two views of one picture attract, all other pictures repel; labels are not used.', views=2),
+    soft_labels=Method('Soft labels', _soft_labels, 'Rival: labels softened by the distance of classes, in place of cross-entropy (Bertinetto et al. 2020).', knowledge=True, relabels=True),
+    hxe=Method('Hierarchical CE', _hxe, 'Rival: cross-entropy level by level down the tree, in place of the plain one (Bertinetto et al. 2020).', knowledge=True, relabels=True),
     c2am=Method('C²AM', _c2am, 'Foreground and background of the feature maps are told apart across pictures.', foreground=True),
 )
 METHODS |= dict(

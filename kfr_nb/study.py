@@ -12,10 +12,10 @@ from typing import Any, Callable, Iterable, Mapping, Sequence
 import numpy as np, pandas as pd
 
 # %% auto #0
-__all__ = ['ARMS', 'WEIGHTS', 'PRESETS', 'MEASURES', 'Arm', 'add_variant', 'StudyConfig', 'configure', 'arm_config', 'plan',
-           'trunk_key', 'default_jobs', 'Interrupted', 'make_runs', 'collect', 'Measure', 'primary_of', 'summarise',
-           'verdict', 'compare', 'sentence', 'answer', 'study_figures', 'study_report', 'check_ready', 'Study',
-           'write_study', 'run_study', 'run_sweep', 'publish', 'read_results']
+__all__ = ['ARMS', 'WEIGHTS', 'PRESETS', 'MEASURES', 'Arm', 'variant_arms', 'add_variant', 'StudyConfig', 'configure',
+           'arm_config', 'plan', 'trunk_key', 'default_jobs', 'Interrupted', 'make_runs', 'collect', 'Measure',
+           'primary_of', 'summarise', 'verdict', 'compare', 'sentence', 'answer', 'study_figures', 'study_report',
+           'check_ready', 'Study', 'write_study', 'run_study', 'run_sweep', 'publish', 'read_results']
 
 # %% ../nbs/api/75_study.ipynb #77de68da
 from .core import atomic_path, choose, environment, fingerprint, read_json, write_json
@@ -33,7 +33,7 @@ class Arm:
 
 def _arms()->dict[str,Arm]:
     arms = {n: Arm(m.label, dict(method=n), m.describe) for n,m in METHODS.items()}
-    for n in ('kfr','kfr_all','kfr_free'):
+    for n in ('kfr','kfr_all','kfr_free','soft_labels','hxe'):
         arms[f'{n}_shuffled'] = Arm(f'{METHODS[n].label} (shuffled tree)', dict(method=n, tree='shuffled'),
             f'Control: {METHODS[n].label} with the classes permuted over the tree, so that it holds no knowledge.')
     for n in ('triplet','lifted','ms'):
@@ -52,23 +52,35 @@ _variants = [
     ('folded','hyperbolic, folded', dict(similarity='poincare_exp', expmap='folded'), "The same with the paper's map into the ball (Eq. 13)."),
 ]
 ARMS = _arms()
+_built_in = frozenset(ARMS)
 
 # %% ../nbs/api/75_study.ipynb #b1d57811
 WEIGHTS = dict(ce=0., kfr=30., kfr_all=30., kfr_free=10., contrastive_l1=1., contrastive_l2=1., triplet_l1=1., triplet_l2=1., infonce=0.1, c2am=0.1)
+WEIGHTS |= dict(soft_labels=1., hxe=1.)                  # in place of cross-entropy, the whole of it
 WEIGHTS |= {n: WEIGHTS['kfr_free'] if m.knowledge else 1. for n,m in METHODS.items() if m.alone}           # a loss that stands alone has no weight but KFR's
 
 # %% ../nbs/api/75_study.ipynb #33d22877
+def variant_arms(
+    variants:Mapping[str,Mapping[str,Any]], # Settings that differ from the study's, `method` among them, by name
+)->dict[str,Arm]: # The variants, and NAME_shuffled for each that uses the tree
+    "Arms that somebody names, and their controls"
+    known = {f.name for f in dataclasses.fields(TrainConfig)}; arms:dict[str,Arm] = {}
+    for name,changes in variants.items():
+        method = METHODS[choose('method', changes.get('method','kfr_free'), METHODS)]
+        for k in changes: choose('setting', k, sorted(known-{'seed','dataset','data'}))
+        made = dict(method='kfr_free') | dict(changes); said = ', '.join(f'{k}={v}' for k,v in made.items() if k != 'method')
+        if name.endswith('_shuffled') or name in _built_in and dict(ARMS[name].changes) != made: raise ValueError(f'there is an arm {name!r} with other settings, or it would be the control of one: choose another name')
+        arms[name] = Arm(f'{method.label} ({name})', made, f'{method.label} with {said or "nothing changed"}.')
+        if (method.knowledge or made.get('margins') == 'tree') and f'{name}_shuffled' not in _built_in:
+            arms[f'{name}_shuffled'] = Arm(f'{method.label} ({name}, shuffled tree)', made | dict(tree='shuffled'), f'Control: {name} with the classes permuted over the tree.')
+    return arms
+
 def add_variant(
     name:str, # Its name; NAME_shuffled will be its control
     changes:Mapping[str,Any], # `method` and other settings of a run that differ from the study's
 )->None:
-    "Add an arm to `ARMS`, and its control"
-    method = METHODS[choose('method', changes.get('method','kfr_free'), METHODS)]; known = {f.name for f in dataclasses.fields(TrainConfig)}
-    for k in changes: choose('setting', k, sorted(known-{'seed','dataset','data'}))
-    made = dict(method='kfr_free') | dict(changes); said = ', '.join(f'{k}={v}' for k,v in made.items() if k != 'method')
-    if name in ARMS and dict(ARMS[name].changes) != made: raise ValueError(f'there is an arm {name!r} with other settings ({dict(ARMS[name].changes)}): choose another name')
-    ARMS[name] = Arm(f'{method.label} ({name})', made, f'{method.label} with {said or "nothing changed"}.')
-    if method.knowledge or made.get('margins') == 'tree': ARMS[f'{name}_shuffled'] = Arm(f'{method.label} ({name}, shuffled tree)', made | dict(tree='shuffled'), f'Control: {name} with the classes permuted over the tree.')
+    "Add an arm to `ARMS`, and its control; a variant of that name is replaced"
+    ARMS.update({n: a for n,a in variant_arms({name: changes}).items() if n not in _built_in})
 
 # %% ../nbs/api/75_study.ipynb #bd307a3e
 @dataclass(frozen=True)
@@ -93,6 +105,9 @@ class StudyConfig:
             if not v: raise ValueError(f'a study needs at least one of its {what}')
             if len(set(v)) < len(v): raise ValueError(f'{what} has an entry twice: {list(v)}')
         if self.sweep and min(self.values, default=0) < 0: raise ValueError(f'a weight is at least 0, got {min(self.values)}')
+    def arm(self, name:str)->Arm:
+        "An arm by name; the study's own variants come first"
+        own = variant_arms(self.variants); return own[name] if name in own else ARMS[choose('arm', name, ARMS)]
     @property
     def sweeps(self)->tuple[str,...]:
         "The arms that are swept"
@@ -100,10 +115,10 @@ class StudyConfig:
     @property
     def primary(self)->str:
         "The metric that the study answers by"
-        return 'recall@1' if is_retrieval(replace(self.base, method=ARMS[self.arms[0]].changes['method'])) else 'top1'
+        return 'recall@1' if is_retrieval(replace(self.base, method=self.arm(self.arms[0]).changes['method'])) else 'top1'
 
 # %% ../nbs/api/75_study.ipynb #1574bddb
-_beside = tuple(n for n,a in ARMS.items() if not METHODS[a.changes['method']].alone)
+_beside = tuple(n for n,a in ARMS.items() if not (METHODS[a.changes['method']].alone or METHODS[a.changes['method']].relabels))           # rivals with the tree are asked for by name
 _main = ('ce','kfr','kfr_all','kfr_free','kfr_free_shuffled','triplet_l1')
 _tuned = dict(pretrained=True, phase1=0., epochs=20, lr=1e-5, lr_end=1e-5, schedule='constant', precision='bf16')
 PRESETS = dict(
@@ -134,6 +149,15 @@ PRESETS |= dict(
 _train_fields = {f.name for f in dataclasses.fields(TrainConfig)}
 _study_fields = {f.name for f in dataclasses.fields(StudyConfig)} - {'base','name'}
 
+def _joined(s:StudyConfig, changes:Mapping[str,Any])->dict:
+    "The arms of a study with new variants, which join its arms where none are given"
+    new = variant_arms(changes['variants']); sweep = changes.get('sweep', s.sweep)
+    arms = changes.get('arms', (*s.arms, *(n for n in new if n not in s.arms)))
+    for n in changes['variants']:
+        if not {n,f'{n}_shuffled'} & {*arms, *((sweep,) if isinstance(sweep, str) else sweep or ())}:
+            raise ValueError(f'variant {n!r} is not among the arms {", ".join(arms)}: add it to arms, or leave arms out')
+    return dict(variants={**s.variants, **changes['variants']}, arms=tuple(arms))
+
 def configure(
     preset:str|StudyConfig='quick', # A preset's name, or a study
     reduced:bool=False, # Shrink to a smoke test: one seed, two epochs, few pictures
@@ -148,18 +172,19 @@ def configure(
     small = dict(epochs=2, train_per_class=8, test_limit=180, image_size=32, batch_size=32) if reduced else {}
     small |= dict(seeds=(0,), values=(0.,30.) if s.swept == 'alpha' else (0.,0.3)) if reduced else {}
     changes = small | {k: tuple(v) if isinstance(v, list) else v for k,v in changes.items()}
+    if changes.get('variants'): changes |= _joined(s, changes)
     base = replace(s.base, **{k:v for k,v in changes.items() if k in _train_fields})
     return replace(s, base=base, weights={**s.weights, **(weights or {})}, **{k:v for k,v in changes.items() if k in _study_fields})
 
 # %% ../nbs/api/75_study.ipynb #12c6fc06
 def arm_config(
     study:StudyConfig, # The study
-    arm:str, # Key of ARMS
+    arm:str, # Key of ARMS, or a variant of the study
     seed:int, # Seed of the run
     alpha:float|None=None, # Weight instead of the method's own
 )->TrainConfig: # The run's configuration
     "The training configuration of one arm and seed"
-    changes = dict(ARMS[choose('arm', arm, ARMS)].changes); weight = changes.pop('alpha', None)
+    changes = dict(study.arm(arm).changes); weight = changes.pop('alpha', None)
     method = changes.get('method', study.base.method); alpha = weight if alpha is None else alpha
     return replace(study.base, **dict(alpha=float(study.weights[method] if alpha is None else alpha)) | changes, seed=seed)
 
@@ -170,13 +195,13 @@ def plan(
     rows = [('arms', a, arm_config(study,a,s)) for s in study.seeds for a in study.arms]
     def at(a,v,s):
         if study.swept != 'alpha': return replace(arm_config(study,a,s), **{study.swept: v})
-        return arm_config(study,'ce',s) if v == 0 and not METHODS[ARMS[a].changes['method']].alone else arm_config(study,a,s,v)
+        return arm_config(study,'ce',s) if v == 0 and not METHODS[study.arm(a).changes['method']].alone else arm_config(study,a,s,v)
     rows += [('sweep', a, at(a,v,s), *((v,) if study.swept == 'alpha' else ())) for a in study.sweeps for s in study.seeds for v in study.values]
     return pd.DataFrame([dict(part=p, arm=a, alpha=v[0] if v else c.alpha, seed=c.seed, key=c.key(), config=c) for p,a,c,*v in rows])
 
 # %% ../nbs/api/75_study.ipynb #887309d0
 _unrecorded = ('data','workers','tensorboard','device','save_every','save_seconds','seed','alpha','method','tree')
-_joins_later = ('method','alpha','normalize','ell','detach','partner_source','acts_on','warmup','distance','level_ratio','k','transform','margin','temperature','tree','tree_seed','phase1','similarity','tau','expmap','clip','gamma','spread',
+_joins_later = ('method','alpha','normalize','ell','detach','partner_source','acts_on','warmup','distance','level_ratio','k','transform','margin','temperature','beta','depth_decay','tree','tree_seed','phase1','similarity','tau','expmap','clip','gamma','spread',
     'negative_gamma','margins','momentum','sample_margin','divergence','consistency','anchors','positive_scale','negative_scale','sample_scale','views')
 def trunk_key(
     cfg:TrainConfig, # A run
@@ -618,7 +643,7 @@ def study_report(
     split = dict(test='test', valid='validation')[b.judged_on]
     intro = f'<p class=dim>{len(study.arms)} arms × {len(study.seeds)} seeds on {html.escape(b.dataset)}: {html.escape(b.model)}, {b.epochs} epochs, batch {b.batch_size}, judged on the {split} split. Made {time.strftime("%Y-%m-%d %H:%M")}.</p>'
     said = ''.join(f'<li>{html.escape(t)}</li>' for t in answer(runs,d)) or '<li>Nothing can be compared: there is one arm, or no run has finished.</li>'
-    what = pd.DataFrame([dict(Arm=ARMS[a].label, Weight=f'{study.weights[ARMS[a].changes["method"]]:g}' if ARMS[a].changes['method']!='ce' else '–', Meaning=ARMS[a].describe) for a in study.arms])
+    what = pd.DataFrame([dict(Arm=a.label, Weight=f'{a.changes.get("alpha", study.weights[a.changes["method"]]):g}' if a.changes['method']!='ce' else '–', Meaning=a.describe) for a in map(study.arm, study.arms)])
     settings = '\n'.join(f'{k} = {v!r}' for k,v in dataclasses.asdict(b).items() if k not in _unrecorded)
     sections = [('', intro+f'<div class=answer><ul>{said}</ul></div>'),
         ('Arms', draw('arms') + _table(means, f'Mean ± standard deviation over seeds, {split} split. ↑ higher is better, ↓ lower is better.', numbers)),

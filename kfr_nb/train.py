@@ -18,9 +18,10 @@ from safetensors.torch import load_file, save_file
 # %% auto #0
 __all__ = ['RECALLS', 'TrainConfig', 'config_from_dict', 'config_key', 'learning_rate', 'joins', 'weight_of', 'phase_of',
            'gather', 'gather_views', 'joint_batchnorm', 'is_retrieval', 'open_data', 'plant_noise', 'true_tree',
-           'class_distances', 'judge', 'build_net', 'feature_bank', 'prepare', 'fill_features', 'outputs', 'losses',
-           'train_step', 'predict', 'ranking', 'find_collapse', 'save_checkpoint', 'resume', 'Paused', 'fit',
-           'final_metrics', 'retrieval_metrics', 'Run', 'load_run', 'embed_run', 'evaluate_run']
+           'run_tree', 'class_lineages', 'class_distances', 'judge', 'build_net', 'feature_bank', 'prepare',
+           'fill_features', 'outputs', 'losses', 'train_step', 'predict', 'ranking', 'find_collapse', 'save_checkpoint',
+           'resume', 'Paused', 'fit', 'final_metrics', 'retrieval_metrics', 'Run', 'load_run', 'embed_run',
+           'evaluate_run']
 
 # %% ../nbs/api/70_train.ipynb #77de68da
 from .core import (atomic_path, choose, default_device, disk_full, environment, fingerprint, read_json, require,
@@ -31,6 +32,7 @@ from .geometry import SIMILARITIES, pairwise_latent_distance
 from .knowledge import class_table, load_tree, wordnet_distances
 from .losses.ahsml import Margins
 from .losses.kfr import quantitative_relativity_loss
+from .losses.labels import Lineages, lineages
 from .methods import METHODS, constant_margins, embedding_space, follow_stages, needs_margins, projection_head, start_margins, start_means, switch, update_margins
 from .models import ImageModel, build_model, freeze_batchnorm, on_features
 from .noise import NOISES, add_noise
@@ -70,7 +72,7 @@ class TrainConfig:
     hidden:int|None=None # Width of a hidden layer between backbone and embedding; none by default
     cached_views:int=4 # Random views of each picture whose features are kept, where frozen
     method:str='kfr' # The evaluated loss, a key of METHODS
-    alpha:float=30. # Weight of the evaluated loss, Eq. 7
+    alpha:float=30. # Weight of the evaluated loss, Eq. 7; for soft_labels and hxe the share of cross-entropy they replace, 1 and above all of it
     normalize:str|None='sample' # Latent normalisation: 'sample', 'batch', 'feature' or None
     ell:float=1. # Exponent of the latent distance
     detach:str|None=None # Stop the gradient on one side: 'anchor' or 'partners'
@@ -82,6 +84,8 @@ class TrainConfig:
     level_ratio:float=1. # Length of an edge over that of the edge above it; below 1, coarse splits weigh more
     margin:float|None=None # Margin of the contrastive and triplet losses; each loss's own by default (1 and 0.5)
     temperature:float=0.1 # Temperature of InfoNCE
+    beta:float=15. # How fast a soft label falls with the distance of classes, in shares of the largest
+    depth_decay:float=0.3 # Of hierarchical cross-entropy: a step's weight falls by this exponent for each division further down; 0 is plain cross-entropy
     similarity:str='cosine' # Of embeddings, in AHSML's losses, margins and retrieval: a key of SIMILARITIES
     tau:float=1. # Curvature of the Poincaré ball
     expmap:str='exponential' # Map into the ball: 'exponential' or 'folded' (AHSML's Eq. 13)
@@ -103,7 +107,7 @@ class TrainConfig:
     tree_seed:int|None=None # Seed of the shuffled tree; the run's seed by default
     k:float=1. # Length of every tree edge, Eq. 1
     transform:str='identity' # f_e of Eq. 1: 'identity', 'sqrt', 'log1p', ...
-    phase1:float|None=None # Share of the epochs with cross-entropy alone; 0.6, or 0 for losses that stand alone
+    phase1:float|None=None # Share of the epochs with cross-entropy alone; 0.6, or 0 for losses that stand alone; the published soft_labels and hxe have 0
     epochs:int=20 # Passes over the training set
     batch_size:int=64 # Pictures a step, over all processes
     lr:float=1e-3 # Learning rate at the start
@@ -135,7 +139,7 @@ _choices = dict(judged_on=('test','valid'), augment=('auto','paper','weak','stro
     partner_source=('batch','dataset','means','weights','weights_only'), acts_on=('embedding','logits','pooled','layers'), distance=('tree','graph','precision'), tree=('real','shuffled','flat'), schedule=('cosine','linear','constant'),
     precision=('no','bf16','fp16'), feed=('auto','resident','loader'), device=('auto','cpu','cuda','mps'))
 _at_least = dict(epochs=1, batch_size=1, eval_every=1, save_every=0, save_seconds=0, workers=0, alpha=0, weight_decay=0, sam=0, grad_clip=0,
-    seed=0, split_seed=0, per_class=1, clip=0, spread=0, cached_views=1)
+    seed=0, split_seed=0, per_class=1, clip=0, spread=0, cached_views=1, beta=0, depth_decay=0)
 _above = dict(lr=0, lr_end=0, ell=0, k=0, temperature=0, tau=0, positive_scale=0, negative_scale=0, sample_scale=0, proxy_lr=0, level_ratio=0)
 
 def _check_relativity(c:TrainConfig)->None:
@@ -143,6 +147,9 @@ def _check_relativity(c:TrainConfig)->None:
     if c.acts_on != 'embedding' and c.partner_source != 'batch': raise ValueError(f'partner_source={c.partner_source!r} are embeddings, and acts_on={c.acts_on!r} compares other latents: use one of the two')
     if c.partner_source == 'weights_only' and METHODS[c.method].alone: raise ValueError(f"partner_source='weights_only' needs a classifier that learns, and method {c.method!r} trains without one")
     if c.frozen and c.acts_on in ('pooled','layers'): raise ValueError(f'acts_on={c.acts_on!r} has nothing to learn where frozen=True: use embedding or logits')
+    if c.acts_on == 'layers' and c.projection: raise ValueError("projection takes latents of one width, and acts_on='layers' gives several: use one of the two")
+    if c.method == 'hxe' and c.distance != 'tree': raise ValueError(f"method 'hxe' goes down the tree itself, and distance={c.distance!r} has no levels: use distance='tree', or method 'soft_labels'")
+    if c.method == 'hxe' and c.level_ratio != 1: raise ValueError(f"method 'hxe' knows no lengths of edges, got level_ratio={c.level_ratio}: weigh levels by depth_decay")
     if c.level_ratio != 1 and c.distance != 'tree': raise ValueError(f'level_ratio weighs the edges of a tree, and distance={c.distance!r} has none: use distance=tree')
 
 def _check_config(c:TrainConfig)->None:
@@ -320,15 +327,35 @@ def _by_level(t:KnowledgeTree, ratio:float)->KnowledgeTree:
     if ratio == 1: return t
     return KnowledgeTree.from_edges([(p,c,l*ratio**t.depth(p)) for p,c,*w in t.to_edges() for l in (w or (1.,))], classes=t.classes)
 
+_synset_trees = ('cifar10','cifar100','mini-imagenet','tiny-imagenet','imagenet1k','imagenet21k')
 def _graph_distances(cfg:TrainConfig, ds:DataSet, t:KnowledgeTree)->Tensor:
     "Shortest paths in WordNet's graph, where each class stands as it does in the tree"
-    name = cfg.tree_name or ds.tree_name
-    try: known = {r['class']: r['synset'] for r in class_table(name)} if name in ('cifar10','cifar100') else {c: c for c in ds.classes}
-    except KeyError as e: raise ValueError(f'{name}: no synset of {e}') from None
-    if name == 'shapes' or not name or Path(name).suffix: raise ValueError(f"distance='graph' needs classes that are synsets of WordNet, and the tree {name!r} has others: use distance='tree'")
-    D = wordnet_distances([known[c] for c in ds.classes])
+    name = cfg.tree_name or ds.tree_name; base = (name or '').removesuffix('-contracted')
+    if base not in _synset_trees: raise ValueError(f"distance='graph' needs classes that are synsets of WordNet, and the tree {name!r} has others: use distance='tree', or tree_name= one of {', '.join(_synset_trees)}")
+    known = {r['class']: r['synset'] for r in class_table(base)} if base in ('cifar10','cifar100') else {c: c for c in t.classes}
+    D = wordnet_distances([known[choose('class', c, known)] for c in ds.classes])
     if cfg.tree != 'shuffled': return D
     order = torch.randperm(len(D), generator=torch.Generator().manual_seed(cfg.seed if cfg.tree_seed is None else cfg.tree_seed)); return D[order][:,order]
+
+# %% ../nbs/api/70_train.ipynb #b8646027
+def run_tree(
+    cfg:TrainConfig, # Settings: tree, tree_name, tree_seed
+    ds:DataSet, # The data set, for its classes and its tree
+)->KnowledgeTree: # Over the classes of training
+    "The tree that a run is trained with: the true one, or the same with its classes permuted"
+    t = true_tree(cfg, ds)
+    if t is None: raise ValueError(f"method {cfg.method!r} needs a knowledge tree and data set {ds.name!r} has none: "
+                                   f"pass tree_name='FILE', an edge list or Newick file over its classes")
+    return t.shuffle(cfg.seed if cfg.tree_seed is None else cfg.tree_seed) if cfg.tree == 'shuffled' else t
+
+def class_lineages(
+    cfg:TrainConfig, # Settings: tree, tree_name, tree_seed
+    ds:DataSet, # The data set, for its classes and its tree
+)->Lineages: # For `hierarchical_cross_entropy`
+    "Each class's way up the tree of a run; without levels where the tree is flat"
+    if cfg.tree == 'flat': return lineages([-1]+[0]*ds.num_classes, range(1, ds.num_classes+1))
+    t = run_tree(cfg, ds); at = {n: i for i,n in enumerate(t.nodes)}
+    return lineages([-1 if (p := t.parent(n)) is None else at[p] for n in t.nodes], [at[c] for c in t.classes])
 
 # %% ../nbs/api/70_train.ipynb #cb4e5208
 def class_distances(
@@ -337,10 +364,7 @@ def class_distances(
 )->Tensor: # Class distances D, shape (C, C)
     "The class distances of a run: from the data set's tree, a shuffled tree, or all equal"
     if cfg.tree == 'flat': return 1-torch.eye(ds.num_classes)
-    t = true_tree(cfg, ds)
-    if t is None: raise ValueError(f"method {cfg.method!r} needs a knowledge tree and data set {ds.name!r} has none: "
-                                   f"pass tree_name='FILE', an edge list or Newick file over its classes")
-    if cfg.tree == 'shuffled': t = t.shuffle(cfg.seed if cfg.tree_seed is None else cfg.tree_seed)
+    t = run_tree(cfg, ds)
     f = None if cfg.transform == 'identity' else cfg.transform
     if cfg.distance == 'tree': return _by_level(t, cfg.level_ratio).distances(k=cfg.k, transform=f)
     D = 1-t.hierarchical_precision() if cfg.distance == 'precision' else _graph_distances(cfg, ds, t)
@@ -408,6 +432,7 @@ def prepare(
     ds,noise = plant_noise(cfg, open_data(cfg))
     if cfg.batch_size % acc.num_processes: raise ValueError(f'batch_size {cfg.batch_size} cannot be shared by {acc.num_processes} processes')
     D = class_distances(cfg, ds).to(acc.device) if method.knowledge and cfg.alpha or cfg.margins == 'tree' and needs_margins(cfg) else None
+    way = class_lineages(cfg, ds).to(acc.device) if cfg.method == 'hxe' and cfg.alpha else None
     seed_everything(cfg.seed, cfg.deterministic)
     if acc.device.type == 'cuda': torch.backends.cudnn.benchmark = not cfg.deterministic
     net = build_net(cfg, ds.num_classes); bank = feature_bank(cfg, net, acc.device)
@@ -415,13 +440,13 @@ def prepare(
     net = joint_batchnorm(net, acc.device).to(memory_format=torch.channels_last if cfg.channels_last else torch.contiguous_format) # type: ignore
     if cfg.freeze_bn and not bank: freeze_batchnorm(net)                     # after joint_batchnorm, which may make new layers
     if method.criterion: criterion = method.criterion(ds.num_classes, net.classifier.in_features).to(acc.device)
-    else: criterion = projection_head(cfg, net).to(acc.device) if cfg.projection and method.knowledge else None
+    else: criterion = projection_head(cfg, net).to(acc.device) if cfg.projection and method.relates else None
     opt = _optimizer(cfg, net, criterion)
-    t = SimpleNamespace(cfg=cfg, method=method, ds=ds, noise=noise, D=D, truth=judge(cfg,ds), net=net, criterion=criterion, space=embedding_space(cfg),
+    t = SimpleNamespace(cfg=cfg, method=method, ds=ds, noise=noise, D=D, way=way, alpha=cfg.alpha, truth=judge(cfg,ds), net=net, criterion=criterion, space=embedding_space(cfg),
         acc=acc, device=acc.device, history=[], sums={}, count={}, spent=0., saved=time.monotonic(), **_feeds(cfg, ds, net, acc, bank))
     t.model,t.optimizer = acc.prepare(_compiled(net) if cfg.compile else net), opt if cfg.sam else acc.prepare(opt)
     t.steps,t.done = len(t.feed)*cfg.epochs,1.; t.note = lambda **kv: _note(t, kv); start_margins(t); start_means(t)
-    t.stages = follow_stages(net) if cfg.acts_on == 'layers' and method.knowledge else None
+    t.stages = follow_stages(net) if cfg.acts_on == 'layers' and method.relates else None
     return t
 
 def _compiled(net:nn.Module)->Any:
@@ -497,12 +522,14 @@ def losses(
     epoch:int, # Epoch, from 0
 )->dict[str,Tensor]: # 'ce', the method's terms, and 'loss', what is minimised
     "The loss terms of a batch"
-    out,joint = outputs(t, batch, epoch)
+    out,joint = outputs(t, batch, epoch); t.alpha = weight_of(t.cfg, t.done)
     if t.method.alone and phase_of(t.cfg,epoch) == 2:
         terms = t.method.terms(out, joint, t); return dict(loss=torch.stack(list(terms.values())).sum(), **terms)
     terms = dict(ce=F.cross_entropy(out['logits'].float(), joint.y, label_smoothing=t.cfg.label_smoothing))
     extra = t.method.terms(out, joint, t) if phase_of(t.cfg,epoch) == 2 else {}
-    return dict(loss=terms['ce'] + weight_of(t.cfg,t.done)*sum(extra.values()), **terms, **extra) if extra else dict(loss=terms['ce'], **terms)
+    if not extra: return dict(loss=terms['ce'], **terms)
+    w = min(t.alpha, 1.) if t.method.relabels else t.alpha; plain = (1-w)*terms['ce'] if t.method.relabels else terms['ce']
+    return dict(loss=plain + w*sum(extra.values()), **terms, **extra)
 
 # %% ../nbs/api/70_train.ipynb #fe2ef495
 def train_step(
@@ -520,7 +547,7 @@ def train_step(
         torch.manual_seed(t.generator.initial_seed() + t.acc.process_index)      # dropout
         with t.acc.autocast(): terms = losses(t, batch, epoch)
         t.acc.backward(terms['loss'])
-        if t.cfg.grad_clip: t.acc.clip_grad_norm_(t.model.parameters(), t.cfg.grad_clip)
+        if t.cfg.grad_clip: t.acc.clip_grad_norm_([*t.model.parameters(), *(() if t.criterion is None else t.criterion.parameters())], t.cfg.grad_clip)
         return terms
     terms = forward_backward()
     t.note(**terms)
