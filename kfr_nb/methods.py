@@ -33,6 +33,7 @@ class Method:
     knowledge:bool=False # Whether it uses the tree
     foreground:bool=False # Whether the net needs a foreground head
     alone:bool=False # In place of cross-entropy, and judged by retrieval on unseen classes
+    early:bool=False # Joins cross-entropy in the first epoch, where nothing else is configured
     divergence:bool=False # Margins follow class similarity (AHSML's class-wise divergence)
     consistency:bool=False # Further views of a picture are sure positives (AHSML's sample-wise consistency)
     criterion:Callable|None=None # (classes, features) -> module, for losses that learn proxies
@@ -112,12 +113,12 @@ def latents_of(
     return [(head(z), y, drawn)]
 
 # %% ../nbs/api/65_methods.ipynb #b1d57811
-def _relativity(partners:str, scale_free:bool=False)->Callable:
+def _relativity(partners:str, scale_free:bool=False, ell:float|None=None)->Callable:
     def terms(out, batch, task):
         c,total = task.cfg,[]
         for z,y,others in latents_of(out, batch, task):
             loss,stats = quantitative_relativity_loss(z, y, task.D, partners=partners, scale_free=scale_free, normalize=c.normalize,
-                ell=c.ell, detach=c.detach, generator=task.generator, with_stats=True, validate=False, **others)
+                ell=c.ell if ell is None else ell, detach=c.detach, generator=task.generator, with_stats=True, validate=False, **others)
             task.note(**stats); total.append(loss)
         return dict(qtr=torch.stack(total).mean())
     return terms
@@ -253,6 +254,7 @@ METHODS = dict(
     kfr=Method('KFR', _relativity('random'), 'Quantitative relativity with one random pair of partners an anchor, as in the paper (Eq. 6).', knowledge=True),
     kfr_all=Method('KFR, all triplets', _relativity('all'), 'The same loss, exact over all ordered triplets of the batch.', knowledge=True),
     kfr_free=Method('KFR, scale-free', _relativity('all', True), 'All triplets, divided by the scale: the Gini coefficient of latent over tree distance.', knowledge=True),
+    kfr_plus=Method('KFR+', _relativity('all', True, ell=2.), 'Scale-free, on squared differences (so that correlations follow the tree), from the first epoch.', knowledge=True, early=True),
     contrastive_l1=Method('Contrastive L1', _contrastive('l1'), 'Same-class pairs pulled, others pushed beyond a margin, by L1 distance.'),
     contrastive_l2=Method('Contrastive L2', _contrastive('l2'), 'The same, by L2 distance.'),
     triplet_l1=Method('Triplet L1', _triplet('l1'), 'An anchor nearer to its class than to others by a margin, by L1 distance.'),

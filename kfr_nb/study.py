@@ -33,7 +33,7 @@ class Arm:
 
 def _arms()->dict[str,Arm]:
     arms = {n: Arm(m.label, dict(method=n), m.describe) for n,m in METHODS.items()}
-    for n in ('kfr','kfr_all','kfr_free','soft_labels','hxe'):
+    for n in ('kfr','kfr_all','kfr_free','kfr_plus','soft_labels','hxe'):
         arms[f'{n}_shuffled'] = Arm(f'{METHODS[n].label} (shuffled tree)', dict(method=n, tree='shuffled'),
             f'Control: {METHODS[n].label} with the classes permuted over the tree, so that it holds no knowledge.')
     for n in ('triplet','lifted','ms'):
@@ -55,7 +55,7 @@ ARMS = _arms()
 _built_in = frozenset(ARMS)
 
 # %% ../nbs/api/75_study.ipynb #b1d57811
-WEIGHTS = dict(ce=0., kfr=30., kfr_all=30., kfr_free=10., contrastive_l1=1., contrastive_l2=1., triplet_l1=1., triplet_l2=1., infonce=0.1, c2am=0.1)
+WEIGHTS = dict(ce=0., kfr=30., kfr_all=30., kfr_free=10., kfr_plus=10., contrastive_l1=1., contrastive_l2=1., triplet_l1=1., triplet_l2=1., infonce=0.1, c2am=0.1)
 WEIGHTS |= dict(soft_labels=1., hxe=1.)                  # in place of cross-entropy, the whole of it
 WEIGHTS |= {n: WEIGHTS['kfr_free'] if m.knowledge else 1. for n,m in METHODS.items() if m.alone}           # a loss that stands alone has no weight but KFR's
 
@@ -126,12 +126,12 @@ PRESETS = dict(
     small=StudyConfig('small', TrainConfig(dataset='cifar100', image_size=32, train_per_class=100, model='resnet10', epochs=20, batch_size=64, eval_every=5), arms=_beside),
     paper=StudyConfig('paper', TrainConfig(dataset='cifar100', image_size=64, model='resnet34', epochs=100, batch_size=32, precision='bf16'), arms=_beside),
     sound=StudyConfig('sound', TrainConfig(dataset='cifar100', image_size=64, model='resnet34', stem='unpooled', epochs=100, batch_size=128, optimizer='sgd', lr=0.1, lr_end=1e-4, weight_decay=5e-4, grad_clip=5., precision='bf16', compile=True, feed='resident', eval_every=10, save_seconds=15.),
-        arms=('ce','kfr','kfr_shuffled','kfr_all','kfr_free','kfr_free_shuffled'), seeds=(0,1,2,3,4), values=(0.,1.,3.,10.,30.,100.)),
+        arms=('ce','kfr','kfr_shuffled','kfr_all','kfr_free','kfr_free_shuffled','kfr_plus','kfr_plus_shuffled'), seeds=(0,1,2,3,4), values=(0.,1.,3.,10.,30.,100.)),
     paper_cvt=StudyConfig('paper_cvt', TrainConfig(dataset='cifar100', image_size=64, model='cvt13', dropout=0.15, sam=0.05, epochs=100, batch_size=32, precision='bf16'), arms=_main),
     paper_mini=StudyConfig('paper_mini', TrainConfig(dataset='mini-imagenet', image_size=224, model='wide_resnet50_2', **_tuned, batch_size=32), arms=_main, weights=dict(WEIGHTS, kfr=1., kfr_all=1.)),
     paper_imagenet=StudyConfig('paper_imagenet', TrainConfig(dataset='imagenet1k', image_size=224, model='wide_resnet101_2', **_tuned, batch_size=20), arms=_main, weights=dict(WEIGHTS, kfr=100., kfr_all=100.)))
-_head = dict(frozen=True, pretrained=True, model='timm:tf_efficientnet_lite0', image_size=96, embedding_dim=128, batch_size=64, lr=1e-3, eval_every=10)
-PRESETS['frozen'] = StudyConfig('frozen', TrainConfig(dataset='shapes', hidden=256, epochs=20, **_head), arms=('ce','kfr','kfr_shuffled','kfr_free','kfr_free_shuffled'), seeds=tuple(range(20)), weights=dict(WEIGHTS, kfr=1., kfr_all=1.))
+_head = dict(frozen=True, pretrained=True, model='timm:tf_efficientnet_lite0', image_size=96, embedding_dim=128, batch_size=64, lr=3e-4, eval_every=10)
+PRESETS['frozen'] = StudyConfig('frozen', TrainConfig(dataset='shapes', hidden=256, epochs=20, **_head), arms=('ce','kfr','kfr_shuffled','kfr_free','kfr_free_shuffled','kfr_plus','kfr_plus_shuffled'), seeds=tuple(range(20)), weights=dict(WEIGHTS, kfr=1., kfr_all=1.))
 _pairs = ('triplet','triplet_star','lifted','lifted_star','ms','ms_star')
 _ahsml = dict(protocol='retrieval', noise=0.3, optimizer='adam', weight_decay=1e-5, phase1=0.)
 _noisy = dict(baseline='ms', sweep=('ms','ms_star'), swept='noise')

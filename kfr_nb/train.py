@@ -107,7 +107,7 @@ class TrainConfig:
     tree_seed:int|None=None # Seed of the shuffled tree; the run's seed by default
     k:float=1. # Length of every tree edge, Eq. 1
     transform:str='identity' # f_e of Eq. 1: 'identity', 'sqrt', 'log1p', ...
-    phase1:float|None=None # Share of the epochs with cross-entropy alone; 0.6, or 0 for losses that stand alone; the published soft_labels and hxe have 0
+    phase1:float|None=None # Share of the epochs with cross-entropy alone; 0.6, or 0 for losses that stand alone and for kfr_plus; the published soft_labels and hxe have 0
     epochs:int=20 # Passes over the training set
     batch_size:int=64 # Pictures a step, over all processes
     lr:float=1e-3 # Learning rate at the start
@@ -203,7 +203,7 @@ def joins(
     cfg:TrainConfig, # Settings: epochs, phase1, method
 )->int: # Epoch, from 0
     "The first epoch of the evaluated loss"
-    return round((0. if METHODS[cfg.method].alone else 0.6) * cfg.epochs if cfg.phase1 is None else cfg.phase1*cfg.epochs)
+    return round((0. if METHODS[cfg.method].alone or METHODS[cfg.method].early else 0.6) * cfg.epochs if cfg.phase1 is None else cfg.phase1*cfg.epochs)
 
 def weight_of(
     cfg:TrainConfig, # Settings: alpha, epochs, phase1, warmup, method
