@@ -113,11 +113,11 @@ def latents_of(
     return [(head(z), y, drawn)]
 
 # %% ../nbs/api/65_methods.ipynb #b1d57811
-def _relativity(partners:str, scale_free:bool=False, ell:float|None=None)->Callable:
+def _relativity(partners:str, scale_free:bool=False, ell:float|None=None, transform:Callable|None=None)->Callable:
     def terms(out, batch, task):
-        c,total = task.cfg,[]
+        c,total = task.cfg,[]; D = task.D if transform is None else transform(task.D)
         for z,y,others in latents_of(out, batch, task):
-            loss,stats = quantitative_relativity_loss(z, y, task.D, partners=partners, scale_free=scale_free, normalize=c.normalize,
+            loss,stats = quantitative_relativity_loss(z, y, D, partners=partners, scale_free=scale_free, normalize=c.normalize,
                 ell=c.ell if ell is None else ell, detach=c.detach, generator=task.generator, with_stats=True, validate=False, **others)
             task.note(**stats); total.append(loss)
         return dict(qtr=torch.stack(total).mean())
@@ -254,7 +254,7 @@ METHODS = dict(
     kfr=Method('KFR', _relativity('random'), 'Quantitative relativity with one random pair of partners an anchor, as in the paper (Eq. 6).', knowledge=True),
     kfr_all=Method('KFR, all triplets', _relativity('all'), 'The same loss, exact over all ordered triplets of the batch.', knowledge=True),
     kfr_free=Method('KFR, scale-free', _relativity('all', True), 'All triplets, divided by the scale: the Gini coefficient of latent over tree distance.', knowledge=True),
-    kfr_plus=Method('KFR+', _relativity('all', True, ell=2.), 'Scale-free, on squared differences (so that correlations follow the tree), from the first epoch.', knowledge=True, early=True),
+    kfr_plus=Method('KFR+', _relativity('all', True, ell=2., transform=torch.log1p), 'Scale-free, squared latent differences in proportion to log(1 + path length), from the first epoch: chosen on validation pictures.', knowledge=True, early=True),
     contrastive_l1=Method('Contrastive L1', _contrastive('l1'), 'Same-class pairs pulled, others pushed beyond a margin, by L1 distance.'),
     contrastive_l2=Method('Contrastive L2', _contrastive('l2'), 'The same, by L2 distance.'),
     triplet_l1=Method('Triplet L1', _triplet('l1'), 'An anchor nearer to its class than to others by a margin, by L1 distance.'),

@@ -55,11 +55,11 @@ def study_suspects(
     out:str|Path, # Folder that a study wrote, with `runs.csv` and `runs`
     data:str|Path|None=None, # Folder of the data sets
 )->pd.DataFrame: # One row for each finished run with wrong labels: arm, label, seed, noise, key, planted, precision, recall, average_precision
-    "How well each run of a study finds the wrong labels that were planted in its training"
-    f = Path(out)/'runs.csv'
+    "How well each run of a study and its sweep finds the wrong labels that were planted in its training"
+    f,swept = Path(out)/'runs.csv',Path(out)/'sweep.csv'
     if not f.exists(): raise ValueError(f'{f} is missing: kfr study writes it when all its runs have ended')
-    rows = []
-    for r in pd.read_csv(f).query('status=="done" and noise>0').to_dict('records'):
+    tables = pd.concat([pd.read_csv(t) for t in (f,swept) if t.exists()], ignore_index=True); rows = []
+    for r in tables[~tables['key'].duplicated()].query('status=="done" and noise>0').to_dict('records'):
         d = suspects_of(load_run(Path(out)/'runs'/r['key']), data=data).detection
         rows.append({k: r[k] for k in ('arm','label','seed','noise','key')} | dict(planted=d['at']) | {k: d[k] for k in ('precision','recall','average_precision')})
     return pd.DataFrame(rows, columns=['arm','label','seed','noise','key','planted','precision','recall','average_precision'])

@@ -765,10 +765,11 @@ def publish(
     out:str|Path, # Folder that `run_study` wrote
     name:str, # Name of the results, such as 'shapes_quick'
     to:str|Path, # Folder to copy to
+    history:bool=True, # The table of epochs too; of a hundred runs it is large
 )->list[Path]: # The copies
     "Copy a study's tables, to be kept beside the notebooks that read them"
     out,to = Path(out),Path(to); copies = []
-    for n in ('runs.csv','sweep.csv','history.csv','study.json'):
+    for n in ('runs.csv','sweep.csv',*(['history.csv'] if history else []),'study.json'):
         if not (out/n).exists(): continue
         with atomic_path(to/f'{name}_{n}') as tmp: shutil.copyfile(out/n, tmp)
         copies.append(to/f'{name}_{n}')
@@ -787,12 +788,12 @@ _unique = dict(runs=['arm','seed'], sweep=['arm','alpha','seed'], history=['arm'
 def read_results(
     folder:str|Path, # Folder of the published tables
     name:str, # Name of the results
-)->SimpleNamespace: # runs, history, sweep (or None), study (the record)
+)->SimpleNamespace: # runs, history and sweep (or None), study (the record)
     "Read published tables; what breaks the promise is named"
     out = {}
     for part in ('runs','history','sweep'):
         f = Path(folder)/f'{name}_{part}.csv'
-        if part == 'sweep' and not f.exists(): out[part] = None; continue
+        if part != 'runs' and not f.exists(): out[part] = None; continue
         try: t = pd.read_csv(f)
         except FileNotFoundError: raise ValueError(f'{f} is missing: publish() writes it') from None
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as e: raise ValueError(f'{f} is not a table ({e}); publish the study again') from None
