@@ -27,8 +27,8 @@ test: setup  ## run every notebook as a test
 check: setup  ## what the continuous integration runs
 	@bash .ci/run
 
-lab: setup  ## open the notebooks in JupyterLab
-	@$(BIN)/jupyter lab --notebook-dir=nbs $(ARGS)
+lab: setup  ## open the notebooks in JupyterLab, first the one with sliders
+	@$(BIN)/jupyter lab --notebook-dir=nbs --LabApp.default_url=/lab/tree/tutorials/06_hands_on.ipynb $(ARGS)
 
 docs: setup  ## render the site into _docs/ (with Quarto where it is installed, else with smalldocs)
 	@$(BIN)/python tools/docs.py $(ARGS)

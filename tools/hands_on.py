@@ -1,0 +1,91 @@
+"""Writes what nbs/tutorials/06_hands_on.ipynb shows: small results of nets on the built-in pictures, trained by the settings of three studies.
+
+    python tools/hands_on.py                 trains what is not in runs/hands_on yet (a quarter of an hour on one core), then writes
+    python tools/hands_on.py --runs DIR      run folders elsewhere, named by the keys of their settings, as `kfr study` names them
+    python tools/hands_on.py --to DIR        write there instead of nbs/studies/_results
+"""
+import argparse
+from dataclasses import replace
+from pathlib import Path
+import numpy as np, torch
+from kfr_nb.core import atomic_path, environment, read_json, write_json
+from kfr_nb.runs import localize_run
+from kfr_nb.train import config_from_dict, embed_run, fit, open_data, true_tree
+from kfr_nb.viz.atlas import map_quality, umap_points
+from kfr_nb.viz.confusion import confusion_counts
+from kfr_nb.viz.widgets import threshold_curve
+
+RESULTS = Path(__file__).resolve().parent.parent/'nbs'/'studies'/'_results'
+ALPHAS, NOISES, SHOWN = (0., 1., 3., 10., 30.), (0., .3, .6), 360
+ARMS, METHODS = dict(ce=0., kfr=1., kfr_free=10.), ('gradcam', 'gradcam++', 'layercam', 'eigencam')
+
+
+def settings(record, **changes):
+    "The settings of a study, some of them changed"
+    return replace(config_from_dict(read_json(RESULTS/record)['study']['base']), **changes)
+
+
+def trained(cfg, runs, part='', **options):
+    "The run with these settings, trained unless it has been"
+    return fit(cfg, runs/(cfg.key()+part), **options)
+
+
+def turned(points, to):
+    "A map turned and mirrored, not stretched, so that it lies on another as well as it can"
+    u, _, v = torch.linalg.svd(points.T@to)
+    return points@u@v
+
+
+def sweep_results(runs):
+    "Seed 0 of the sweep over α: a map of test pictures by UMAP, and who was taken for whom"
+    maps, counts, quality, keys = [], [], [], []
+    for a in ALPHAS:
+        cfg = settings('shapes_quick_study.json', method='kfr' if a else 'ce', alpha=a, seed=0)
+        run = trained(cfg, runs); p = embed_run(run); D = true_tree(cfg, open_data(cfg)).distances()
+        z, y = p['z'][:2*SHOWN], p['y'][:2*SHOWN]; m = umap_points(z, seed=0)
+        quality.append(map_quality(z, m, y, D)); m = ((m-m.mean(0))/m.std())[:SHOWN]
+        maps.append(turned(m, maps[-1]) if maps else m)
+        counts.append(confusion_counts(p['logits'].argmax(1), p['y'], len(D))); keys.append(run.record['key'])
+    return dict(alpha=np.array(ALPHAS), alpha_labels=p['y'][:SHOWN].numpy().astype(np.int16), alpha_maps=torch.stack(maps).half().numpy(),
+                alpha_counts=torch.stack(counts).numpy().astype(np.int16)), dict(keys=keys, quality=quality)
+
+
+def margin_results(runs):
+    "MS*, seed 0, at three rates of wrong labels: its margins at the start of each epoch"
+    kinds, keys = ('positive', 'negative', 'sample'), []
+    out = {k: [] for k in kinds}
+    for noise in NOISES:
+        cfg = settings('shapes_ahsml_study.json', method='ms_star', alpha=1., noise=noise, seed=0); seen = {k: [] for k in kinds}
+        def look(task, epoch, step):
+            if not step:
+                for k in kinds: seen[k].append(getattr(task.margins, k).cpu().half().numpy())
+        run = trained(cfg, runs, '-margins', on_step=look); keys.append(run.record['key'])
+        if len(seen['sample']) != cfg.epochs: raise SystemExit(f'{run.path} was trained before, unseen: its margins were not kept. Remove it, and start again')
+        for k in kinds: out[k].append(np.stack(seen[k]))
+    return dict(noise=np.array(NOISES)) | {f'margin_{k}': np.stack(v) for k, v in out.items()}, dict(keys=keys, classes=run.record['classes'], gamma=cfg.gamma)
+
+
+def cam_results(runs):
+    "Seed 0 of the study of localisation: what four methods say the nets looked at"
+    out, keys = {}, []
+    for arm, alpha in ARMS.items():
+        run = trained(settings('shapes_localization.json', method=arm, alpha=alpha, seed=0), runs); keys.append(run.record['key'])
+        for m in METHODS:
+            found = localize_run(run, method=m); peak = found.maps.amax((1, 2)); unit = (found.maps/peak.where(peak > 0, 1.)[:, None, None]).half()
+            taus, accuracy = threshold_curve(unit, found.boxes, found.side)
+            out |= {f'cam_{arm}_{m}': unit.numpy(), f'curve_{arm}_{m}': accuracy.half().numpy()}
+        out[f'seen_{arm}'] = found.seen.numpy().astype(np.int16)
+    return out | dict(cam_labels=found.set.labels.numpy().astype(np.int16), curve_taus=taus.numpy()), dict(keys=keys, arms=list(ARMS), methods=list(METHODS))
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split('\n')[0]); p.add_argument('--runs', type=Path, default=Path('runs/hands_on')); p.add_argument('--to', type=Path, default=RESULTS)
+    a = p.parse_args(); arrays, record = {}, {}
+    for name, make in (('cams', cam_results), ('margins', margin_results), ('sweep', sweep_results)):
+        got, record[name] = make(a.runs); arrays |= got; print(f'{name}: {", ".join(record[name]["keys"])}', flush=True)
+    with atomic_path(a.to/'shapes_hands_on.npz') as tmp, open(tmp, 'wb') as f: np.savez_compressed(f, **arrays)
+    write_json(a.to/'shapes_hands_on.json', record | dict(environment=environment()))
+    print(f'{a.to/"shapes_hands_on.npz"}: {(a.to/"shapes_hands_on.npz").stat().st_size/1e3:.0f} kB')
+
+
+if __name__ == '__main__': main()
