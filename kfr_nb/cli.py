@@ -56,6 +56,7 @@ def _kind(hint:Any)->tuple[Callable,bool]:
     convert.__name__ = to.__name__
     return convert, optional
 
+_often = ('dataset','data','image_size','train_per_class','model','pretrained','frozen','method','alpha','tree_name','epochs','batch_size','lr','seed','device')
 def config_options(
     parser:argparse.ArgumentParser, # Parser to add to
     cls:type, # A dataclass with a comment for each field
@@ -66,11 +67,12 @@ def config_options(
     from fastcore.docments import docments
     from typing import get_type_hints
     hints,docs = get_type_hints(cls), docments(cls)
-    group = parser.add_argument_group('settings of a run')
+    often,rarely = parser.add_argument_group('settings of a run'), parser.add_argument_group('further settings of a run')
     for f in dataclasses.fields(cls):
         if f.name in skip: continue
+        group = often if f.name in _often else rarely
         flag,text = '--'+f.name.replace('_','-'), (docs.get(f.name) or '').replace('%','%%')
-        text += f' (default: {f.default})' if not keep_unset else ''; kw = dict(dest=f.name, default=argparse.SUPPRESS, help=text)
+        text += f' (default: {f.default})' if not keep_unset and f.default is not None else ''; kw = dict(dest=f.name, default=argparse.SUPPRESS, help=text)
         if bool in (hints[f.name], *getattr(hints[f.name],'__args__',())): group.add_argument(flag, action=argparse.BooleanOptionalAction, **kw)
         else: group.add_argument(flag, type=_kind(hints[f.name])[0], metavar=_kind(hints[f.name])[0].__name__.upper(), **kw)
 
@@ -83,14 +85,15 @@ def config_from(
     return cls(**{f.name: getattr(args,f.name) for f in dataclasses.fields(cls) if hasattr(args,f.name)} | fixed)
 
 # %% ../nbs/api/90_cli.ipynb #7b52009b
-COMMANDS:dict[str,tuple[str,Callable,Callable]] = {}
+COMMANDS:dict[str,tuple[str,Callable,Callable,str]] = {}
 def command(
     name:str, # Word on the command line
     describe:str, # One line for the list of commands
     options:Callable, # Function that adds the options to a parser
+    example:str, # What someone might type, for the help
 )->Callable: # Decorator of the function that does it
     "Register a command"
-    def add(f): COMMANDS[name] = (describe, options, f); return f
+    def add(f): COMMANDS[name] = (describe, options, f, example); return f
     return add
 
 def _show(values:dict, digits:int=4)->None:
@@ -122,15 +125,23 @@ def _train_options(p):
     _minutes_option(p)
     config_options(p, TrainConfig)
 
-@command('train', 'train one net; the same command goes on where it was stopped', _train_options)
+def _next(run)->str:
+    "What to do with a new run"
+    from kfr_nb.train import is_retrieval
+    return f'kfr {"suspects" if is_retrieval(run.config) else "localize"} {shlex.quote(str(run.path))}'
+
+@command('train', 'train one net; a run that was stopped goes on', _train_options,
+    'kfr train --dataset cifar100 --model resnet34 --method kfr_free --alpha 10 --out runs/a')
 def train(args:argparse.Namespace)->int:
     "Train one net and print its figures"
     from kfr_nb.train import Paused, TrainConfig, fit
     try: run = fit(config_from(args, TrainConfig), out=args.out, progress=not args.quiet, minutes=args.minutes)
     except Paused as e: raise Unfinished(str(e)) from None
     if _first_process():
-        _show(run.metrics); print(f'run folder: {run.path}')
+        _show(run.metrics); print(f'run folder: {run.path}    next: {_next(run)}')
         if run.collapsed: print(run.record['message'], file=sys.stderr)
+    from torch import distributed
+    if distributed.is_initialized(): distributed.destroy_process_group()
     return 0
 
 # %% ../nbs/api/90_cli.ipynb #1574bddb
@@ -179,7 +190,8 @@ def _variants(given:Sequence[str]|None)->dict[str,dict]:
         except ValueError as e: raise UsageError(f'--variant {g!r}: {e}') from None
     return out
 
-@command('study', 'the whole study on one data set: methods × seeds, sweep, tables, figures, one HTML report', _study_options)
+@command('study', 'the whole study on one data set: methods × seeds, sweep, tables, figures, one HTML report', _study_options,
+    'kfr study --reduced --out results/first')
 def study(args:argparse.Namespace)->int:
     "Run a study and say what it allows to be said"
     from kfr_nb.core import choose
@@ -211,7 +223,8 @@ def _sweep_options(p):
     p.add_argument('--quiet', action='store_true', help='no progress bar')
     config_options(p, TrainConfig, skip=('seed',))
 
-@command('sweep', 'vary one setting over several seeds; writes a table and a figure', _sweep_options)
+@command('sweep', 'vary one setting over several seeds; writes a table and a figure', _sweep_options,
+    'kfr sweep --param alpha --values 0 1 3 10 --epochs 10')
 def sweep(args:argparse.Namespace)->int:
     "Vary one setting and print the mean over seeds for each value"
     from typing import get_type_hints
@@ -234,9 +247,11 @@ def _suspects_options(p):
     p.add_argument('run', metavar='RUN', help='run folder')
     p.add_argument('--top', type=int, default=20, help='rows to print')
     p.add_argument('--out', help='file for the whole table, .csv')
+    p.add_argument('--quiet', action='store_true', help='no progress bar')
     p.add_argument('--data', help='folder of the data sets (default: $KFR_DATA or ./data)')
 
-@command('suspects', 'the training labels that look wrong to a trained net', _suspects_options)
+@command('suspects', 'the training labels that look wrong to a trained net', _suspects_options,
+    'kfr suspects runs/first --out suspects.csv')
 def suspects(args:argparse.Namespace)->int:
     "Print the most suspicious training labels, and write them all with file names and scores"
     from kfr_nb.core import atomic_path
@@ -264,18 +279,20 @@ def _localize_options(p):
     p.add_argument('--delta', type=float, default=0.3, help='overlap from which a box counts as right')
     p.add_argument('--pictures', type=int, default=12, help='pictures in the gallery')
     p.add_argument('--gallery-seed', type=int, default=0, help='seed by which they are drawn')
+    p.add_argument('--quiet', action='store_true', help='no progress bar')
     p.add_argument('--out', help='folder to write to (default: RUN/localization/METHOD, or the folder of the study)')
     p.add_argument('--data', help='folder of the data sets (default: $KFR_DATA or ./data)')
 
 _LOCALIZED = ('top1','box_accuracy','box_accuracy_top1','max_box_acc_v2','max_box_acc_v2_top1','centre_box_accuracy','centre_max_box_acc_v2','whole_box_accuracy','pointing','box_share','true_share')
 
-@command('localize', 'where a trained net looks: activation maps, boxes, their accuracy, and a gallery', _localize_options)
+@command('localize', 'where a trained net looks: activation maps, boxes, their accuracy, and a gallery', _localize_options,
+    'kfr localize runs/first --method layercam --limit 200')
 def localize(args:argparse.Namespace)->int:
     "Write maps, boxes, scores and a gallery of runs; of a study, a table of all its runs"
     from kfr_nb.core import atomic_path
     from kfr_nb.runs import localization_gallery, localize_run, study_box_curves, study_localization, write_localization
     from kfr_nb.train import load_run
-    ways = dict(split=args.split, limit=args.limit, data=args.data, progress=True); first = Path(args.run[0])
+    ways = dict(split=args.split, limit=args.limit, data=args.data); first = Path(args.run[0])
     if len(args.run) == 1 and (first/'runs.csv').exists():
         table = study_localization(first, args.method, args.given, **ways); out = Path(args.out or first)/'localization.csv'
         curves = study_box_curves(first, args.method, args.given, split=args.split, limit=args.limit, delta=args.delta)
@@ -289,7 +306,8 @@ def localize(args:argparse.Namespace)->int:
         f = localize_run(r, method=args.method, given=args.given, tau=args.tau, delta=args.delta, **ways); name = f'{r.config.method}, {r.path.name}'; found[name] = f
         out = write_localization(f, Path(args.out)/r.path.name if args.out and len(args.run) > 1 else args.out or r.path/'localization'/args.method, given=args.given, split=args.split, limit=args.limit)
         if len(args.run) > 1: print(name)
-        _show({k: f.scores[k] for k in ('pictures','no_box','flat',*_LOCALIZED)}); print(f'maps, boxes and all scores: {out}/')
+        _show({k: f.scores[k] for k in ('pictures','no_box','flat',*_LOCALIZED) if k in f.scores}); print(f'maps, boxes and all scores: {out}/')
+        if not f.scores['pictures']: print('these pictures have no object boxes, so there are maps and a gallery, and nothing to score them by')
     gallery = Path(args.out or first/'localization'/args.method)/'gallery.png'
     with atomic_path(gallery) as tmp: localization_gallery(found, args.pictures, args.gallery_seed).savefig(tmp, format='png', dpi=160, bbox_inches='tight', facecolor='white')
     print(f'gallery: {gallery}')
@@ -301,10 +319,12 @@ def _run_options(p, out:bool=False):
     p.add_argument('--split', default='test', help='train, valid or test')
     p.add_argument('--dataset', help="another data set (default: the run's own)")
     p.add_argument('--data', help='folder of the data sets (default: $KFR_DATA or ./data)')
-    if out: p.add_argument('--out', required=True, help='file to write, .npz')
+    p.add_argument('--quiet', action='store_true', help='no progress bar')
+    if out: p.add_argument('--out', help='file to write, .npz (default: RUN/embeddings-SPLIT.npz)')
     else: p.add_argument('--json', action='store_true', help='print JSON')
 
-@command('evaluate', 'figures of a trained net', _run_options)
+@command('evaluate', 'figures of a trained net', _run_options,
+    'kfr evaluate runs/first --split train')
 def evaluate(args:argparse.Namespace)->int:
     "Print recognition, retrieval and hierarchy figures of a run"
     from kfr_nb.train import evaluate_run, load_run
@@ -312,16 +332,18 @@ def evaluate(args:argparse.Namespace)->int:
     print(json.dumps(figures, indent=1)) if args.json else _show(figures)
     return 0
 
-@command('embed', 'write the embeddings of a trained net', lambda p: _run_options(p, out=True))
+@command('embed', 'write the embeddings of a trained net', lambda p: _run_options(p, out=True),
+    'kfr embed runs/first --out z.npz')
 def embed(args:argparse.Namespace)->int:
     "Write embeddings, logits and labels of a split as .npz"
     import numpy as np
     from kfr_nb.core import atomic_path
     from kfr_nb.train import embed_run, load_run
-    if Path(args.out).suffix != '.npz': raise UsageError(f'--out must end in .npz, got {args.out!r}')
+    out = Path(args.out or Path(args.run)/f'embeddings-{args.split}.npz')
+    if out.suffix != '.npz': raise UsageError(f'--out must end in .npz, got {args.out!r}')
     p = {k: v.numpy() for k,v in embed_run(load_run(args.run), split=args.split, dataset=args.dataset, data=args.data).items()}
-    with atomic_path(args.out) as tmp, open(tmp,'wb') as f: np.savez_compressed(f, **p)
-    print(f"{args.out}: " + ', '.join(f'{k} {v.shape}' for k,v in p.items()))
+    with atomic_path(out) as tmp, open(tmp,'wb') as f: np.savez_compressed(f, **p)
+    print(f"{out}: " + ', '.join(f'{k} {v.shape}' for k,v in p.items()))
     return 0
 
 # %% ../nbs/api/90_cli.ipynb #f6e1126c
@@ -352,7 +374,8 @@ def _drawing(t, form:str, layout:str, depth:int|None, title:str)->str:
     return page.replace('<head>', f'<head><title>{html.escape(title)}</title>', 1)
 
 # %% ../nbs/api/90_cli.ipynb #47bc47ba
-@command('tree', 'show, draw or export a knowledge tree', _tree_options)
+@command('tree', 'show, draw or export a knowledge tree', _tree_options,
+    'kfr tree cifar100 --export html --out cifar100.html')
 def tree(args:argparse.Namespace)->int:
     "Draw a tree as text, or write it in another format"
     from kfr_nb.core import atomic_path, choose
@@ -361,7 +384,7 @@ def tree(args:argparse.Namespace)->int:
     layouts = dict(svg=('horizontal','radial'), html=('horizontal','radial','links')).get(args.export)
     if args.layout and args.export in (None,'newick','edges'): raise ValueError(f'--layout {args.layout} is for drawings; add --export svg or --export html')
     layout = choose(f'layout for {args.export}', args.layout or 'horizontal', layouts) if layouts else ''
-    t = KnowledgeTree.read(args.name) if Path(args.name).suffix and Path(args.name).exists() else load_tree(args.name)
+    t = KnowledgeTree.read(args.name) if Path(args.name).suffix else load_tree(args.name)
     forms = dict(newick=lambda: t.to_newick()+'\n', edges=lambda: _edges(t)) | {f: lambda: _drawing(t, args.export, layout, args.depth, args.name) for f in ('svg','html')}
     text = forms[choose('export format', args.export, forms)]() if args.export else f'{t!r}\n{t.show(3 if args.depth is None else args.depth)}\n'
     if not args.out: sys.stdout.write(text); return 0
@@ -373,9 +396,11 @@ def tree(args:argparse.Namespace)->int:
 def _data_options(p):
     p.add_argument('action', metavar='ACTION', help='list, get or check')
     p.add_argument('name', metavar='NAME', nargs='?', help='data set, for get and check')
+    p.add_argument('--quiet', action='store_true', help='no progress bar')
     p.add_argument('--data', help='folder of the data sets (default: $KFR_DATA or ./data)')
 
-@command('data', 'list, get or check data sets', _data_options)
+@command('data', 'list, get or check data sets', _data_options,
+    'kfr data get cifar100')
 def data(args:argparse.Namespace)->int:
     "List the data sets, fetch one, or check the files of one"
     from kfr_nb.core import choose
@@ -394,7 +419,8 @@ def _bench_options(p):
     p.add_argument('--device', help='cpu, cuda or mps (default: a GPU where there is one)')
     p.add_argument('--out', help='JSON file to write')
 
-@command('bench', 'time two ways of doing one thing in turn, as a ratio with its spread', _bench_options)
+@command('bench', 'time two ways of doing one thing in turn, as a ratio with its spread', _bench_options,
+    'kfr bench loss')
 def bench(args:argparse.Namespace)->int:
     "Run the benchmarks"
     from kfr_nb.bench import run_bench
@@ -402,17 +428,23 @@ def bench(args:argparse.Namespace)->int:
     return 0
 
 # %% ../nbs/api/90_cli.ipynb #22d200f8
+_FIRST = ('kfr train --out runs/first --method kfr_free --epochs 6 --train-per-class 40', 'kfr localize runs/first', 'kfr suspects runs/first', 'kfr tree cifar100', 'kfr study --reduced --out results/first')
+
 _welcome = '''kfr {version}: knowledge about classes in image recognition
 
-Start here
-  kfr study                               compare the methods on built-in pictures (some minutes), then open results/report.html
-  kfr train --method kfr_free --epochs 5  train one net
-  kfr evaluate runs/KEY                   its figures
-  kfr localize runs/KEY                   where it looks: maps, boxes, scores and a gallery
-  kfr study --paper ahsml                 the same for metric learning with noisy labels
-  kfr suspects runs/KEY                   the training labels that look wrong to a trained net
-  kfr tree cifar100                       the knowledge behind the losses
+Five things to do first: they need no data and no GPU, and are done within a minute or two
+  {train}
+                                          train a small net on built-in pictures
+  {localize}                 see where it looks: a gallery of pictures, maps and boxes
+  {suspects}                 see which training labels look wrong to it
+  {tree}                       see the knowledge behind the losses
+  {study} compare the methods in small: tables, figures, one HTML report
+
+Then
+  kfr train --dataset folder:PATH --method ce --batch-size 16     your own pictures, a folder for each class; with a tree of the
+                                          classes, --method kfr_free --tree-name FILE (a line for each edge: parent, tab, child)
   kfr data list                           data sets, and how to get them
+  kfr study                               compare the methods (some minutes), then open results/report.html
 
 All commands
 {commands}
@@ -421,7 +453,15 @@ kfr COMMAND --help has the options. A command that was stopped goes on when it i
 
 def _front()->str:
     from kfr_nb import __version__
-    return _welcome.format(version=__version__, commands='\n'.join(f'  {n:<10}{d}' for n,(d,_,_) in COMMANDS.items()))
+    return _welcome.format(version=__version__, commands='\n'.join(f'  {n:<10}{d}' for n,(d,*_) in COMMANDS.items()), **{f.split()[1]: f for f in _FIRST})
+
+_INTO_FOLDERS = ('train','study','sweep','localize')
+def _check_out(out:str, folder:bool)->None:
+    "What cannot be written to is said before the work, not after it"
+    p = Path(out).absolute(); top = next(q for q in (p,*p.parents) if q.exists())
+    if top == p and p.is_dir() != folder: raise UsageError(f'--out {out} is a {"file" if folder else "folder"}, and kfr writes a {"folder" if folder else "file"} there: choose another name')
+    if top != p and not top.is_dir(): raise UsageError(f'--out {out}: {top} is a file, not a folder: choose another name')
+    if not os.access(top, os.W_OK): raise UsageError(f'--out {out}: {top} cannot be written to: choose another place')
 
 def _dispatch(argv:Sequence[str])->int:
     if not argv or argv[0] in ('-h','--help','help'): print(_front()); return 0
@@ -429,16 +469,33 @@ def _dispatch(argv:Sequence[str])->int:
         from kfr_nb import __version__
         print(f'kfr {__version__}'); return 0
     if argv[0] not in COMMANDS: raise UsageError(f'unknown command {argv[0]!r}{_nearest(argv[0], COMMANDS)} (kfr --help lists them)')
-    describe,options,do = COMMANDS[argv[0]]
-    parser = _Parser(prog=f'kfr {argv[0]}', description=describe[:1].upper()+describe[1:]+'.'); options(parser)
+    if argv[0] != 'train' and int(os.environ.get('WORLD_SIZE','1')) > 1: raise UsageError(f'kfr {argv[0]} is one process, and was started in {os.environ["WORLD_SIZE"]}: give it without a launcher; only kfr train shares its work')
+    describe,options,do,example = COMMANDS[argv[0]]; prog = f'kfr {argv[0]}'
+    parser = _Parser(prog=prog, description=describe[:1].upper()+describe[1:]+'.', epilog=f'example: {example}'); options(parser)
+    parser.usage = ' '.join([prog, *(f'[{a.metavar}]' if a.nargs == '?' else f'{a.metavar} ...' if a.nargs == '+' else str(a.metavar) for a in parser._actions if not a.option_strings), '[OPTIONS]'])
     args = parse(parser, argv[1:]); args.line = shlex.join(['kfr',*argv])
-    return do(args)
+    if getattr(args,'out',None): _check_out(args.out, argv[0] in _INTO_FOLDERS)
+    from kfr_nb.core import progress_bars
+    with progress_bars(not getattr(args,'quiet',True)): return do(args)
 
 # %% ../nbs/api/90_cli.ipynb #cb4e5208
 def _explain(e:BaseException)->str:
     "An exception in one line"
-    text = re.sub(r'\s+', ' ', str(e)).strip() or type(e).__name__
+    text = re.sub(r'\s+', ' ', re.sub(r'^\[Errno \d+\] ', '', str(e))).strip() or type(e).__name__
+    if 'kfr_nb.train' in sys.modules and not isinstance(e, UsageError): text = _as_options(text)
     return text if isinstance(e, (ValueError, OSError, RuntimeError, ModuleNotFoundError, FloatingPointError)) else f'{type(e).__name__}: {text}'
+
+def _as_options(text:str)->str:
+    "Settings in a message as they are typed: tree_name='FILE' becomes --tree-name FILE"
+    names = {f.name for f in dataclasses.fields(sys.modules['kfr_nb.train'].TrainConfig)}
+    def typed(m):
+        if m[1] not in names: return m[0]
+        flag,value = m[1].replace('_','-'), (m[2] or '').strip("'")
+        return f'--no-{flag}' if value == 'False' else f'--{flag}' if value in ('True','') else f'--{flag} {value}'
+    return re.sub(r"(?<=give a )(\w+)()\b", typed, re.sub(r"(?<![-\w/,])(\w+)=('[^']*'|[\w.-]*\w)", typed, text))
+
+_GO_ON = dict(train='stopped; what the last checkpoint holds is kept, and the same command goes on', study='stopped; finished runs are kept, and the same command goes on', sweep='stopped; finished runs are kept, and the same command goes on',
+              data='stopped; what has arrived is kept, and the same command goes on')
 
 def main(
     argv:Sequence[str]|None=None, # Arguments; the process's own by default
@@ -451,7 +508,7 @@ def main(
         if _first_process(): print(f'kfr: {e}', file=sys.stderr)
         return UNFINISHED
     except KeyboardInterrupt as e:
-        print('\nkfr: '+(str(e) or 'stopped; the same command goes on where it was'), file=sys.stderr); return 130
+        print(f'\nkfr: {str(e) or _GO_ON.get(argv[0], "stopped; nothing is left half written. To start again")}: {shlex.join(["kfr",*argv])}', file=sys.stderr); return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()); return 0
     except Exception as e:

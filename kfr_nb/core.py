@@ -4,8 +4,9 @@
 
 # %% ../nbs/api/00_core.ipynb #da4b9237
 from __future__ import annotations
-import difflib, hashlib, importlib, importlib.metadata, json, os, platform, random, shutil, subprocess, tempfile
+import difflib, hashlib, importlib, importlib.metadata, json, os, platform, random, shutil, subprocess, sys, tempfile
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator
 import numpy as np, torch
@@ -13,8 +14,8 @@ from torch import Tensor
 
 # %% auto #0
 __all__ = ['seed_everything', 'default_device', 'choose', 'check_embeddings', 'check_labels', 'require', 'disk_full',
-           'atomic_path', 'write_json', 'read_json', 'fingerprint', 'git_revision', 'environment', 'data_root',
-           'cache_root', 'patch']
+           'atomic_path', 'write_json', 'read_json', 'fingerprint', 'progress_bars', 'someone_looks', 'progress_bar',
+           'git_revision', 'environment', 'data_root', 'cache_root', 'patch']
 
 # %% ../nbs/api/00_core.ipynb #c1dfd96e
 def seed_everything(
@@ -36,6 +37,7 @@ def default_device()->torch.device:
     return torch.device('cpu')
 
 # %% ../nbs/api/00_core.ipynb #17ba0791
+_named = 60                                                # so many names in a message; timm has over a thousand nets
 def choose(
     kind:str, # What is being chosen, for the message: 'method', 'data set'
     value:Any, # What was asked for
@@ -46,7 +48,8 @@ def choose(
     if value in known: return value
     near = difflib.get_close_matches(str(value), [str(k) for k in known], n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ''
-    raise ValueError(f"unknown {kind} {value!r}: {hint}known: {', '.join(str(k) for k in known)}")
+    more = f' and {len(known)-_named} more' if len(known) > _named else ''
+    raise ValueError(f"unknown {kind} {value!r}: {hint}known: {', '.join(str(k) for k in known[:_named])}{more}")
 
 # %% ../nbs/api/00_core.ipynb #fa35e192
 def check_embeddings(
@@ -104,8 +107,12 @@ def atomic_path(
     path:str|Path, # Where the file shall be
 )->Iterator[Path]: # A temporary path in the same folder, to write to
     "Give a path to write to, and move it to `path` only if the block ends well"
-    path = Path(path); path.parent.mkdir(parents=True, exist_ok=True)
-    fd,tmp = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.', suffix='.tmp'); os.close(fd)
+    path = Path(path)
+    try: path.parent.mkdir(parents=True, exist_ok=True); fd,tmp = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.', suffix='.tmp')
+    except OSError as e:
+        if e.errno == 28: raise
+        raise OSError(e.errno, f'cannot write in {path.parent} ({e.strerror}): choose a folder that can be written') from e
+    os.close(fd)
     try:
         yield Path(tmp)
         with open(tmp, 'rb') as f: os.fsync(f.fileno())
@@ -143,6 +150,37 @@ def fingerprint(
 )->str: # The fingerprint
     "A short hash of a record, independent of the order of its keys"
     return hashlib.sha256(json.dumps(record, sort_keys=True, default=_plain).encode()).hexdigest()[:length]
+
+# %% ../nbs/api/00_core.ipynb #0bcb0891
+_bars:ContextVar[bool] = ContextVar('bars', default=False)
+
+@contextmanager
+def progress_bars(
+    show:bool=True, # Bars, where there is someone to see them
+)->Iterator[None]:
+    "Show the bars of everything that takes long within the block, or none"
+    before = _bars.set(show)
+    try: yield
+    finally: _bars.reset(before)
+
+def someone_looks()->bool:
+    "Whether what is written to standard error is seen as it comes: on a terminal, or in a notebook"
+    if sys.stderr is not None and sys.stderr.isatty(): return True
+    shell = sys.modules['IPython'].get_ipython() if 'IPython' in sys.modules else None
+    return type(shell).__name__ == 'ZMQInteractiveShell'
+
+def progress_bar(
+    items:Iterable|None=None, # What to go through; or give `total` and call `update`
+    desc:str='', # What is done
+    total:float|None=None, # How many
+    show:bool|None=None, # Show it? As the block of `progress_bars` has it by default
+    delay:float=1., # Seconds before it appears
+    **options, # tqdm's: unit, unit_scale, initial, bar_format
+)->Any: # A tqdm bar
+    "A bar for what takes long, where someone looks"
+    from tqdm.auto import tqdm
+    shown = (_bars.get() if show is None else show) and someone_looks()
+    return tqdm(items, desc=desc, total=total, disable=not shown, leave=False, delay=delay, **options)
 
 # %% ../nbs/api/00_core.ipynb #63266754
 def git_revision(

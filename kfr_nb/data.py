@@ -6,14 +6,15 @@
 from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Callable, Iterator, NamedTuple
-import csv, os, zipfile
+import csv, os, signal, zipfile
 import numpy as np, torch
 from PIL import Image
 from torch import Tensor
 from .boxes import imagenet_boxes, join_boxes
-from .core import choose, check_labels, data_root, fingerprint
+from .core import choose, check_labels, data_root, fingerprint, progress_bar, progress_bars
 from .fetch import download, unpack
 from .shapes import CLASSES, UNSEEN, addressed_uniform, shapes_split
 from .views import AUGMENTS, FRAMED, centre, frame, frame_side, framed_view, resample, shrink, view_maps
@@ -167,6 +168,13 @@ def _open_shapes(root, split_seed, image_size, train_per_class=None, test_per_cl
 DATASETS['shapes'] = Source(_open_shapes, 'built in: 36 classes in a tree of outline, fill and colour, drawn on demand', 32, merge=False)
 
 # %% ../nbs/api/20_data.ipynb #9e6a55b6
+def _known(name:str, kind:str)->str:
+    "The kind of a data set, where there is one; a path that lacks its kind is told so"
+    p = Path(name).expanduser()
+    if kind not in DATASETS and (p.is_dir() or p.suffix == '.npz'):
+        raise ValueError(f"unknown data set {name!r}: for {'pictures in folders' if p.is_dir() else 'an array file'} write '{'folder' if p.is_dir() else 'npz'}:{name}'")
+    return choose('data set', kind, DATASETS)
+
 def load_dataset(
     name:str='shapes', # A name in `DATASETS`, `folder:PATH` or `npz:PATH`
     root:str|Path|None=None, # Folder of the data sets; `$KFR_DATA`, then `data`, by default
@@ -181,8 +189,9 @@ def load_dataset(
 )->DataSet: # Its splits
     "Open a data set by name"
     kind,_,path = name.partition(':')
-    source = DATASETS[choose('data set', kind, DATASETS)]
-    if bool(path) != (kind in ('folder','npz')): raise ValueError(f"{name!r}: 'folder' and 'npz' take a path after a colon, as in 'folder:/my/pictures', and nothing else does")
+    source = DATASETS[_known(name, kind)]
+    if kind in ('folder','npz') and not path: raise ValueError(f"data set {name!r} needs a path, as in '{name.rstrip(':')}:PATH'")
+    if path and kind not in ('folder','npz'): raise ValueError(f"data set {name!r}: only 'folder' and 'npz' take a path; use {kind!r}, and name the folder of the data sets by data= or $KFR_DATA")
     if kind == 'shapes': options['train_per_class'] = train_per_class
     elif path: options['path'] = Path(path).expanduser()
     size = image_size or source.image_size
@@ -244,7 +253,8 @@ def _place(name:str, root:Path)->Path:
     source = DATASETS[name]; places = [root, *(root/f for f in source.folders)]
     for p in places:
         if any((p/n).exists() for n in source.needs): return p
-    raise FileNotFoundError(f"{name}: looked for {' or '.join(source.needs)} in {', '.join(str(p.absolute()) for p in places)}; {source.get}")
+    gone = '' if root.is_dir() or root == Path('data') else f'; the folder {root.absolute()} does not exist' + (', and $KFR_DATA names it' if str(root) == os.environ.get('KFR_DATA') else '')
+    raise FileNotFoundError(f"{name}: looked for {' or '.join(source.needs)} in {', '.join(str(p.absolute()) for p in places)}{gone}; {source.get}")
 
 # %% ../nbs/api/20_data.ipynb #4d134bc0
 def _pictures(x:np.ndarray, what:str)->Tensor:
@@ -300,7 +310,9 @@ def _class_folders(folder:Path)->dict[str,list[str]]:
     "Picture files of each subfolder, sorted"
     names = sorted(e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith('.'))
     found = {n: sorted(os.path.join(d,f) for d,_,fs in os.walk(folder/n) for f in fs if os.path.splitext(f)[1].lower() in PICTURES and not f.startswith('.')) for n in names}
-    if not found: raise ValueError(f'{folder} has no class folders; expected one subfolder for each class, with its pictures')
+    if not found:
+        inside = any(os.path.splitext(f)[1].lower() in PICTURES for f in os.listdir(folder))
+        raise ValueError(f'{folder} has no class folders; expected one subfolder for each class, with its pictures' + (f', and it holds the pictures themselves: is it one class of {Path(folder).absolute().parent}?' if inside else ''))
     for n,files in found.items():
         if not files: raise ValueError(f"the class folder {folder/n} is empty: no picture ending in {', '.join(sorted(PICTURES))}")
     return found
@@ -317,9 +329,12 @@ def _cut(name:str, classes:list[str], s:ImageSet, image_size:int, seed:int, frac
 
 # %% ../nbs/api/20_data.ipynb #cb4e5208
 def _open_folder(root, split_seed, image_size, *, path:Path, test_fraction=0.2, tree_name=None):
-    if not path.is_dir(): raise FileNotFoundError(f'folder: looked for the folder {path.absolute()}, with one subfolder of pictures for each class')
+    if not path.is_dir():
+        near = get_close_matches(path.name, [e.name for e in os.scandir(path.absolute().parent) if e.is_dir()], n=1) if path.absolute().parent.is_dir() else []
+        raise FileNotFoundError(f'folder: looked for the folder {path.absolute()}, with one subfolder of pictures for each class; it does not exist' + (f': did you mean {str(path.with_name(near[0]))!r}?' if near else ''))
     if not (path/'train').is_dir():
         found = _class_folders(path)
+        if len(found) < 2: raise ValueError(f'{path} has one class folder, {next(iter(found))!r}, and there is nothing to tell it from; expected two classes or more')
         return _cut('folder', list(found), _listed(found, list(found), path), image_size, split_seed, test_fraction, tree_name=tree_name)
     others = [k for k in ('test','val','valid') if (path/k).is_dir()]
     found = _class_folders(path/'train'); train = _listed(found, list(found), path)
@@ -590,7 +605,7 @@ def _resident(s:ImageSet, size:int, augment:str)->Tensor:
     if key not in s._shrunk:
         out = torch.empty(len(s), 3, side, side, dtype=torch.uint8)
         def put(i): out[i] = _decode(s.file(i), size, augment, square=side)
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool: list(pool.map(put, range(len(s))))
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool: list(progress_bar(pool.map(put, range(len(s))), 'reading pictures', len(s)))
         s._shrunk[key] = out
     return s._shrunk[key]
 
@@ -609,13 +624,17 @@ def _stack(views:list[Tensor])->Tensor:
     "The views of B pictures, each (V, 3, S, S), as rows: all first views, then all second ones"
     return torch.stack(views, 1).flatten(0,1)
 
+def _leave_ctrl_c(worker:int)->None:
+    "Ctrl-C is for the main process: it ends the step in hand, and for that its workers must live"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
 class LoaderFeed(Feed):
     "Pictures decoded and augmented one by one in worker processes"
     def __init__(self, s:ImageSet, *args, workers:int=0):
         super().__init__(s, *args)
         self.views,self.workers,self._plan = _Views(self), workers, []
         self._loader = torch.utils.data.DataLoader(self.views, batch_sampler=self._plan, num_workers=workers, collate_fn=_stack,
-            persistent_workers=workers > 0, pin_memory=self.device.type == 'cuda')
+            persistent_workers=workers > 0, worker_init_fn=_leave_ctrl_c, pin_memory=self.device.type == 'cuda')
     def fetch(self, index:Tensor, epoch:int=0, draw:int=0)->Batch:
         "Any pictures, by position; a view depends on seed, epoch, position, draw and the view's number"
         index = torch.as_tensor(index, dtype=torch.long).cpu()
@@ -672,7 +691,7 @@ def make_feed(
     if not len(s): raise ValueError('the set has no pictures')
     per_class = _check_balance(s, batch_size, world, per_class) if train and sampler == 'balanced' else 0
     drop_last = (train if drop_last is None else drop_last) or per_class > 0
-    if drop_last and batch_size*world > len(s): raise ValueError(f'a batch of {batch_size} × {world} processes is larger than the set of {len(s)} pictures; lower batch_size')
+    if drop_last and batch_size*world > len(s): raise ValueError(f'a batch of {batch_size}{f" × {world} processes" if world > 1 else ""} is larger than the set of {len(s)} pictures: give a batch_size of at most {len(s)//world*world}')
     args = (s, batch_size, image_size, train, kinds, device, seed, rank, world, drop_last, mean, std, per_class, magnitude)
     kind = kinds[0] if kinds[0] in FRAMED or (train and s.arrays is not None) else 'none' if s.arrays is not None else 'paper'
     kept = _stored_side(1<<30 if s.arrays is None else min(s.arrays.shape[-2:]), image_size, kind)
@@ -716,7 +735,8 @@ def get_dataset(
     except FileNotFoundError:
         if name == 'imagenet1k': _get_imagenet(root)
         elif not source.url: raise
-        else: unpack(download(source.url, root/source.url.rsplit('/',1)[1], source.checksum, progress=progress), root)
+        else:
+            with progress_bars(progress): unpack(download(source.url, root/source.url.rsplit('/',1)[1], source.checksum), root)
     return _whole(name, root)
 
 # %% ../nbs/api/20_data.ipynb #1352246e
@@ -724,7 +744,7 @@ def _problems(s:ImageSet, workers:int)->list[str]:
     def look(f):
         try: read_picture(f)
         except ValueError as e: return str(e)
-    with ThreadPoolExecutor(workers) as pool: return [p for p in pool.map(look, s.files or []) if p]
+    with ThreadPoolExecutor(workers) as pool: return [p for p in progress_bar(pool.map(look, s.files or []), 'reading pictures', len(s)) if p]
 
 def check_dataset(
     name:str, # As for `load_dataset`

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 __all__ = ['picture_numbers', 'FeatureBank', 'FeatureFeed']
 
 # %% ../nbs/api/62_features.ipynb #77de68da
-from .core import atomic_path, cache_root, choose, fingerprint
+from .core import atomic_path, cache_root, choose, fingerprint, progress_bar
 from .data import Batch, Feed, ImageSet, make_feed
 from .shapes import addressed_uniform
 from .views import AUGMENTS
@@ -117,8 +117,7 @@ def _complete(self:FeatureBank, s:ImageSet, numbers:np.ndarray, kind:str, folder
         missing = np.flatnonzero(~np.isin(numbers, np.concatenate(known))) if known else np.arange(len(numbers))
         missing = missing[np.sort(np.unique(numbers[missing], return_index=True)[1])]      # a picture that stands twice is computed once
         todo += [(v,folder,rows) for rows in np.split(missing, range(_KEPT, len(missing), _KEPT)) if len(rows)]
-    from tqdm.auto import tqdm
-    with tqdm(total=sum(len(r) for *_,r in todo), unit='view', desc=f'features of {kind} views', disable=not (self.progress and todo), leave=False) as bar:
+    with progress_bar(desc=f'features of {kind} views', total=sum(len(r) for *_,r in todo), show=self.progress or None, unit='view') as bar:
         for v,folder,rows in todo:
             x = self._compute(s.subset(rows), numbers[rows], kind, v, bar) # type: ignore
             with atomic_path(folder/f'{_number(numbers[rows].tobytes()):016x}.npz') as tmp, open(tmp,'wb') as f: np.savez(f, numbers=numbers[rows], features=x)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 from pathlib import Path, PurePosixPath
 import hashlib, os, shutil, tarfile, tempfile, time, urllib.error, urllib.request, zipfile
+from .core import progress_bar
 
 # %% auto #0
 __all__ = ['file_hash', 'download', 'unpack']
@@ -46,8 +47,7 @@ def _transfer(url:str, part:Path, progress:bool, timeout:float)->None:
     if total and part.stat().st_size < total: raise ConnectionError(f'the connection ended after {part.stat().st_size} of {total} bytes')
 
 def _copy(answer, part:Path, mode:str, have:int, total:int, progress:bool)->None:
-    from tqdm import tqdm
-    with open(part, mode) as f, tqdm(total=total or None, initial=have, unit='B', unit_scale=True, desc=part.stem, disable=not progress) as bar:
+    with open(part, mode) as f, progress_bar(desc=part.stem, total=total or None, show=progress or None, initial=have, unit='B', unit_scale=True) as bar:
         while block := answer.read(1 << 18): f.write(block); bar.update(len(block))
 
 # %% ../nbs/api/24_fetch.ipynb #fa35e192
@@ -88,12 +88,12 @@ def _extract(archive:Path, to:Path)->None:
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as z:
             for m in z.infolist(): _check_member(archive, m.filename, (m.external_attr >> 16) & 0o170000 in (0, 0o100000, 0o040000))
-            z.extractall(to)
+            z.extractall(to, progress_bar(z.namelist(), f'unpacking {archive.name}', unit='file'))
     elif tarfile.is_tarfile(archive):
         with tarfile.open(archive) as t:
             members = t.getmembers()
             for m in members: _check_member(archive, m.name, m.isfile() or m.isdir())
-            t.extractall(to, members, **({'filter':'data'} if hasattr(tarfile, 'data_filter') else {}))
+            t.extractall(to, progress_bar(members, f'unpacking {archive.name}', unit='file'), **({'filter':'data'} if hasattr(tarfile, 'data_filter') else {}))
     else: raise ValueError(f'{archive} is neither a tar nor a zip archive')
 
 # %% ../nbs/api/24_fetch.ipynb #4d134bc0

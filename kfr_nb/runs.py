@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any, Mapping, Sequence
 import numpy as np, pandas as pd, torch
 from torch import Tensor
-from tqdm import tqdm
 
 # %% auto #0
 __all__ = ['labels_of', 'suspects_of', 'study_suspects', 'similarity_history', 'tree_of', 'localize_run', 'write_localization',
@@ -17,7 +16,7 @@ __all__ = ['labels_of', 'suspects_of', 'study_suspects', 'similarity_history', '
 
 # %% ../nbs/api/72_runs.ipynb #77de68da
 from .boxes import picture_sizes, view_boxes
-from .core import atomic_path, choose, default_device, read_json, write_json
+from .core import atomic_path, choose, default_device, progress_bar, read_json, write_json
 from .data import DATASETS, ImageSet, make_feed
 from .knowledge import learned_tree, synset_names
 from .localization import CAM_METHODS, activation_maps, box_curve, box_iou, cam_to_boxes, localization_scores
@@ -102,21 +101,20 @@ def localize_run(
     c = run.config; choose('given', given, ('label','predicted')); choose('method', method, CAM_METHODS); ds = open_data(c, data=data)
     if is_retrieval(c): raise ValueError(f'{run.path} was tested by retrieval among classes that its classifier does not know; localisation needs a run that recognises its test classes')
     if list(ds.classes) != run.record['classes']: raise ValueError(f'data set {ds.name!r} has other classes now ({len(ds.classes)}) than when {run.path} was trained ({len(run.record["classes"])})')
-    s = _with_boxes(getattr(ds, choose('split', split, ('train','valid','test'))), ds.name, split, limit, c.split_seed)
+    s = _limited(getattr(ds, choose('split', split, ('train','valid','test'))), ds.name, split, limit, c.split_seed); boxed = s.boxes is not None and not s.boxes.isnan().all()
     net = run.model.to(device or default_device()); where = next(net.parameters()).device
     feed = make_feed(s, 32, ds.image_size, train=False, augment='none', device=where, mode=c.feed, mean=net.mean, std=net.std); parts = []
-    for b in tqdm(feed.epoch(0), total=len(feed), disable=not progress, desc=method): parts.append(activation_maps(net, b.x, b.y if given == 'label' else None, method))
+    for b in progress_bar(feed.epoch(0), f'{method} of {run.path.name}', len(feed), progress or None): parts.append(activation_maps(net, b.x, b.y if given == 'label' else None, method))
     maps,seen = torch.cat([p.maps for p in parts]), torch.cat([p.logits for p in parts]).argmax(1)
     sizes = picture_sizes(s.files) if s.arrays is None else torch.tensor(s.arrays.shape[:1:-1]).expand(len(s), 2)
-    boxes = view_boxes(s.boxes, sizes, ds.image_size); right = seen == s.labels
-    scores = localization_scores(maps, boxes, right, size=ds.image_size, tau=tau, delta=delta)
+    boxes = view_boxes(s.boxes, sizes, ds.image_size) if boxed else torch.full((len(s),4), float('nan')); right = seen == s.labels
+    scores = localization_scores(maps, boxes, right, size=ds.image_size, tau=tau, delta=delta) if boxed else dict(pictures=0, no_box=len(s), top1=right.float().mean().item())
     return SimpleNamespace(maps=maps, boxes=boxes, side=ds.image_size, set=s, method=method, tau=tau, delta=delta, classes=list(ds.classes), seen=seen, right=right, scores=scores, table=_box_table(s, ds.classes, maps, boxes, seen, ds.image_size, tau, delta))
 
 # %% ../nbs/api/72_runs.ipynb #7719a1c7
-def _with_boxes(s:ImageSet|None, name:str, split:str, limit:int|None, seed:int)->ImageSet:
-    "A split that has boxes, or part of it"
+def _limited(s:ImageSet|None, name:str, split:str, limit:int|None, seed:int)->ImageSet:
+    "A split, or part of it"
     if s is None: raise ValueError(f'{name!r} has no {split!r} split')
-    if s.boxes is None or s.boxes.isnan().all(): raise ValueError(f'{name!r} has no object boxes for its {split} pictures; data sets that have them: shapes, tiny-imagenet, cub200, imagenet1k (with its annotations)')
     if limit is not None and limit < 1: raise ValueError(f'limit must be at least 1, got {limit}')
     if limit is None or limit >= len(s): return s
     return s.subset(torch.randperm(len(s), generator=torch.Generator().manual_seed(seed))[:limit].sort().values)
@@ -155,7 +153,7 @@ def localization_gallery(
         if not torch.equal(o.set.labels, s.labels) or o.set.files != s.files or o.side != first.side: raise ValueError('the runs were judged by different pictures; give them one split, limit and picture size')
     rows = draw_pictures(s.labels, min(n, len(s)), seed); part = s.subset(rows); words = synset_names(first.classes)
     x = next(iter(make_feed(part, len(part), first.side, train=False, augment='none', mean=(0,)*3, std=(1,)*3).epoch(0))).x
-    return plot_cams((255*x).round().to(torch.uint8), {k: f.maps[rows] for k,f in found.items()}, first.boxes[rows], tau=first.tau, delta=first.delta, seed=seed,
+    return plot_cams((255*x).round().to(torch.uint8), {k: f.maps[rows] for k,f in found.items()}, None if first.boxes.isnan().all() else first.boxes[rows], tau=first.tau, delta=first.delta, seed=seed,
         predicted={k: f.seen[rows] for k,f in found.items()}, labels=s.labels[rows], names=[words.get(c, c) for c in first.classes])
 
 # %% ../nbs/api/72_runs.ipynb #761f22b2
@@ -173,7 +171,9 @@ def study_localization(
     rows = []
     for r,folder in _localized(out, method, given, split, limit):
         if not (folder/'scores.json').exists():
-            write_localization(localize_run(load_run(folder.parents[1]), split, method, given, limit=limit, data=data, progress=progress), folder, given=given, split=split, limit=limit)
+            found = localize_run(load_run(folder.parents[1]), split, method, given, limit=limit, data=data, progress=progress)
+            if not found.scores['pictures']: raise ValueError(f'the {split} pictures of {out} have no object boxes, so there is nothing to compare; data sets that have them: shapes, tiny-imagenet, cub200, imagenet1k (with its annotations). kfr localize of one run draws its maps all the same')
+            write_localization(found, folder, given=given, split=split, limit=limit)
         rows.append(r | dict(method=method, given=given) | read_json(folder/'scores.json')['scores'])
     return pd.DataFrame(rows)
 

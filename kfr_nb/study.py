@@ -4,7 +4,7 @@
 
 # %% ../nbs/api/75_study.ipynb #da4b9237
 from __future__ import annotations
-import dataclasses, html, io, json, math, os, queue, re, shutil, subprocess, sys, threading, time, traceback
+import dataclasses, html, io, json, math, os, queue, re, shutil, signal, subprocess, sys, threading, time, traceback
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ __all__ = ['ARMS', 'WEIGHTS', 'PRESETS', 'MEASURES', 'Arm', 'variant_arms', 'add
            'check_ready', 'Study', 'write_study', 'run_study', 'run_sweep', 'publish', 'read_results']
 
 # %% ../nbs/api/75_study.ipynb #77de68da
-from .core import atomic_path, choose, environment, fingerprint, read_json, write_json
+from .core import atomic_path, choose, environment, fingerprint, progress_bar, read_json, write_json
 from .methods import METHODS, needs_margins, switch
 from .train import Paused, TrainConfig, fill_features, fit, is_retrieval, joins, load_run, open_data
 from .viz.sweep import mean_interval, paired_differences
@@ -265,15 +265,18 @@ def _serve(folder:str, threads:int)->None:
     def say(d): print(json.dumps(d), file=answers)
     def on_step(t, epoch, step):
         if time.monotonic() > told[0]+0.5: told[0] = time.monotonic(); say(dict(share=(epoch*len(t.feed)+step+1)/t.steps))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))              # an exit clears away what is half written; a kill does not
     threading.Thread(target=read, daemon=True).start()
-    while True:
-        task = json.loads(tasks.get()); left = task['ends'] and max(task['ends']-time.time(), 1e-3)/60
-        say(_attempt(TrainConfig(**task['config']), Path(folder), on_step, left))
+    try:
+        while True:
+            task = json.loads(tasks.get()); left = task['ends'] and max(task['ends']-time.time(), 1e-3)/60
+            say(_attempt(TrainConfig(**task['config']), Path(folder), on_step, left))
+    except SystemExit: os._exit(143)                                     # at once: the other thread waits for input
 
 # %% ../nbs/api/75_study.ipynb #63266754
 class _Worker:
     "A worker process, restarted when it dies"
-    def __init__(self, folder:Path, threads:int=1): self.folder,self.threads,self.process,self.share,self.startup = folder,threads,None,0.,0.
+    def __init__(self, folder:Path, threads:int=1): self.folder,self.threads,self.process,self.share,self.startup,self.busy = folder,threads,None,0.,0.,False
     def start(self):
         env = os.environ | {k: str(self.threads) for k in ('OMP_NUM_THREADS','MKL_NUM_THREADS')}
         env['PYTHONPATH'] = os.pathsep.join(dict.fromkeys([str(Path(load_run.__globals__['__file__']).parents[1]), *filter(None, [os.environ.get('PYTHONPATH')])]))
@@ -282,20 +285,25 @@ class _Worker:
             self.process = subprocess.Popen([sys.executable,'-c',code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
                 text=True, env=env, start_new_session=True)
     def run(self, cfg:TrainConfig, ends:float|None=None)->dict:
-        self.share = 0.; began = time.monotonic()
+        self.share,self.busy = 0.,True; began = time.monotonic()
         if self.process is None or self.process.poll() is not None: self.start()
         try: self.process.stdin.write(json.dumps(dict(config=dataclasses.asdict(cfg), ends=ends))+'\n'); self.process.stdin.flush()
         except BrokenPipeError: pass                                     # it has died: the loop below finds no answer
         for line in self.process.stdout or ():
             answer = json.loads(line)
-            if 'status' in answer: return answer
+            if 'status' in answer: self.busy = False; return answer
             if not self.share: self.startup = max(self.startup, time.monotonic()-began)
             self.share = answer['share']
         code = self.process.wait()
         why = f'signal {-code}' + (', perhaps out of memory' if code == -9 else '') if code < 0 else f'exit status {code}'
         return dict(status='failed', error=f'the process died ({why}); see {self.folder/"workers.log"}')
     def stop(self):
-        if self.process is not None and self.process.poll() is None: self.process.kill(); self.process.wait()
+        if self.process is None or self.process.poll() is not None: return
+        if self.busy:
+            self.process.terminate()
+            try: self.process.wait(20)
+            except subprocess.TimeoutExpired: pass                       # a step that takes longer
+        self.process.kill(); self.process.wait()
 
 # %% ../nbs/api/75_study.ipynb #cb4e5208
 def default_jobs()->int:
@@ -370,9 +378,8 @@ def _failed_before(path:Path)->bool:
 class _Bar:
     "Progress over all runs that are still to be made"
     def __init__(self, total:int, records:dict, workers:list, show:bool):
-        from tqdm.auto import tqdm
         self.total,self.records,self.workers,self.before = total,records,workers,len(records)
-        self.bar = tqdm(total=float(total-len(records)), disable=not show, smoothing=0.02, bar_format='{desc} {percentage:3.0f}%|{bar}| {elapsed} passed, {remaining} left')
+        self.bar = progress_bar(total=float(total-len(records)), show=show, delay=0, smoothing=0.02, bar_format='{desc} {percentage:3.0f}%|{bar}| {elapsed} passed, {remaining} left')
         self.update()
     def update(self)->None:
         done,failed = len(self.records),sum(r['status'] != 'done' for r in self.records.values())
@@ -662,10 +669,12 @@ def check_ready(
     folder:str|Path, # Folder of the run folders
     progress:bool=False, # Show a bar while features are computed
 )->None:
-    "Load the pictures of all runs that are still to be made, so that what is missing is said at once; compute the features of frozen backbones"
+    "Load the pictures of all runs that are still to be made, so that what is missing, a tree too, is said at once; compute the features of frozen backbones"
     parts = ('dataset','data','image_size','valid_fraction','split_seed','train_per_class','train_limit','test_limit')
     todo = [c for c in configs if not _finished(Path(folder)/c.key())]
-    for c in {tuple(getattr(c,k) for k in parts): c for c in todo if not c.frozen}.values(): open_data(c)
+    opened = {k: open_data(c) for k,c in {tuple(getattr(c,k) for k in parts): c for c in todo}.items()}
+    needy = [c for c in todo if METHODS[c.method].knowledge and c.alpha and c.tree != 'flat' and (c.tree_name or opened[tuple(getattr(c,k) for k in parts)].tree_name) is None]
+    if needy: raise ValueError(f"data set {needy[0].dataset!r} has no knowledge tree, and {', '.join(dict.fromkeys(c.method for c in needy))} need one: pass tree_name='FILE', an edge list or Newick file over its classes, or choose arms that need none, such as ce, triplet_l1, infonce")
     seen = (*parts,'model','precision','cached_views','augment','views','protocol','unseen_fraction')
     for c in {(*(getattr(c,k) for k in seen), METHODS[c.method].alone, needs_margins(c), switch(c,'consistency')): c for c in todo if c.frozen}.values(): fill_features(c, progress)
 

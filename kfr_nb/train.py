@@ -4,7 +4,8 @@
 
 # %% ../nbs/api/70_train.ipynb #da4b9237
 from __future__ import annotations
-import dataclasses, math, re, shutil, sys, time
+import dataclasses, math, re, shlex, shutil, signal, sys, threading, time
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,16 +17,16 @@ from torch import Tensor, nn
 from safetensors.torch import load_file, save_file
 
 # %% auto #0
-__all__ = ['RECALLS', 'TrainConfig', 'config_from_dict', 'config_key', 'learning_rate', 'joins', 'weight_of', 'phase_of',
-           'gather', 'gather_views', 'joint_batchnorm', 'is_retrieval', 'open_data', 'plant_noise', 'true_tree',
-           'run_tree', 'class_lineages', 'class_distances', 'judge', 'build_net', 'feature_bank', 'prepare',
-           'fill_features', 'outputs', 'losses', 'train_step', 'predict', 'ranking', 'find_collapse', 'save_checkpoint',
-           'resume', 'Paused', 'fit', 'final_metrics', 'retrieval_metrics', 'Run', 'load_run', 'embed_run',
-           'evaluate_run']
+__all__ = ['RECALLS', 'TrainConfig', 'config_from_dict', 'config_key', 'command_of', 'learning_rate', 'joins', 'weight_of',
+           'phase_of', 'gather', 'gather_views', 'joint_batchnorm', 'is_retrieval', 'open_data', 'plant_noise',
+           'true_tree', 'run_tree', 'class_lineages', 'class_distances', 'judge', 'build_net', 'feature_bank',
+           'prepare', 'fill_features', 'outputs', 'losses', 'train_step', 'predict', 'ranking', 'find_collapse',
+           'save_checkpoint', 'resume', 'Paused', 'Stopped', 'fit', 'final_metrics', 'retrieval_metrics', 'Run',
+           'load_run', 'embed_run', 'evaluate_run']
 
 # %% ../nbs/api/70_train.ipynb #77de68da
-from .core import (atomic_path, choose, default_device, disk_full, environment, fingerprint, read_json, require,
-    seed_everything, write_json)
+from .core import (atomic_path, choose, default_device, disk_full, environment, fingerprint, progress_bar, progress_bars,
+    read_json, require, seed_everything, write_json)
 from .data import DATASETS, Batch, DataSet, load_dataset, make_feed
 from .features import FeatureBank, FeatureFeed
 from .geometry import SIMILARITIES, pairwise_latent_distance
@@ -189,6 +190,17 @@ def config_key(
     return fingerprint({f.name: v for f in dataclasses.fields(cfg) if (v := getattr(cfg,f.name)) != f.default and f.name not in _no_effect})
 TrainConfig.key = config_key
 
+def command_of(
+    cfg:TrainConfig, # A configuration
+    out:str|Path|None=None, # Run folder
+)->str: # One line
+    "The command that trains with a configuration, with the settings that differ from their defaults"
+    words = ['kfr','train'] + (['--out',str(out)] if out else [])
+    for f in dataclasses.fields(cfg):
+        v,name = getattr(cfg,f.name),f.name.replace('_','-')
+        if v != f.default: words += [f'--{name}' if v else f'--no-{name}'] if isinstance(v,bool) else [f'--{name}',str(v).lower() if v is None else str(v)]
+    return shlex.join(words)
+
 # %% ../nbs/api/70_train.ipynb #f1abd670
 def learning_rate(
     cfg:TrainConfig, # Settings: lr, lr_end, schedule
@@ -319,7 +331,9 @@ def true_tree(
     name,classes = cfg.tree_name or ds.tree_name, list(classes or ds.classes)
     if name is None: return None
     t = KnowledgeTree.read(name) if Path(name).suffix else load_tree(name)
-    return t if list(t.classes) == classes else t.prune(classes)
+    if list(t.classes) == classes: return t
+    try: return t.prune(classes)
+    except ValueError as e: raise ValueError(f'the tree {name!r} does not hold all classes of data set {ds.name!r}: {e}') from None
 
 # %% ../nbs/api/70_train.ipynb #6c2d2a7e
 def _by_level(t:KnowledgeTree, ratio:float)->KnowledgeTree:
@@ -576,7 +590,7 @@ def predict(
 )->dict: # z (N, d), logits (N, C), y (N,), index (N,), on the CPU
     "Embeddings, logits, labels and positions of a whole split"
     was = net.training; net.eval(); rows = []
-    for b in feed.epoch(0):
+    for b in progress_bar(feed.epoch(0), 'embedding', len(feed), unit='batch'):
         x = b.x.contiguous(memory_format=torch.channels_last) if channels_last and b.x.ndim == 4 else b.x
         out = net(x, parts=True); z = out['z'].float(); rows.append((space(z) if space else z, out['logits'].float(), b.y, b.index))
     net.train(was)
@@ -629,7 +643,7 @@ def save_checkpoint(t:SimpleNamespace, folder:Path, epoch:int, step:int)->None:
         torch.save(state, tmp/'state.pt')
         if new.exists(): shutil.rmtree(new)
         tmp.replace(new)
-    except Exception as e:
+    except BaseException as e:                                                  # Ctrl-C leaves no half of a checkpoint either
         full = disk_full(top, e); shutil.rmtree(tmp, ignore_errors=True)
         if full:
             raise OSError(28, f'no space left to write a checkpoint in {top}; the earlier one is untouched: free some space and start the same command again') from e
@@ -702,6 +716,9 @@ def _joint_predict(t, feed)->dict:
 class Paused(Exception):
     "A run stopped because its time had passed; what is done is kept, and the same call goes on"
 
+class Stopped(KeyboardInterrupt):
+    "A run was stopped by Ctrl-C between two steps; what is done is kept, and the same call goes on"
+
 def _ending(minutes:float|None)->float|None:
     "When a limit of time ends, on the clock of `time.monotonic`"
     if minutes is None: return None
@@ -709,7 +726,8 @@ def _ending(minutes:float|None)->float|None:
     return time.monotonic() + 60*minutes
 
 def _time_is_up(t, ends:float|None, step:int|None=None, every:int=20)->bool:
-    "Whether the time has passed, the same in all processes; they speak of it every so many steps, and between epochs"
+    "Whether the time has passed or Ctrl-C came, the same in all processes; they speak of it every so many steps, and between epochs"
+    if t.ctrl_c.is_set(): return True
     if ends is None: return False
     up = time.monotonic() >= ends
     if t.acc.num_processes == 1: return up
@@ -722,12 +740,26 @@ def _worth_saving(t, epochs:int)->bool:
     return epochs in (joins(t.cfg), t.cfg.epochs) or time.monotonic() >= t.saved+t.cfg.save_seconds
 
 def _pause(t, folder:Path, epoch:int, step:int, began:float, queue:list, bar)->None:
-    "Keep everything up to step `step` of epoch `epoch`, and raise `Paused`"
+    "Keep everything up to step `step` of epoch `epoch`, and raise `Paused`, or `Stopped` after Ctrl-C"
     _check_finite(t, queue, folder); bar.close()
     if step: t.spent += time.perf_counter()-began
     save_checkpoint(t, folder, epoch, step)
     t.acc.wait_for_everyone()
-    raise Paused(f'stopped in time after {(epoch*len(t.feed)+step)/t.steps:.0%} of the run, in epoch {epoch+1} of {t.cfg.epochs}; it is kept in {folder}, and the same command goes on from here')
+    kind,how = (Stopped,'stopped') if t.ctrl_c.is_set() else (Paused,'stopped in time')
+    raise kind(f'{how} after {(epoch*len(t.feed)+step)/t.steps:.0%} of the run, in epoch {epoch+1} of {t.cfg.epochs}; it is kept in {folder}, and the same command goes on from here')
+
+# %% ../nbs/api/70_train.ipynb #2e2f68ea
+@contextmanager
+def _first_ctrl_c(t):
+    "Within the block a first Ctrl-C sets `t.ctrl_c`; a second one is the usual"
+    t.ctrl_c,before = threading.Event(),signal.getsignal(signal.SIGINT)
+    if t.acc.num_processes > 1 or threading.current_thread() is not threading.main_thread() or not callable(before): yield; return
+    def ask(*_):
+        signal.signal(signal.SIGINT, before); t.ctrl_c.set()
+        print('\nstopping after this step; Ctrl-C again stops at once, and what was done since the last checkpoint is lost', file=sys.stderr)
+    signal.signal(signal.SIGINT, ask)
+    try: yield
+    finally: signal.signal(signal.SIGINT, before)
 
 # %% ../nbs/api/70_train.ipynb #59129aac
 def fit(
@@ -740,10 +772,16 @@ def fit(
     "Train; go on where an interrupted run stopped; return a finished run at once"
     folder,ends = Path(out or Path('runs')/cfg.key()), _ending(minutes)
     if (folder/'result.json').exists(): return _finished(folder, cfg)
-    t = prepare(cfg)
-    first,start = resume(t, folder)
-    if t.acc.is_main_process: write_json(folder/'config.json', dataclasses.asdict(cfg)); _keep_noise(t, folder)
-    bar = _progress_bar(t, first*len(t.feed)+start, progress)
+    with progress_bars(progress):
+        t = prepare(cfg)
+        first,start = resume(t, folder)
+        if t.acc.is_main_process: write_json(folder/'config.json', dataclasses.asdict(cfg)); _keep_noise(t, folder)
+        with _first_ctrl_c(t): _epochs(t, folder, first, start, on_step, ends)
+        return _finish(t, folder)
+
+def _epochs(t, folder:Path, first:int, start:int, on_step:Callable|None, ends:float|None)->None:
+    "All epochs from step `start` of epoch `first`"
+    cfg,bar = t.cfg,_progress_bar(t, first*len(t.feed)+start)
     look,queue = (1 if t.device.type == 'cpu' else 50),[]
     for epoch in range(first, cfg.epochs):
         began = time.perf_counter(); t.model.train()
@@ -762,7 +800,6 @@ def fit(
         if _worth_saving(t, epoch+1): save_checkpoint(t, folder, epoch+1, 0)
         if epoch+1 < cfg.epochs and _time_is_up(t, ends): _pause(t, folder, epoch+1, 0, began, queue, bar)
     bar.close()
-    return _finish(t, folder)
 
 # %% ../nbs/api/70_train.ipynb #b4c96d80
 def _margins_of_epoch(t, epoch:int, folder:Path, largest:int=1000)->None:
@@ -779,9 +816,8 @@ def _keep_noise(t, folder:Path)->None:
     with atomic_path(folder/'noise.npz') as tmp, open(tmp,'wb') as f: np.savez_compressed(f, **{k: v.numpy() for k,v in t.noise.items()})
 
 # %% ../nbs/api/70_train.ipynb #a72b2006
-def _progress_bar(t, done:int, progress:bool):
-    from tqdm.auto import tqdm
-    return tqdm(total=t.steps, initial=done, unit='step', desc=f'{t.method.label} · seed {t.cfg.seed}', disable=not (progress and t.acc.is_main_process), leave=False)
+def _progress_bar(t, done:int):
+    return progress_bar(desc=f'{t.method.label} · seed {t.cfg.seed}', total=t.steps, show=None if t.acc.is_main_process else False, initial=done, unit='step')
 
 def _report(t, folder:Path, bar)->None:
     "Write the history, show the newest figures, and say it when the latents have collapsed"
@@ -848,14 +884,18 @@ class Run:
         if bad := [k for k in missing if not k.startswith('backbone.')] + unexpected: raise ValueError(f'{self.path}: its weights do not fit its settings, first {bad[0]}')
         return net.eval()
 
+def _why_not(path:Path)->str:
+    "Why a folder holds no finished run, and what to do"
+    if (path/'config.json').exists(): return f'it has not finished; go on with: {command_of(config_from_dict(read_json(path/"config.json")), path)}'
+    near = [f.parent for top in (path,path/'runs',path.parent) if top.is_dir() for f in sorted(top.glob('*/result.json'), key=lambda f: -f.stat().st_mtime)]
+    return 'there is no run here (no result.json); ' + (f'near it there are {", ".join(map(str, near[:3]))}' if near else f'make one with: kfr train --out {path}')
+
 def load_run(
     path:str|Path, # Run folder
 )->Run: # The run
     "Read a finished run"
     path = Path(path)
-    if not (path/'result.json').exists():
-        why = 'it has not finished: start the same command again to go on' if (path/'config.json').exists() else 'there is no run here'
-        raise ValueError(f'{path}: {why} (no result.json)')
+    if not (path/'result.json').exists(): raise ValueError(f'{path}: {_why_not(path)}')
     r = read_json(path/'result.json')
     return Run(path, config_from_dict(r['config']), pd.read_csv(path/'history.csv'), r['metrics'], r['collapsed'], r)
 

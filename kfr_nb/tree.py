@@ -508,6 +508,7 @@ def read(
     s = _suffix(path)
     try: text = Path(path).read_text(encoding='utf-8')
     except UnicodeDecodeError: raise ValueError(f'{path} is not a text file') from None
+    except FileNotFoundError: raise ValueError(f'there is no tree file {path}: a line for each edge, parent and child with a tab between, makes one') from None
     try:
         if s in _NEWICK: return cls.from_newick(text, classes)
         sep = _EDGES[s] if _EDGES[s] in text else ',' if ',' in text else '\t' if '\t' in text else ' '

@@ -6,11 +6,14 @@
 
 Cells marked `#| eval: false`, and those with a flag of settings.ini's `tst_flags`, are left out as nbdev leaves them out.
 """
-import argparse, os, subprocess, sys, time
-from concurrent.futures import ThreadPoolExecutor
+import argparse, json, os, subprocess, sys, time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# those that take longest start first, so that the workers end together; the rest go by their number of cells
+LONGEST = ['api/70_train', 'api/75_study', 'api/90_cli', 'api/72_runs', 'api/80_viz_atlas', 'studies/50_margins_and_noise', 'tutorials/01_quickstart', 'tutorials/03_your_own_images',
+           'tutorials/05_many_gpus', 'api/55_localization', 'api/60_models', 'api/80_viz_confusion', 'studies/60_hyperbolic_geometry', 'api/20_data']
 
 
 def notebooks(names):
@@ -23,6 +26,14 @@ def notebooks(names):
     for w in wanted:
         if not w.exists(): sys.exit(f'run_tests: {w} does not exist')
     return [f for f in known if any(f == w or w in f.parents for w in wanted)]
+
+
+def longest_first(files):
+    "Notebooks in the order in which they start"
+    def cost(f):
+        name = f.relative_to(ROOT/'nbs').with_suffix('').as_posix()
+        return (LONGEST.index(name), 0) if name in LONGEST else (len(LONGEST), -len(json.loads(f.read_text(encoding='utf-8'))['cells']))
+    return sorted(files, key=cost)
 
 
 def cells(path, skip):
@@ -84,13 +95,14 @@ def main():
     env['PYTHONPATH'] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])])
     passed, failed, idle = [], [], []
     with ThreadPoolExecutor(workers) as pool:
-        for path, code, out, err, took in pool.map(lambda f: launch(f, args, env), files):
+        for done in as_completed([pool.submit(launch, f, args, env) for f in longest_first(files)]):
+            path, code, out, err, took = done.result()
             name, note = path.relative_to(ROOT), out.splitlines()[0] if out else 'did not start'
             (passed if code == 0 else idle if code == 3 else failed).append(name)
             word = {0: 'passed', 3: 'no cell ran'}.get(code, 'FAILED')
             print(f'{word:8} {str(name):50} {took:6.1f} s  {note}', flush=True)
             if code not in (0, 3): print(out.partition('\n')[2] + err, f'exit status {code}', sep='\n', flush=True)
-    for name in failed: print(f'failed: {name}')
+    for name in sorted(failed): print(f'failed: {name}')
     if not files: print('run_tests: no notebook found, which counts as a failure', file=sys.stderr)
     print(f'{len(files)} notebooks in {time.time()-start:.0f} s, {workers} at a time')
     print(f'{len(passed)} passed, {len(failed) + (not files)} failed' + (f', {len(idle)} skipped' if idle else ''))

@@ -91,7 +91,8 @@ def install():
     run(os.path.join('tools', 'torchvision_cpu_mend.py'))
     with open(READY + '.part', 'w') as f: f.write(want)
     os.replace(READY + '.part', READY)
-    print('set-up: ready in %.0f s' % (time.time() - t))
+    print('set-up: ready in %.0f s. To have the command kfr: %s; make lab opens the notebooks, make help lists the rest'
+          % (time.time() - t, 'source .venv/bin/activate' if os.name != 'nt' else r'.venv\Scripts\activate'))
 
 
 def main():
