@@ -310,7 +310,7 @@ def disc_explorer(
         ax.set(xlim=(.009,11), ylim=(0,1.15*max(through, .1))); ax.tick_params(axis='y', labelsize=8.5); ax.set_xlabel('curvature τ', fontsize=9.5); _tidy(ax, 'y')
         fig.text(.05, .93, f'distance of u and v: {d:.2f}', fontsize=12, weight='bold'); fig.text(.05, .865, f'to the centre: u {2*float(a.norm()):.2f}, v {2*float(b.norm()):.2f}', fontsize=9.5, color='.3')
     number = lambda name,value: w.FloatSlider(value, min=-reach, max=reach, step=.05, description=name, layout=w.Layout(width='230px'))
-    return LiveFigure([(4.2,disc),(4.6,curve)], dict(tau=w.FloatLogSlider(tau, min=-2, max=1, step=.05, base=10, description='curvature τ', readout_format='.2f'), ux=number('u: x', u[0]), uy=number('y', u[1]), vx=number('v: x', v[0]), vy=number('y', v[1])), height=4.2)
+    return LiveFigure([(4.2,disc),(4.6,curve)], dict(tau=w.FloatLogSlider(tau, min=-2, max=1, step=.05, base=10, description='curvature τ', readout_format='.2f'), ux=number('u: x', u[0]), uy=number('u: y', u[1]), vx=number('v: x', v[0]), vy=number('v: y', v[1])), height=4.2)
 
 # %% ../../nbs/api/82_widgets.ipynb #b7eb6c68
 def _check_course(tree:KnowledgeTree, courses:Mapping[str,Sequence[Margins]])->None:
@@ -328,7 +328,7 @@ def _bars(ax, m:Margins, order:np.ndarray, rgb:np.ndarray, names:Sequence[str], 
     i = np.arange(len(order)); p,a = m.positive.numpy()[order],m.sample.numpy()[order]; c = rgb[order].copy()
     if chosen is not None: c[order != chosen] = .65*.86+.35*c[order != chosen]
     ax.vlines(i, low, p, colors=c, linewidth=max(2., 170/len(order))); ax.scatter(i, a, s=22, color='#be123c', zorder=3, linewidths=0)
-    ax.set(xlim=(-1,len(order)), ylim=(low,1.03)); ax.set_xticks(i if len(i) <= 40 else [], [_readable(names[k]) for k in order] if len(i) <= 40 else [], rotation=90, fontsize=6.5); ax.tick_params(axis='y', labelsize=8.5); ax.tick_params(axis='x', length=0); _tidy(ax, 'y')
+    ax.set(xlim=(-1,len(order)), ylim=(low,1.03)); ax.set_xticks(i if len(i) <= 40 else [], [_readable(names[k]) for k in order] if len(i) <= 40 else [], rotation=90, fontsize=6.3); ax.tick_params(axis='y', labelsize=8.5); ax.tick_params(axis='x', length=0); _tidy(ax, 'y')
 
 def _lines(ax, E:int, values:np.ndarray, color, chosen:int|None, epoch:int)->None:
     "One line for each class over epochs, the chosen one (or the mean) strong"
@@ -353,7 +353,7 @@ def margin_explorer(
     def between(fig, run, epoch, name)->None:
         M = np.where(off, at(run, epoch).negative.numpy(), np.nan)[np.ix_(order, order)]; ax = fig.add_axes((.01,.02,.98,.88)); _matrix(ax, M, rgb[order], low, high); _scale(ax, low, high, C, form='{:.2f}'); ax.set_anchor('NW'); fig.text(.05, .93, 'between classes: $M_n$', fontsize=9.5)
         if name is not None: k = [*order].index(name)+.5; ax.hlines([k-.5,k+.5], 0, C, color='white', linewidth=.8); ax.vlines([k-.5,k+.5], 0, C, color='white', linewidth=.8)
-    def within(fig, run, epoch, name)->None: _bars(fig.add_axes((.1,.29,.88,.6)), at(run, epoch), order, rgb, tree.classes, name, floor); fig.text(.06, .93, f'epoch {epoch}: $M_p$ (bars) and $M_a$ (points)', fontsize=9.5)
+    def within(fig, run, epoch, name)->None: _bars(fig.add_axes((.1,.34,.88,.55)), at(run, epoch), order, rgb, tree.classes, name, floor); fig.text(.06, .93, f'epoch {epoch}: $M_p$ (bars) and $M_a$ (points)', fontsize=9.5)
     def course(fig, run, epoch, name)->None:
         at(run, epoch); ax = fig.add_axes((.14,.14,.82,.75)); E = len(courses[run])
         for kind,color in (('positive','#4477aa'),('sample','#be123c')): _lines(ax, E, np.stack([getattr(m, kind).numpy() for m in courses[run]]), to_rgb(color), name, epoch)
