@@ -1,4 +1,4 @@
-"""Checks a rendered site: every internal link, image, script and anchor is there, and pages load nothing from the network.
+"""Checks a rendered site: every internal link, image, script and anchor is there, every image says what it shows, and pages load nothing from the network.
 
     python tools/check_site.py _docs
     python tools/check_site.py _docs --network      pages may load things from the network (Quarto's widgets do)
@@ -12,11 +12,16 @@ LOADS = {('img', 'src'), ('script', 'src'), ('link', 'href'), ('source', 'src'),
 NETWORK = {'cdn.plot.ly'}                   # interactive figures name their library by address
 
 
+def tells(alt, src):
+    "Whether an alternative text says anything: some words, not a file's name"
+    return bool(alt) and len(alt.strip()) >= 10 and ' ' in alt.strip() and alt.strip() not in unquote(src or '')
+
+
 class Page(HTMLParser):
     "The ids of a page, and what it links to and loads"
     def __init__(self, text):
         super().__init__()
-        self.ids, self.links, self.loads, self.images, self.title, self.maths = set(), [], [], 0, False, 0
+        self.ids, self.links, self.loads, self.silent, self.images, self.title, self.maths = set(), [], [], [], 0, False, 0
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
@@ -26,6 +31,7 @@ class Page(HTMLParser):
         self.title |= tag == 'title'
         self.maths += tag == 'math'
         self.images += tag == 'img'
+        if tag == 'img' and not tells(a.get('alt'), a.get('src')): self.silent.append(f"{a.get('alt')!r} ({(a.get('src') or '')[:40]})")
         for key, value in attrs:
             if value is None: continue
             if (tag, key) in LOADS and a.get('rel') != 'canonical': self.loads.append(value)
@@ -50,6 +56,7 @@ def check(folder, network=False):
         where = path.relative_to(folder)
         images += page.images
         if not page.title: faults.append(f'{where}: no title')
+        faults += [f'{where}: an image without words for those who do not see it: {s}' for s in page.silent]
         for ref in page.loads:
             links += 1
             t = target(path, ref)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NBS, PROC, OUT = ROOT/'nbs', ROOT/'_proc', ROOT/'_docs'
+FIRST = ['found', 'reproduce', 'glossary', 'bibliography']
 SECTIONS = {'tutorials': 'Tutorials', 'studies': 'Studies', 'api': 'Reference'}
 KINDS = {'eq': 'Equation', 'fig': 'Figure', 'tbl': 'Table', 'sec': 'Section'}
 EXPECTED = {'format.html.html-math-method is ignored'}      # smalldocs does not read it, and we do what it asks
@@ -16,7 +17,7 @@ EXPECTED = {'format.html.html-math-method is ignored'}      # smalldocs does not
 
 def write_sidebar():
     "nbs/sidebar.yml: home and the pages beside it, then each folder's notebooks in the order of their numbers"
-    pages = sorted(f.name for f in NBS.glob('*.ipynb') if f.name != 'index.ipynb' and f.name[0] not in '_.')
+    pages = sorted((f.name for f in NBS.glob('*.ipynb') if f.name != 'index.ipynb' and f.name[0] not in '_.'), key=lambda n: (FIRST.index(n[:-6]) if n[:-6] in FIRST else len(FIRST), n))
     lines = ['website:', '  sidebar:', '    contents:', '      - index.ipynb', *(f'      - {p}' for p in pages)]
     for folder, title in SECTIONS.items():
         files = sorted(f for f in (NBS/folder).glob('*.ipynb') if f.name[0] not in '_.')
@@ -76,6 +77,7 @@ def process():
             except Exception as e: raise RuntimeError(f'{src.relative_to(ROOT)} could not be made into a page') from e
             for cell in nb.cells:                           # names that begin with an underscore have no place to link to
                 if cell.cell_type == 'markdown': cell.source = re.sub(r'\[(`[^`]+`)\]\([^)\s]*#(?:\w+\.)?_[a-z]\w*\)', r'\1', cell.source)
+            describe_figures(nb)
             write_nb(nb, dest)
         else: shutil.copyfile(src, dest)
 
@@ -120,6 +122,38 @@ def number_references(nb):
         parts = re.split(r'(```.*?```|`[^`\n]*`)', ''.join(holder[key]), flags=re.S)
         holder[key] = ''.join(p if i % 2 else re.sub(r'(?<![\w`\\])@((?:eq|fig|tbl|sec)-[\w-]+)', link, p) for i, p in enumerate(parts))
     return unknown
+
+
+def plain(text):
+    "Markdown without its marks, in one line"
+    text = re.sub(r'!?\[([^\]]*)\]\([^)]*\)', r'\1', text)
+    return re.sub(r'\s+', ' ', re.sub(r'[`*$]|\{[#.][^}]*\}', '', text)).strip()
+
+
+def first_sentence(source, last=False):
+    "The first sentence of a cell's prose, or the last; nothing where it holds a heading, a table or a list only"
+    prose = [b for b in re.split(r'\n\s*\n', re.sub(r'```.*?```|\$\$.*?\$\$', '', source, flags=re.S)) if b.strip() and not re.match(r'\s*(#|\||[-*] |\d+\. |>|:::)', b)]
+    if not prose: return ''
+    sentences = re.split(r'(?<=[.!?:])\s+(?=[A-Z*`$“])', plain(prose[-1 if last else 0]))
+    return sentences[-1 if last else 0].rstrip(':')
+
+
+def has_picture(cell): return any(k.startswith('image/') for o in cell.get('outputs', []) for k in o.get('data', {}))
+
+
+def describe_figures(nb):
+    "A text for those who do not see a figure, where its cell names none: where it stands, and what is said of it"
+    heading, cells = '', nb['cells']
+    for i, cell in enumerate(cells):
+        source = ''.join(cell['source'])
+        if cell['cell_type'] == 'markdown':
+            found = re.findall(r'^#+ +(.+?)(?: *\{.*\})?$', source, re.M)
+            heading = plain(found[-1]) if found else heading
+        if cell['cell_type'] != 'code' or not has_picture(cell) or re.search(r'^#\| *fig-(alt|cap):', source, re.M): continue
+        after = next((''.join(c['source']) for c in cells[i+1:i+2] if c['cell_type'] == 'markdown'), '')
+        before = next((''.join(c['source']) for c in cells[i-1::-1] if c['cell_type'] == 'markdown'), '') if i else ''
+        said = first_sentence(after) or first_sentence(before, last=True)
+        cell['source'] = f'#| fig-alt: {json.dumps(" ".join(filter(None, [f"Figure, {heading}." if heading else "Figure.", said]))[:300], ensure_ascii=False)}\n' + source
 
 
 def prepare_for_smalldocs():
@@ -171,6 +205,14 @@ def finish_pages(pages, site_url):
     return faults
 
 
+def own_fonts():
+    "The themes ask a public server for their fonts at every visit; the reader's own will do"
+    for f in OUT.rglob('*.css'):
+        text = f.read_text(encoding='utf-8')
+        short = re.sub(r"@import +url\([^)]*fonts\.googleapis[^)]*\) *;?|@import +[\"'][^\"']*fonts\.googleapis[^\"']*[\"'] *;?", '', text)
+        if short != text: f.write_text(short, encoding='utf-8')
+
+
 def render_smalldocs():
     "Build the site with smalldocs; return what is wrong with it"
     try: from smalldocs.site import build
@@ -198,10 +240,11 @@ def main():
     args, start = p.parse_args(), time.time()
     os.chdir(ROOT)
     tool = args.tool or ('quarto' if shutil.which('quarto') else 'smalldocs')
-    if tool == 'quarto' and not shutil.which('quarto'): sys.exit('docs: Quarto is not installed; see https://quarto.org, or leave out --with')
-    if args.tool is None and tool == 'smalldocs': print('docs: Quarto is not installed; rendering with smalldocs instead')
+    if tool == 'quarto' and not shutil.which('quarto'): sys.exit('docs: Quarto is not installed; get it from https://quarto.org/docs/get-started or by pip install quarto-cli, or leave out --with')
+    if args.tool is None and tool == 'smalldocs': print('docs: Quarto is not installed (https://quarto.org/docs/get-started, or pip install quarto-cli); rendering with smalldocs instead')
     process()
     faults = render_quarto() if tool == 'quarto' else render_smalldocs()
+    own_fonts()
     for f in faults: print(f'docs: {f}')
     n = len(list(OUT.rglob('*.html')))
     print(f'docs: {n} pages in {OUT.relative_to(ROOT)}/ by {tool} in {time.time()-start:.0f} s, {len(faults)} faults')

@@ -37,15 +37,15 @@ def relink(text, base='nbs'):
     return ''.join(p if i % 2 else link(p) for i, p in enumerate(parts))
 
 
-def outputs(cell, pictures):
-    "The outputs of a cell as Markdown; pictures are added to `pictures`, path to bytes"
+def outputs(cell, pictures, alt=''):
+    "The outputs of a cell as Markdown; pictures are added to `pictures`, path to bytes, and described by the cell's `fig-alt`"
     for out in cell.get('outputs', []):
         data = {k: ''.join(v) if isinstance(v, list) else v for k, v in out.get('data', {}).items()}
         if out['output_type'] == 'stream': yield '    ' + ''.join(out['text']).rstrip('\n').replace('\n', '\n    ')
         elif 'image/png' in data:
             path = f'{PICTURES}/output-{len(pictures)+1}.png'
             pictures[path] = base64.b64decode(data['image/png'])
-            yield f'![]({path})'
+            yield f'![{alt}]({path})'
         elif 'text/markdown' in data: yield relink(data['text/markdown'])
         elif 'text/html' in data: yield data['text/html']
         elif 'text/plain' in data: yield '    ' + data['text/plain'].rstrip('\n').replace('\n', '\n    ')
@@ -61,7 +61,7 @@ def render(nb):
         found, code = directives(source)
         if HIDING & found.keys() or found.get('include') == 'false' or 'nbdev_export(' in code: continue
         if code and found.get('echo') != 'false': parts.append(f'```python\n{code}\n```')
-        if found.get('output') != 'false': parts += outputs(cell, pictures)
+        if found.get('output') != 'false': parts += outputs(cell, pictures, found.get('fig-alt', '').strip('"\''))
     return '\n\n'.join(p.strip('\n') for p in parts) + '\n', pictures
 
 

@@ -1,0 +1,154 @@
+"""Opens every page of a rendered site in headless Chromium, from a server of its own: on a desk, on a phone, light and dark.
+
+    python tools/test_site.py _docs                  every page
+    python tools/test_site.py _docs index.html       those named
+    python tools/test_site.py _docs --shots DIR      and keeps pictures of home, a study and a reference page
+
+A page fails for an error in the console, a request of this site that finds nothing, a figure that is empty, a text or figure that
+sticks out of a phone's screen, or a weight above 2 MB. Home has to find a word and turn dark. Interactive figures name their library,
+plotly, by its public address; no check needs the network, so the copy that the plotly package brings answers for it.
+"""
+import argparse, functools, http.server, sys, tempfile, threading, time
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+sys.path.insert(0, str(Path(__file__).parent))
+import browser
+
+HEAVY = 2_000_000                               # bytes of a page with everything it loads from the site
+PHONE, DESK = dict(width=390, height=844), dict(width=1280, height=900)
+SHOWN = ('index.html', 'studies/20_kfr_tables.html', 'api/42_kfr.html')
+EMPTY = """async () => {                        // what a reader would miss
+  const faults = [], name = e => e.tagName.toLowerCase() + (e.id ? '#'+e.id : '') + (e.className && e.className.split ? '.'+e.className.trim().split(/\\s+/).join('.') : '');
+  for (const i of document.images) { i.loading = 'eager'; if (i.offsetParent !== null) { try { await i.decode() } catch (e) {} if (!i.naturalWidth) faults.push('empty picture ' + i.src.slice(0, 60)) } }
+  for (const s of document.querySelectorAll('main svg')) { const r = s.getBoundingClientRect(); if (s.checkVisibility() && (r.width < 1 || r.height < 1)) faults.push('empty drawing ' + name(s)) }
+  for (const p of document.querySelectorAll('.plotly-graph-div')) if (!p.querySelector('.main-svg, canvas')) faults.push('empty interactive figure #' + p.id)
+  return faults }"""
+WIDE = """() => {                                // what sticks out, the innermost elements only
+  const w = document.documentElement.clientWidth, scrolls = e => { for (; e; e = e.parentElement) if (/auto|scroll|hidden|clip/.test(getComputedStyle(e).overflowX)) return true; return false };
+  if (document.documentElement.scrollWidth <= w + 1) return [];
+  const out = [...document.body.querySelectorAll('*')].filter(e => e.checkVisibility() && e.getBoundingClientRect().right > w + 1 && !scrolls(e.parentElement));
+  return out.filter(e => !out.some(o => o !== e && e.contains(o))).slice(0, 3).map(e => '<' + e.tagName.toLowerCase() + ' class="' + e.className + '"> ' + e.textContent.trim().slice(0, 50)) }"""
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args): pass
+
+
+def serve(folder):
+    "A server of the folder on a free port"
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def plotly_copy():
+    "The library of interactive figures as its package brings it, with its version"
+    import plotly
+    from plotly.offline import get_plotlyjs, get_plotlyjs_version
+    return get_plotlyjs().encode(), get_plotlyjs_version()
+
+
+class Site:
+    "A browser's page on a served folder: what was loaded, what was missing, what was said"
+    def __init__(self, page, said, folder, address):
+        self.page, self.said, self.folder, self.address = page, said, folder, address
+        self.loaded, self.missing = set(), []
+        page.set_default_timeout(120_000)
+        page.route('**/*', self.answer)
+        page.on('response', lambda r: self.missing.append(f'{r.status} for {r.url[len(address):]}') if r.url.startswith(address) and r.status >= 400 else None)
+
+    def answer(self, route):
+        url = route.request.url
+        if url.startswith(self.address):
+            self.loaded.add(unquote(urlsplit(url).path).lstrip('/'))
+            return route.continue_()
+        if 'cdn.plot.ly/plotly-' in url:
+            body, version = plotly_copy()
+            if f'plotly-{version}.' in url: return route.fulfill(body=body, content_type='text/javascript', headers={'access-control-allow-origin': '*'})
+            self.missing.append(f'{url} is another version than the package, {version}: run the notebook again')
+        elif not url.startswith('data:'): self.missing.append(f'{url} is loaded from the network')
+        return route.abort()
+
+    def open(self, name):
+        "Faults of one page"
+        self.loaded.clear(); self.missing.clear(); self.said.clear()
+        self.page.set_viewport_size(DESK)
+        self.page.goto(f'{self.address}{name}', wait_until='load')
+        if self.page.query_selector('.plotly-graph-div'): self.page.wait_for_timeout(500)
+        faults = self.page.evaluate(EMPTY)
+        self.page.set_viewport_size(PHONE)
+        faults += [f'wider than a phone: {e}' for e in self.page.evaluate(WIDE)]
+        weight = sum(f.stat().st_size for f in (self.folder/p for p in self.loaded) if f.is_file())
+        if weight > HEAVY: faults.append(f'{weight/1e6:.1f} MB with all it loads, more than {HEAVY/1e6:g}')
+        return [*faults, *self.missing, *(f'console: {s}' for s in self.said if 'Failed to load resource' not in s)], weight
+
+    def home(self):
+        "Faults of what only home is asked: the search, the switch between light and dark"
+        self.page.set_viewport_size(DESK)
+        self.page.goto(f'{self.address}index.html', wait_until='load')
+        faults, ground = [], lambda: self.page.evaluate('getComputedStyle(document.body).backgroundColor')
+        light = ground()
+        self.page.locator('.quarto-color-scheme-toggle:visible').first.click()
+        if ground() == light: faults.append('the switch for dark pages changes nothing')
+        self.page.locator('.quarto-color-scheme-toggle:visible').first.click()
+        self.page.keyboard.press('/')
+        self.page.keyboard.type('recall_at_k', delay=10)
+        try: self.page.get_by_text('recall_at_k', exact=False).last.wait_for(timeout=20_000)
+        except Exception as e: faults.append(f'the search finds no recall_at_k ({type(e).__name__})')
+        hits = self.page.locator('.aa-Item, .search-result, [role=option]').count()
+        return faults + ([] if hits else ['the search shows no result'])
+
+
+BAD = {'empty picture': '<img src="none.png">', '404 for none.js': '<script src="none.js"></script>', 'console: boom': '<script>console.error("boom")</script>',
+       'console: foo is not defined': '<script>foo()</script>', 'empty drawing svg': '<svg width="9" height="0"></svg>', 'empty interactive figure': '<div class="plotly-graph-div" id="p"></div>',
+       'wider than a phone': '<div style="width:500px">far out</div>', 'from the network': '<img src="https://example.org/a.png">', 'more than 2': '<img src="big.bin">'}
+
+
+def prove():
+    "Each kind of fault, on a page that has it; a page without any has none"
+    with tempfile.TemporaryDirectory() as tmp, browser.page(**DESK) as (page, said):
+        folder = Path(tmp)
+        (folder/'big.bin').write_bytes(b'0'*(HEAVY+1))
+        pages = {f'{i}.html': (word, html) for i, (word, html) in enumerate(BAD.items())} | {'good.html': ('', '<p>fine</p><svg width="9" height="9"><rect width="9" height="9"/></svg>')}
+        for name, (_, html) in pages.items(): (folder/name).write_text(f'<!doctype html><title>t</title><link rel="icon" href="data:,"><meta name="viewport" content="width=device-width"><main>{html}</main>')
+        server = serve(folder)
+        try:
+            site = Site(page, said, folder, f'http://127.0.0.1:{server.server_port}/')
+            for name, (word, html) in pages.items():
+                found, _ = site.open(name)
+                if word and not any(word in f for f in found) or not word and found: sys.exit(f'test_site: {html!r} should give {word or "nothing"!r}, and gave {found}')
+        finally: server.shutdown()
+
+
+def main():
+    p = argparse.ArgumentParser(description='Open the pages of a rendered site in a browser')
+    p.add_argument('folder', type=Path), p.add_argument('pages', nargs='*')
+    p.add_argument('--shots', type=Path, help='folder for pictures')
+    args, start = p.parse_args(), time.time()
+    if not browser.find(): return print(browser.missing()) or 0
+    folder = args.folder.resolve()
+    names = args.pages or sorted(str(f.relative_to(folder)) for f in folder.rglob('*.html'))
+    if not names: sys.exit(f'{args.folder} holds no page: make docs renders them')
+    prove()
+    server, faults, heaviest = serve(folder), [], (0, '')
+    try:
+        with browser.page(**DESK) as (page, said):
+            site = Site(page, said, folder, f'http://127.0.0.1:{server.server_port}/')
+            for n in names:
+                found, weight = site.open(n)
+                faults += [f'{n}: {f}' for f in found]
+                heaviest = max(heaviest, (weight, n))
+            if 'index.html' in names: faults += [f'index.html: {f}' for f in site.home()]
+            for n in (n for n in SHOWN if args.shots and n in names):
+                for kind, size in (('desk', DESK), ('phone', PHONE)):
+                    page.set_viewport_size(size), page.goto(f'{site.address}{n}', wait_until='load')
+                    args.shots.mkdir(parents=True, exist_ok=True)
+                    page.screenshot(path=str(args.shots/f'{Path(n).stem}-{kind}.png'))
+    finally: server.shutdown()
+    for f in faults: print(f)
+    print(f'{len(names)} pages in {time.time()-start:.0f} s, heaviest {heaviest[1]} with {heaviest[0]/1e6:.1f} MB, {len(faults)} faults')
+    return bool(faults)
+
+
+if __name__ == '__main__': sys.exit(main())
