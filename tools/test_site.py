@@ -31,6 +31,14 @@ WIDE = """() => {                                // what sticks out, the innermo
   return out.filter(e => !out.some(o => o !== e && e.contains(o))).slice(0, 3).map(e => '<' + e.tagName.toLowerCase() + ' class="' + e.className + '"> ' + e.textContent.trim().slice(0, 50)) }"""
 
 
+FAINT = """() => {                               // text that can hardly be told from what is behind it
+  const rgb = c => (c.match(/[\\d.]+/g) || []).map(Number), light = c => { const [r, g, b] = rgb(c).map(v => (v /= 255) <= .03928 ? v/12.92 : ((v+.055)/1.055)**2.4); return .2126*r + .7152*g + .0722*b };
+  const behind = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor, v = rgb(c); if (v.length < 4 || v[3] > .5) return c } return 'rgb(255,255,255)' };
+  const faint = e => { const a = light(getComputedStyle(e).color), b = light(behind(e)); return (Math.max(a, b) + .05)/(Math.min(a, b) + .05) < 2 };
+  const text = [...document.querySelectorAll('body *:not(script):not(style)')].filter(e => e.checkVisibility() && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()));
+  return text.filter(faint).slice(0, 3).map(e => e.textContent.trim().slice(0, 40)) }"""
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *args): pass
 
@@ -89,8 +97,11 @@ class Site:
         self.page.goto(f'{self.address}index.html', wait_until='load')
         faults, ground = [], lambda: self.page.evaluate('getComputedStyle(document.body).backgroundColor')
         light = ground()
+        faults += [f'faint text: {t}' for t in self.page.evaluate(FAINT)]
         self.page.locator('.quarto-color-scheme-toggle:visible').first.click()
+        self.page.wait_for_timeout(500)
         if ground() == light: faults.append('the switch for dark pages changes nothing')
+        faults += [f'faint text on the dark page: {t}' for t in self.page.evaluate(FAINT)]
         self.page.locator('.quarto-color-scheme-toggle:visible').first.click()
         self.page.keyboard.press('/')
         self.page.keyboard.type('recall_at_k', delay=10)
