@@ -179,7 +179,8 @@ def plot_curves(
         ax.axvline(phase, color='0.5', linewidth=1, linestyle=(0,(4,3)))
         ax.annotate('the loss joins', (phase,1), xycoords=('data','axes fraction'), xytext=(4,-3), textcoords='offset points', fontsize=8, va='top', color='0.5')
     many = len(ax.get_legend_handles_labels()[1])
-    if legend: ax.legend(frameon=False, fontsize=8, **({} if many <= 8 else dict(loc='upper left', bbox_to_anchor=(1.01,1), ncols=-(-many//14))))       # beside the axes, which a long list would cover
+    beside:dict[str,Any] = {} if many <= 8 else dict(loc='upper left', bbox_to_anchor=(1.01,1), ncols=-(-many//14))              # a long list would cover the axes
+    if legend: ax.legend(frameon=False, fontsize=8, **beside)
     ax.set(xlabel='epoch', ylabel=metric if title is None else title)
     return _tidy(ax, 'y')
 
