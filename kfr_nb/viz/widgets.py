@@ -36,7 +36,7 @@ def has_front_end()->bool:
 class LiveFigure:
     "A figure that follows controls; a plain picture where there is no one to move them"
     def __init__(self,
-        panels:Sequence[tuple[float,Callable]], # Width in inches, and draw(fig, **those of the values that it names), which raises ValueError for values it cannot draw
+        panels:Sequence[tuple], # Width in inches; draw(fig, **those of the values that it names), which raises ValueError for values it cannot draw; and, if there is such, another draw for what lies behind and seldom changes
         controls:Mapping[str,Any], # Name of a value -> ipywidgets control that holds it
         *,
         height:float=4., # Inches
@@ -44,8 +44,8 @@ class LiveFigure:
         beside:Sequence=(), # Further widgets shown with the controls, such as a button that plays
         dpi:int=100, # Pixels per inch of the picture
     ):
-        w:Any = require('ipywidgets','viz'); self.panels,self.controls,self.height,self.adjust,self.dpi = list(panels),dict(controls),height,adjust,dpi
-        self._needs = [[k for k in inspect.signature(draw).parameters if k in self.controls] for _,draw in self.panels]; self._pixels = lru_cache(64)(self._render)
+        w:Any = require('ipywidgets','viz'); self.panels,self.controls,self.height,self.adjust,self.dpi = list(panels),dict(controls),height,adjust,dpi; named = lambda draw: [k for k in inspect.signature(draw).parameters if k in self.controls]
+        self._layers = [[(draw,named(draw)) for draw in reversed(layers)] for _,*layers in self.panels]; self._needs = [list(dict.fromkeys(k for _,names in layers for k in names)) for layers in self._layers]; self._pixels,self._layer = lru_cache(64)(self._compose),lru_cache(64)(self._render)
         self.picture,self.said = w.Image(format='png', layout=w.Layout(max_width='100%', height='auto', object_fit='contain', align_self='flex-start')),w.HTML()
         for c in self.controls.values(): c.style.description_width = 'initial'; c.observe(self._follow, 'value')
         row = w.Layout(flex_flow='row wrap', align_items='center', grid_gap='4px 16px'); self.box = w.VBox([w.Box([*self.controls.values(),*beside], layout=row), self.said, self.picture])
@@ -70,16 +70,25 @@ def static(self:LiveFigure,
     **values, # Values other than those of the controls
 )->Any: # matplotlib Figure
     "The figure without controls"
-    v = self._given(values); widths = [wide for wide,_ in self.panels]; fig = _figure((sum(widths),self.height))
-    for part,needs,(_,draw) in zip(fig.subfigures(1, len(widths), squeeze=False, wspace=0, width_ratios=widths)[0], self._needs, self.panels): draw(part, **{k: v[k] for k in needs})
+    v = self._given(values); widths = [wide for wide,*_ in self.panels]; fig = _figure((sum(widths),self.height))
+    for part,layers in zip(fig.subfigures(1, len(widths), squeeze=False, wspace=0, width_ratios=widths)[0], self._layers):
+        for draw,names in layers: draw(part, **{k: v[k] for k in names})
     return fig
 
 @patch
-def _render(self:LiveFigure, k:int, *values)->np.ndarray:
-    "Pixels of one panel"
+def _render(self:LiveFigure, k:int, layer:int, *values)->np.ndarray:
+    "Pixels of one layer of a panel, with their opacity: the lowest is opaque"
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    wide,draw = self.panels[k]; fig = _figure((wide,self.height)); fig.set_dpi(self.dpi); draw(fig, **dict(zip(self._needs[k], values)))
-    canvas = FigureCanvasAgg(fig); canvas.draw(); return np.asarray(canvas.buffer_rgba())[...,:3].copy()
+    draw,names = self._layers[k][layer]; fig = _figure((self.panels[k][0],self.height)); fig.set_dpi(self.dpi); draw(fig, **dict(zip(names, values)))
+    if layer: fig.patch.set_alpha(0)
+    canvas = FigureCanvasAgg(fig); canvas.draw(); return np.asarray(canvas.buffer_rgba()).copy()
+
+@patch
+def _compose(self:LiveFigure, k:int, *values)->np.ndarray:
+    "Pixels of one panel"
+    v = dict(zip(self._needs[k], values)); below,*above = (self._layer(k, i, *(v[n] for n in names)) for i,(_,names) in enumerate(self._layers[k])); below = below[...,:3]
+    for one in above: a = one[...,3:]/255; below = (one[...,:3]*a+below*(1-a)).round().astype(np.uint8)
+    return below
 
 @patch
 def png(self:LiveFigure,
@@ -222,11 +231,11 @@ def _check_sweep(tree:KnowledgeTree, table:pd.DataFrame, param:str, measures:Map
     return values,points,y,{v: _check_counts(counts[v], C) for v in values}
 
 # %% ../../nbs/api/82_widgets.ipynb #5b384ce3
-def _curve(ax, table:pd.DataFrame, param:str, measure:str, values:Sequence[float], chosen:float, title:str, scale:float)->None:
-    "Every run, the mean and its interval over the values, and a line at the chosen one"
+def _curve(ax, table:pd.DataFrame, param:str, measure:str, values:Sequence[float], title:str, scale:float)->None:
+    "Every run, the mean and its interval over the values"
     color = arm_color('kfr'); at = {v: i for i,v in enumerate(values)}; t:Any = table[table[param].isin(list(values)) & table[measure].notna()]; x = t[param].map(at).to_numpy(); y = scale*t[measure].to_numpy(float)
     stats = np.array([mean_interval(y[x == i]) if (x == i).any() else (np.nan,)*3 for i in range(len(values))]); i = np.arange(len(values))
-    ax.axvline(at[chosen], color='#f59e0b', linewidth=9, alpha=.3); ax.vlines(i, stats[:,1], stats[:,2], color=color, alpha=.35, linewidth=5); ax.plot(i, stats[:,0], color=color, linewidth=1.8, marker='_', markersize=13, markeredgewidth=2.4)
+    ax.vlines(i, stats[:,1], stats[:,2], color=color, alpha=.35, linewidth=5); ax.plot(i, stats[:,0], color=color, linewidth=1.8, marker='_', markersize=13, markeredgewidth=2.4)
     ax.scatter(x, y, s=16, color=color, alpha=.75, zorder=3, linewidths=0); ax.set(xlim=(-.5,len(values)-.5)); ax.set_xticks(i, [f'{v:g}' for v in values], fontsize=8.5)
     ax.tick_params(axis='y', labelsize=8.5); ax.set_xlabel('α' if param == 'alpha' else param, fontsize=9.5); ax.set_title(title, fontsize=9.5, loc='left'); _tidy(ax, 'y')
 
@@ -248,13 +257,14 @@ def sweep_explorer(
     "A swept weight: curves over it; a map and the confusions of the net with the chosen one"
     w:Any = require('ipywidgets','viz'); values,points,y,n = _check_sweep(tree, table, param, measures, maps, labels, counts); sign = 'α' if param == 'alpha' else param
     rgb,order,D = branch_colors(tree),_in_order(tree),tree.distances().numpy()
-    def curve(fig, value, measure)->None: _curve(fig.add_axes((.14,.15,.82,.74)), table, param, measure, values, value, *measures[measure])
+    def curve(fig, measure)->None: _curve(fig.add_axes((.14,.15,.82,.74)), table, param, measure, values, *measures[measure])
+    def here(fig, value)->None: ax = fig.add_axes((.14,.15,.82,.74)); ax.axvline(values.index(value), color='#f59e0b', linewidth=9, alpha=.3); ax.set(xlim=(-.5,len(values)-.5)); ax.set_axis_off()
     def cloud(fig, value)->None: _cloud(fig.add_axes((.02,.13,.96,.78)), points[value], y, tree, rgb); fig.text(.05, .93, f'test pictures of one net, {sign} = {value:g}', fontsize=9.5)
     def confusion(fig, value)->None:
         N = n[value]; total = N.sum(1, keepdims=True); share = np.divide(N, total, out=np.full_like(N, np.nan), where=total > 0)[np.ix_(order, order)]; wrong = N*(1-np.eye(len(N)))
         ax = fig.add_axes((.01,.02,.98,.89)); _matrix(ax, share, rgb[order], 0, 1, root=True); _scale(ax, 0, 1, len(order), root=True); ax.set_anchor('NW')
         fig.text(.04, .93, f'{np.trace(N)/N.sum():.0%} right; mistakes {(wrong*D).sum()/max(wrong.sum(), 1):.1f} edges far', fontsize=9.5)
-    return LiveFigure([(2.9,curve),(3.2,cloud),(3.8,confusion)], dict(value=w.SelectionSlider(options=[(f'{v:g}', v) for v in values], description=sign),
+    return LiveFigure([(2.9,here,curve),(3.2,cloud),(3.8,confusion)], dict(value=w.SelectionSlider(options=[(f'{v:g}', v) for v in values], description=sign),
         measure=w.Dropdown(options=[(t, m) for m,(t,_) in measures.items()], description='curve')), height=3.6)
 
 # %% ../../nbs/api/82_widgets.ipynb #98fbc42f
@@ -323,17 +333,29 @@ def _check_course(tree:KnowledgeTree, courses:Mapping[str,Sequence[Margins]])->N
             if len(m.positive) != C: raise ValueError(f'the margins of {name!r} in epoch {e+1} are of {len(m.positive)} classes, the tree has {C}; tree.prune(classes) makes one that fits')
             if any(not getattr(m, k).isfinite().all() for k in ('positive','negative','sample')): raise ValueError(f'the margins of {name!r} in epoch {e+1} hold NaN or infinity')
 
-def _bars(ax, m:Margins, order:np.ndarray, rgb:np.ndarray, names:Sequence[str], chosen:int|None, low:float)->None:
+def _bars(ax, m:Margins, order:np.ndarray, rgb:np.ndarray, chosen:int|None, low:float)->None:
     "M_p as bars, M_a as points, class by class"
     i = np.arange(len(order)); p,a = m.positive.numpy()[order],m.sample.numpy()[order]; c = rgb[order].copy()
     if chosen is not None: c[order != chosen] = .65*.86+.35*c[order != chosen]
     ax.vlines(i, low, p, colors=c, linewidth=max(2., 170/len(order))); ax.scatter(i, a, s=22, color='#be123c', zorder=3, linewidths=0)
-    ax.set(xlim=(-1,len(order)), ylim=(low,1.03)); ax.set_xticks(i if len(i) <= 40 else [], [_readable(names[k]) for k in order] if len(i) <= 40 else [], rotation=90, fontsize=6.3); ax.tick_params(axis='y', labelsize=8.5); ax.tick_params(axis='x', length=0); _tidy(ax, 'y')
+    ax.set(xlim=(-1,len(order)), ylim=(low,1.03)); ax.set_axis_off()
 
-def _lines(ax, E:int, values:np.ndarray, color, chosen:int|None, epoch:int)->None:
-    "One line for each class over epochs, the chosen one (or the mean) strong"
+def _names_below(ax, names:Sequence[str], low:float)->None:
+    "The axes that `_bars` are drawn over: the scale, and the classes' names unless they are many"
+    ax.set(xlim=(-1,len(names)), ylim=(low,1.03), xticks=[]); ax.tick_params(axis='y', labelsize=8.5); _tidy(ax, 'y')
+    for j,name in enumerate(names if len(names) <= 40 else ()): ax.text(j, low-.02*(1.03-low), _readable(name), rotation=90, ha='center', va='top', fontsize=6.3)
+
+_KINDS = (('positive','#4477aa'),('sample','#be123c'))
+
+def _faint_lines(ax, course:Sequence[Margins])->None:
+    "One line for each class over epochs"
     from matplotlib.collections import LineCollection
-    x = np.arange(1, E+1); ax.add_collection(LineCollection([np.stack([x,v], 1) for v in values.T], colors=[(*color,.18)], linewidths=1)); strong = values.mean(1) if chosen is None else values[:,chosen]
+    from matplotlib.colors import to_rgb
+    for kind,color in _KINDS: v = np.stack([getattr(m, kind).numpy() for m in course]); ax.add_collection(LineCollection([np.stack([np.arange(1, len(v)+1),c], 1) for c in v.T], colors=[(*to_rgb(color),.18)], linewidths=1))
+
+def _strong_line(ax, values:np.ndarray, color:str, chosen:int|None, epoch:int)->None:
+    "The chosen class, or the mean of all, and the point of the epoch"
+    x = np.arange(1, len(values)+1); strong = values.mean(1) if chosen is None else values[:,chosen]
     ax.plot(x, strong, color=color, linewidth=2.2, marker='o', markersize=3.5); ax.scatter([epoch], [strong[epoch-1]], s=70, color=[color], zorder=3)
 
 # %% ../../nbs/api/82_widgets.ipynb #a9334987
@@ -343,7 +365,6 @@ def margin_explorer(
     gamma:float=0.5, # γ, the margin of all classes before any is known
 )->LiveFigure: # Controls: run, epoch, name
     "Margins between and within classes over the epochs of a run"
-    from matplotlib.colors import to_rgb
     w:Any = require('ipywidgets','viz'); _check_course(tree, courses); rgb,order,C = branch_colors(tree),_in_order(tree),len(tree.classes); longest = max(map(len, courses.values())); off = ~np.eye(C, dtype=bool)
     ends = [(float(m.negative.numpy()[off].min()),float(m.negative.numpy()[off].max())) for c in courses.values() for m in c]; low,high = min(e[0] for e in ends),max(e[1] for e in ends)
     floor = min(float(min(m.positive.min(), m.sample.min())) for c in courses.values() for m in c)-.05
@@ -353,13 +374,15 @@ def margin_explorer(
     def between(fig, run, epoch, name)->None:
         M = np.where(off, at(run, epoch).negative.numpy(), np.nan)[np.ix_(order, order)]; ax = fig.add_axes((.01,.02,.98,.88)); _matrix(ax, M, rgb[order], low, high); _scale(ax, low, high, C, form='{:.2f}'); ax.set_anchor('NW'); fig.text(.05, .93, 'between classes: $M_n$', fontsize=9.5)
         if name is not None: k = [*order].index(name)+.5; ax.hlines([k-.5,k+.5], 0, C, color='white', linewidth=.8); ax.vlines([k-.5,k+.5], 0, C, color='white', linewidth=.8)
-    def within(fig, run, epoch, name)->None: _bars(fig.add_axes((.1,.34,.88,.55)), at(run, epoch), order, rgb, tree.classes, name, floor); fig.text(.06, .93, f'epoch {epoch}: $M_p$ (bars) and $M_a$ (points)', fontsize=9.5)
+    def names(fig)->None: _names_below(fig.add_axes((.1,.34,.88,.55)), [tree.classes[k] for k in order], floor)
+    def within(fig, run, epoch, name)->None: _bars(fig.add_axes((.1,.34,.88,.55)), at(run, epoch), order, rgb, name, floor); fig.text(.06, .93, f'epoch {epoch}: $M_p$ (bars) and $M_a$ (points)', fontsize=9.5)
     def course(fig, run, epoch, name)->None:
-        at(run, epoch); ax = fig.add_axes((.14,.14,.82,.75)); E = len(courses[run])
-        for kind,color in (('positive','#4477aa'),('sample','#be123c')): _lines(ax, E, np.stack([getattr(m, kind).numpy() for m in courses[run]]), to_rgb(color), name, epoch)
-        ax.axhline(gamma, color='.6', linewidth=1, linestyle=':'); ax.set(xlim=(.7,longest+.3), ylim=(floor,1.03)); ax.set_xticks(range(1, longest+1)); ax.tick_params(labelsize=8.5); ax.set_xlabel('epoch', fontsize=9.5); _tidy(ax, 'y'); fig.text(.08, .93, 'mean of all classes' if name is None else _readable(tree.classes[name]), fontsize=9.5, weight='bold')
+        at(run, epoch); ax = fig.add_axes((.14,.14,.82,.75)); ax.set(xlim=(.7,longest+.3), ylim=(floor,1.03)); ax.set_axis_off(); fig.text(.08, .93, 'mean of all classes' if name is None else _readable(tree.classes[name]), fontsize=9.5, weight='bold')
+        for kind,color in _KINDS: _strong_line(ax, np.stack([getattr(m, kind).numpy() for m in courses[run]]), color, name, epoch)
+    def all_lines(fig, run)->None:
+        ax = fig.add_axes((.14,.14,.82,.75)); _faint_lines(ax, courses[run]); ax.axhline(gamma, color='.6', linewidth=1, linestyle=':'); ax.set(xlim=(.7,longest+.3), ylim=(floor,1.03)); ax.set_xticks(range(1, longest+1, 1+longest//8)); ax.tick_params(labelsize=8.5); ax.set_xlabel('epoch', fontsize=9.5); _tidy(ax, 'y')
     epoch = w.IntSlider(1, 1, longest, description='epoch', layout=w.Layout(width='260px')); play = w.Play(value=1, min=1, max=longest, interval=700); w.jslink((play,'value'), (epoch,'value'))
-    return LiveFigure([(3.4,between),(3.7,within),(2.7,course)], dict(run=w.ToggleButtons(options=list(courses), description='run', style=dict(button_width='auto')), epoch=epoch, name=w.Dropdown(options=[('all', None)]+[(_readable(tree.classes[k]), int(k)) for k in order], description='class')), height=3.5, beside=[play])
+    return LiveFigure([(3.4,between),(3.7,within,names),(2.7,course,all_lines)], dict(run=w.ToggleButtons(options=list(courses), description='run', style=dict(button_width='auto')), epoch=epoch, name=w.Dropdown(options=[('all', None)]+[(_readable(tree.classes[k]), int(k)) for k in order], description='class')), height=3.5, beside=[play])
 
 # %% ../../nbs/api/82_widgets.ipynb #9109c85a
 def _check_cams(pictures, boxes, labels, maps:Mapping, predicted:Mapping, names)->tuple:
@@ -387,20 +410,31 @@ def threshold_curve(
     taus,accuracy = box_curve(torch.as_tensor(maps).float(), torch.as_tensor(boxes).float(), (delta,), contours='largest', size=size); return taus[::every],accuracy[0,::every]
 
 # %% ../../nbs/api/82_widgets.ipynb #5a5b0f9b
-def _wall(ax, pictures:Tensor, laid:Tensor, true:Tensor, found:Sequence[Tensor], seen:Sequence[str], right:Sequence[bool], columns:int, delta:float)->None:
-    "Two rows of pictures, with boxes, and what was seen"
-    n,_,H,W = pictures.shape; gap = 4; wall = np.full((2*H+gap,columns*(W+gap)-gap,3), 255, dtype=np.uint8)
+_GAP = 4                                                                              # pixels between the pictures of a wall
+
+def _wall_axes(fig, columns:int, H:int, W:int)->Any:
+    ax = fig.add_axes((.005,.0,.99,.9)); ax.set(xlim=(-1,columns*(W+_GAP)-_GAP+1), ylim=(2*H+_GAP+.3*H,-.02*H), aspect='equal'); ax.set_axis_off(); return ax
+
+def _outlines(ax, boxes:Sequence[Tensor], kind:str)->None:
+    "Boxes (x0, y0, x1, y1), with a dark edge"
+    from matplotlib.collections import LineCollection
+    way = [b[[0,1,2,1,2,3,0,3,0,1]].reshape(5, 2).numpy() for b in boxes]; color,style = _BOX[kind]
+    for c,s,wide in (('black','-',2.6),(color,style,1.4)): ax.add_collection(LineCollection(way, colors=c, linestyles=s, linewidths=wide, gid=kind if c == color else None), autolim=False)
+
+def _wall(ax, pictures:Tensor, laid:Tensor, true:Tensor, seen:Sequence[str], right:Sequence[bool], columns:int)->None:
+    "Two rows of pictures, plain and with their maps, with the true boxes, and what was seen"
+    n,_,H,W = pictures.shape; wall = np.full((2*H+_GAP,columns*(W+_GAP)-_GAP,3), 255, dtype=np.uint8)
     for k in range(n):
-        x = k*(W+gap)
-        for row,one in enumerate((pictures[k],laid[k])): wall[row*(H+gap):row*(H+gap)+H,x:x+W] = one.permute(1,2,0).numpy()
-    ax.imshow(wall, interpolation='nearest', extent=(0,wall.shape[1],wall.shape[0],0)); ax.set(xlim=(-1,wall.shape[1]+1), ylim=(wall.shape[0]+.3*H,-.02*H)); ax.set_axis_off()
-    for k in range(n):
-        x = k*(W+gap); iou = max((float(box_iou(f, true[k])) for f in found[k]), default=0.)
-        for kind,some in (('true',[true[k]]),('found',found[k])):
-            for b in some:
-                for row in (0,1) if kind == 'true' else (1,):
-                    x0,y0,x1,y1 = (b+torch.tensor([x,row*(H+gap)]*2)).tolist(); ax.plot([x0,x1,x1,x0,x0], [y0,y0,y1,y1,y0], color='black', linewidth=2.6); ax.plot([x0,x1,x1,x0,x0], [y0,y0,y1,y1,y0], color=_BOX[kind][0], linestyle=_BOX[kind][1], linewidth=1.4, gid=kind)
-        ax.text(x+W/2, 2*H+gap+.11*H, f'{"✓" if right[k] else "✗"} {seen[k]}', ha='center', va='center', fontsize=7, color='#15803d' if right[k] else '#b3261e'); ax.text(x+W/2, 2*H+gap+.24*H, f'IoU {iou:.2f} {"✓" if iou >= delta else "✗"}', ha='center', va='center', fontsize=7.5)
+        x = k*(W+_GAP)
+        for row,one in enumerate((pictures[k],laid[k])): wall[row*(H+_GAP):row*(H+_GAP)+H,x:x+W] = one.permute(1,2,0).numpy()
+        ax.text(x+W/2, 2*H+_GAP+.11*H, f'{"✓" if right[k] else "✗"} {seen[k]}', ha='center', va='center', fontsize=7, color='#15803d' if right[k] else '#b3261e')
+    limits = ax.get_xlim(),ax.get_ylim(); ax.imshow(wall, interpolation='nearest', extent=(0,wall.shape[1],wall.shape[0],0)); ax.set(xlim=limits[0], ylim=limits[1])
+    _outlines(ax, [b+torch.tensor([k*(W+_GAP),row*(H+_GAP)]*2) for k,b in enumerate(true) for row in (0,1)], 'true')
+
+def _hung(ax, H:int, W:int, true:Tensor, found:Sequence[Tensor], delta:float)->None:
+    "The found boxes over the lower row, and their overlap with the true ones"
+    _outlines(ax, [b+torch.tensor([k*(W+_GAP),H+_GAP]*2) for k,some in enumerate(found) for b in some], 'found')
+    for k,(t,f) in enumerate(zip(true, found)): iou = max((float(box_iou(b, t)) for b in f), default=0.); ax.text(k*(W+_GAP)+W/2, 2*H+_GAP+.24*H, f'IoU {iou:.2f} {"✓" if iou >= delta else "✗"}', ha='center', va='center', fontsize=7.5)
 
 # %% ../../nbs/api/82_widgets.ipynb #e6c3dd63
 def cam_explorer(
@@ -419,17 +453,21 @@ def cam_explorer(
     "Pictures of a class, what a net saw in them and where; the box follows the threshold"
     w:Any = require('ipywidgets','viz'); p,b,y,kinds = _check_cams(pictures, boxes, labels, maps, predicted, names); size = tuple(p.shape[-2:]); seen = {k: torch.as_tensor(v).long() for k,v in predicted.items()}
     known = curves or {n: {k: threshold_curve(m, b, size, delta) for k,m in by.items()} for n,by in maps.items()}; laid = lru_cache(64)(lambda net,method,rows: overlay(p[list(rows)], torch.as_tensor(maps[net][method])[list(rows)]))
-    def wall(fig, name, kind, net, method, tau)->None:
-        fits = {'all': y == y, 'right': seen[net] == y, 'wrong': seen[net] != y}[kind] & (y == name if name is not None else y == y); rows = tuple(fits.nonzero()[:columns,0].tolist())
+    H,W = size
+    def chosen(name, kind, net)->tuple[list[int],int]:
+        fits = {'all': y == y, 'right': seen[net] == y, 'wrong': seen[net] != y}[kind] & (y == name if name is not None else y == y); rows = fits.nonzero()[:,0].tolist()
         if not rows: raise ValueError(f'{net} has no picture of {"any class" if name is None else _readable(names[name])} that is {kind}: choose another class, or all')
-        i = list(rows); found = cam_to_boxes(torch.as_tensor(maps[net][method])[i].float(), tau, size=size); _wall(fig.add_axes((.005,.0,.99,.9)), p[i], laid(net, method, rows), b[i], found, [_readable(names[c]) for c in seen[net][i].tolist()], (seen[net] == y)[i].tolist(), columns, delta)
-        fig.text(.01, .93, f'{len(i)} of {int(fits.sum())} pictures', fontsize=9.5)
+        return rows[:columns],len(rows)
+    def wall(fig, name, kind, net, method)->None:
+        i,many = chosen(name, kind, net); fig.text(.01, .93, f'{len(i)} of {many} pictures', fontsize=9.5); s = seen[net][i]; _wall(_wall_axes(fig, columns, H, W), p[i], laid(net, method, tuple(i)), b[i], [_readable(names[c]) for c in s.tolist()], (s == y[i]).tolist(), columns)
         for x,k in ((.3,'true'),(.48,'found')): fig.text(x, .93, f'▭ {k} box', fontsize=9.5, color=_BOX[k][0], path_effects=_dark_edge())
-    def curve(fig, net, method, tau)->None:
-        ax = fig.add_axes((.17,.14,.79,.72)); ax.axvline(tau, color='#f59e0b', linewidth=8, alpha=.3)
+    def found(fig, name, kind, net, method, tau)->None: i,_ = chosen(name, kind, net); _hung(_wall_axes(fig, columns, H, W), H, W, b[i], cam_to_boxes(torch.as_tensor(maps[net][method])[i].float(), tau, size=size), delta)
+    def curve(fig, net, method)->None:
+        ax = fig.add_axes((.17,.14,.79,.72)); ax.set(xlim=(0,1), ylim=(0,100)); ax.tick_params(labelsize=8.5); ax.set_xlabel('threshold τ', fontsize=9.5); _tidy(ax, 'y')
         for n in known: ax.plot(known[n][method][0], 100*np.asarray(known[n][method][1]), color='#4477aa' if n == net else '.75', linewidth=2.2 if n == net else 1.2, zorder=2+(n == net))
-        x,h = (np.asarray(v) for v in known[net][method]); here = 100*np.interp(tau, x, h); ax.scatter([tau], [here], s=70, color='#f59e0b', zorder=4); ax.set(xlim=(0,1), ylim=(0,100)); ax.tick_params(labelsize=8.5); ax.set_xlabel('threshold τ', fontsize=9.5); _tidy(ax, 'y'); fig.text(.06, .93, f'{net}: {here:.0f} % of all objects found', fontsize=9.5)
-    return LiveFigure([(6.6,wall),(3.1,curve)], dict(name=w.Dropdown(options=[('all', None)]+[(_readable(names[c]), c) for c in sorted({int(c) for c in y}, key=lambda c: names[c])], description='class'), kind=w.ToggleButtons(options=['all','right','wrong'], description='pictures', style=dict(button_width='auto')),
+    def here(fig, net, method, tau)->None:
+        ax = fig.add_axes((.17,.14,.79,.72)); x,h = map(np.asarray, known[net][method]); at = 100*np.interp(tau, x, h); ax.axvline(tau, color='#f59e0b', linewidth=8, alpha=.3); ax.scatter([tau], [at], s=70, color='#f59e0b', zorder=4); ax.set(xlim=(0,1), ylim=(0,100)); ax.set_axis_off(); fig.text(.06, .93, f'{net}: {at:.0f} % of all objects found', fontsize=9.5)
+    return LiveFigure([(6.6,found,wall),(3.1,here,curve)], dict(name=w.Dropdown(options=[('all', None)]+[(_readable(names[c]), c) for c in sorted({int(c) for c in y}, key=lambda c: names[c])], description='class'), kind=w.ToggleButtons(options=['all','right','wrong'], description='pictures', style=dict(button_width='auto')),
         net=w.Dropdown(options=list(maps), description='net'), method=w.Dropdown(options=kinds, description='method'), tau=w.FloatSlider(tau, min=0., max=.95, step=.01, description='threshold τ')), height=3.1)
 
 def _dark_edge()->list:
