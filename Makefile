@@ -27,8 +27,9 @@ test: setup  ## run every notebook as a test
 check: setup  ## what the continuous integration runs
 	@bash .ci/run
 
+# root, as in a container, must say that it means it
 lab: setup  ## open the notebooks in JupyterLab, first the one with sliders
-	@$(BIN)/jupyter lab --notebook-dir=nbs --LabApp.default_url=/lab/tree/tutorials/06_hands_on.ipynb $(ARGS)
+	@$(BIN)/jupyter lab --notebook-dir=nbs --LabApp.default_url=/lab/tree/tutorials/06_hands_on.ipynb $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
 docs: setup  ## render the site into _docs/ (with Quarto where it is installed, else with smalldocs)
 	@$(BIN)/python tools/docs.py $(ARGS)

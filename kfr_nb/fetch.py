@@ -71,7 +71,7 @@ def download(
         try: _transfer(url, part, progress, timeout)
         except OSError as e:
             final = isinstance(e, urllib.error.HTTPError) and e.code < 500
-            if final or i == tries-1: raise OSError(f'cannot fetch {url}: {e}' + (f'; what has arrived is kept in {part}, the next call goes on from there' if part.exists() else '')) from e
+            if final or i == tries-1: raise OSError(f'cannot fetch {url}: {e}' + (f'; what has arrived is kept in {part}, the next call goes on from there' if part.exists() else f'; where there is no network, fetch it elsewhere and save it as {path}')) from e
             time.sleep(wait*2**i); continue
         if not (wrong := _verify(part, checksum)): os.replace(part, path); return path
         part.unlink()                                  # a resumed file may have joined two versions: once more from the start
