@@ -93,7 +93,8 @@ def _arms(t:pd.DataFrame, source:str)->pd.DataFrame:
 
 def _with_settings(t:pd.DataFrame, runs:pd.DataFrame)->pd.DataFrame:
     "Rows of another table with the settings that all runs of the study share"
-    return t.assign(**{c: runs[c].iloc[0] for c in runs if c.startswith('cfg_') and runs[c].nunique(dropna=False) == 1})
+    same = {c: runs[c].iloc[0] for c in runs if c.startswith('cfg_') and runs[c].nunique(dropna=False) == 1}
+    return pd.concat([t.drop(columns=[c for c in same if c in t]), pd.DataFrame(same, index=t.index)], axis=1)
 
 def _kind(path:Path)->str|None:
     "What a file holds: 'runs', 'sweep' or 'localization'; None where it is no table of runs"
