@@ -78,6 +78,7 @@ def process():
             for cell in nb.cells:                           # names that begin with an underscore have no place to link to
                 if cell.cell_type == 'markdown': cell.source = re.sub(r'\[(`[^`]+`)\]\([^)\s]*#(?:\w+\.)?_[a-z]\w*\)', r'\1', cell.source)
             describe_figures(nb)
+            if rel.parts[0] == 'studies': fold_code(nb)
             write_nb(nb, dest)
         else: shutil.copyfile(src, dest)
 
@@ -154,6 +155,13 @@ def describe_figures(nb):
         before = next((''.join(c['source']) for c in cells[i-1::-1] if c['cell_type'] == 'markdown'), '') if i else ''
         said = first_sentence(after) or first_sentence(before, last=True)
         cell['source'] = f'#| fig-alt: {json.dumps(" ".join(filter(None, [f"Figure, {heading}." if heading else "Figure.", said]))[:300], ensure_ascii=False)}\n' + source
+
+
+def fold_code(nb):
+    "A study is read for its words, tables and figures: its code waits behind a click"
+    for cell in nb['cells']:
+        source = ''.join(cell['source'])
+        if cell['cell_type'] == 'code' and not re.search(r'^#\| *(code-fold|echo):', source, re.M): cell['source'] = '#| code-fold: true\n' + source
 
 
 def prepare_for_smalldocs():

@@ -5,7 +5,7 @@
     python tools/test_site.py _docs --shots DIR      and keeps pictures of home, a study and a reference page
 
 A page fails for an error in the console, a request of this site that finds nothing, a figure that is empty, a text or figure that
-sticks out of a phone's screen, or a weight above 2 MB. Home has to find a word and turn dark. Interactive figures name their library,
+sticks out of a phone's screen, or a weight above 2 MB. Home has to find a word and turn dark; a study's figure has to open in full. Interactive figures name their library,
 plotly, by its public address; no check needs the network, so the copy that the plotly package brings answers for it.
 """
 import argparse, functools, http.server, sys, tempfile, threading, time
@@ -111,6 +111,22 @@ class Site:
         return faults + ([] if hits else ['the search shows no result'])
 
 
+    def enlarges(self, name):
+        "Faults of a wide figure: a click has to show it in its own size, Escape to put it away, and again from the keyboard"
+        self.page.set_viewport_size(DESK)
+        self.page.goto(f'{self.address}{name}', wait_until='load')
+        figure = self.page.locator('main img.enlarges').first
+        if not figure.count(): return [f'no figure of {name} can be enlarged']
+        faults, full = [], self.page.locator('dialog.enlarged[open] img')
+        for way, act in (('a click', figure.click), ('Enter', lambda: figure.press('Enter'))):
+            act()
+            if full.count() != 1 or full.evaluate('i => i.clientWidth < i.naturalWidth'): faults.append(f'{name}: {way} on a figure does not show it in full')
+            self.page.keyboard.press('Escape')
+            self.page.wait_for_timeout(200)
+            if full.count(): faults.append(f'{name}: Escape leaves the enlarged figure open')
+        return faults
+
+
 BAD = {'empty picture': '<img src="none.png">', '404 for none.js': '<script src="none.js"></script>', 'console: boom': '<script>console.error("boom")</script>',
        'console: foo is not defined': '<script>foo()</script>', 'empty drawing svg': '<svg width="9" height="0"></svg>', 'empty interactive figure': '<div class="plotly-graph-div" id="p"></div>',
        'wider than a phone': '<div style="width:500px">far out</div>', 'from the network': '<img src="https://example.org/a.png">', 'more than 2': '<img src="big.bin">'}
@@ -151,6 +167,7 @@ def main():
                 faults += [f'{n}: {f}' for f in found]
                 heaviest = max(heaviest, (weight, n))
             if 'index.html' in names: faults += [f'index.html: {f}' for f in site.home()]
+            if SHOWN[1] in names: faults += site.enlarges(SHOWN[1])
             for n in (n for n in SHOWN if args.shots and n in names):
                 for kind, size in (('desk', DESK), ('phone', PHONE)):
                     page.set_viewport_size(size), page.goto(f'{site.address}{n}', wait_until='load')
