@@ -69,10 +69,12 @@ def umap_points(
 
 # %% ../../nbs/api/80_viz_atlas.ipynb #f1abd670
 def _umap(x, metric, geometry, neighbors, min_dist, epochs, seed)->np.ndarray:
+    threads = torch.get_num_threads()
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', message='using precomputed metric')                # no inverse is wanted
-        return require('umap','viz').UMAP(n_components=2, metric=metric, output_metric=geometry, n_neighbors=neighbors, min_dist=min_dist, n_epochs=epochs,
+        try: return require('umap','viz').UMAP(n_components=2, metric=metric, output_metric=geometry, n_neighbors=neighbors, min_dist=min_dist, n_epochs=epochs,
             init='random' if len(x) < 4 else 'spectral', random_state=seed, n_jobs=1).fit_transform(x)
+        finally: torch.set_num_threads(threads)                                              # numba sets OpenMP's threads for torch, too, and sums would come out otherwise from here on
 
 # %% ../../nbs/api/80_viz_atlas.ipynb #91032ad7
 def trustworthiness(
