@@ -1,15 +1,17 @@
-"""Checks a rendered site: every internal link, image, script and anchor is there, every image says what it shows, and pages load nothing from the network.
+"""Checks a rendered site: every internal link, image, script and anchor is there, every image says what it shows, no formula is left as TeX, and pages load nothing from the network.
 
     python tools/check_site.py _docs
     python tools/check_site.py _docs --network      pages may load things from the network (Quarto's widgets do)
 """
-import sys
+import re, sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 LOADS = {('img', 'src'), ('script', 'src'), ('link', 'href'), ('source', 'src'), ('video', 'src'), ('iframe', 'src'), ('object', 'data')}
 NETWORK = {'cdn.plot.ly'}                   # interactive figures name their library by address
+MEANT = {'pre', 'code', 'script', 'style', 'math', 'textarea'}       # where a dollar sign is meant
+TEX = re.compile(r'\$(?=[^\s$])[^$\n]{0,90}(?<=[^\s$])\$')
 
 
 def tells(alt, src):
@@ -22,10 +24,19 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.ids, self.links, self.loads, self.silent, self.images, self.title, self.maths = set(), [], [], [], 0, False, 0
+        self.open, self.words = [], []
         self.feed(text)
+        self.tex = TEX.findall(''.join(self.words))
+
+    def handle_data(self, data):
+        if not self.open: self.words.append(data)
+
+    def handle_endtag(self, tag):
+        if self.open and tag == self.open[-1]: self.open.pop()
 
     def handle_starttag(self, tag, attrs):
         a = dict(attrs)
+        if tag in MEANT: self.open.append(tag)
         for key in ('id', 'name'):
             if a.get(key): self.ids.add(a[key])
         self.title |= tag == 'title'
@@ -57,6 +68,7 @@ def check(folder, network=False):
         images += page.images
         if not page.title: faults.append(f'{where}: no title')
         faults += [f'{where}: an image without words for those who do not see it: {s}' for s in page.silent]
+        faults += [f'{where}: a formula is left as text: {t}' for t in page.tex]
         for ref in page.loads:
             links += 1
             t = target(path, ref)

@@ -164,12 +164,20 @@ def fold_code(nb):
         if cell['cell_type'] == 'code' and not re.search(r'^#\| *(code-fold|echo):', source, re.M): cell['source'] = '#| code-fold: true\n' + source
 
 
+def guard_formulas(nb):
+    "Its Markdown reader looks, before a formula that begins a text or a table's cell, at the last character of that text, and takes none where that is a digit; a word joiner in front, which nobody sees, gives it another"
+    for holder, key in text_cells(nb):
+        parts = re.split(r'(```.*?```|`[^`\n]*`|\$\$.*?\$\$)', ''.join(holder[key]), flags=re.S)
+        holder[key] = ''.join(p if i % 2 else re.sub(r'(?m)(^[ \t]*(?:[-*>] |\d+\. )?|(?<=\|)[ \t]*)\$(?=[^\s$])', r'\1&#8288;$', p) for i, p in enumerate(parts))
+
+
 def prepare_for_smalldocs():
     "Change the notebooks in _proc/ so that smalldocs shows what Quarto would; return (faults, page names Quarto would give)"
     faults, pages = [], {}
     for path in sorted(PROC.rglob('*.ipynb')):
         nb, rel = json.loads(path.read_text(encoding='utf-8')), path.relative_to(PROC)
         faults += [f'{rel}: @{name} refers to nothing' for name in number_references(nb)]
+        guard_formulas(nb)
         for cell in nb['cells']:
             if cell['cell_type'] == 'raw':
                 source = ''.join(cell['source'])
