@@ -47,7 +47,8 @@ class Ratio:
     a_ms:float # Median time of `a`, in milliseconds
     b_ms:float # Median time of `b`
     pairs:int # Pairs timed
-    def __str__(self): return f'{self.what}: {self.a} takes {self.ratio:.3g} × {self.b} (quartiles {self.low:.3g} to {self.high:.3g}, {self.pairs} pairs; {self.a_ms:.3g} ms against {self.b_ms:.3g} ms)'
+    def __str__(self):
+        return f'{self.what}: {self.a} takes {self.ratio:.3g} × {self.b} (quartiles {self.low:.3g} to {self.high:.3g}, {self.pairs} pairs; {self.a_ms:.3g} ms against {self.b_ms:.3g} ms)'
 
 # %% ../nbs/api/85_bench.ipynb #fe5dbbce
 def time_pair(
@@ -69,7 +70,7 @@ def time_pair(
     t = np.array(times); low,mid,high = (float(q) for q in np.quantile(t[:,0]/t[:,1], [0.25,0.5,0.75])); ms = 1e3*np.median(t,0)
     return Ratio(what, a[0], b[0], mid, low, high, float(ms[0]), float(ms[1]), len(t))
 
-# %% ../nbs/api/85_bench.ipynb #fa35e192
+# %% ../nbs/api/85_bench.ipynb #5e3ba408
 def _tree(C:int, branch:int=4)->KnowledgeTree:
     "A regular tree over C classes"
     return KnowledgeTree.from_edges([((f'n{(i-1)//branch}'), f'n{i}') for i in range(1, C)], classes=[f'n{i}' for i in range(C)])
@@ -84,6 +85,7 @@ def naive_triplets(z:torch.Tensor, labels:torch.Tensor, D:torch.Tensor)->torch.T
     x,t = pairwise_latent_distance(z), D[labels[:,None],labels[None]]
     return (x[:,:,None]*t[:,None,:] - x[:,None,:]*t[:,:,None]).abs().mean()
 
+# %% ../nbs/api/85_bench.ipynb #657e3e0e
 def bench_loss(
     device:torch.device|None=None, # Where to compute
     sizes:Sequence[tuple[int,int]]=((64,512),(512,512)), # Batch and width (B, d) of each comparison
@@ -96,14 +98,19 @@ def bench_loss(
     def case(B, d): return torch.randn(B, d, device=device, requires_grad=True), torch.arange(B, device=device)%100
     for B,d in sizes:
         z,y = case(B,d); G = torch.rand(B,B,device=device)
-        out.append(time_pair(f'loss, B={B}, d={d}', ('all triplets', _backward(lambda: quantitative_relativity_loss(z,y,D,validate=False), z)),
+        out.append(time_pair(f'loss, B={B}, d={d}',
+            ('all triplets', _backward(lambda: quantitative_relativity_loss(z,y,D,validate=False), z)),
             ('pairwise L1 alone', _backward(lambda: (pairwise_latent_distance(z)*G).sum(), z)), pairs, device=device))
     z,y = case(naive,512)
-    out.append(time_pair(f'loss, B={naive}, d=512', ('the B×B×B form', _backward(lambda: naive_triplets(z,y,D), z)), ('all triplets', _backward(lambda: quantitative_relativity_loss(z,y,D,validate=False), z)), pairs, device=device))
+    out.append(time_pair(f'loss, B={naive}, d=512', ('the B×B×B form', _backward(lambda: naive_triplets(z,y,D), z)),
+        ('all triplets', _backward(lambda: quantitative_relativity_loss(z,y,D,validate=False), z)), pairs, device=device))
     z,y = case(loop,512)
-    out.append(time_pair(f'loss, B={loop}, d=512', ('the triple loop', _backward(lambda: _naive_quantitative_relativity(z,y,D), z)), ('all triplets', _backward(lambda: quantitative_relativity_loss(z,y,D,validate=False), z)), 5, 1, device))
+    out.append(time_pair(f'loss, B={loop}, d=512',
+        ('the triple loop', _backward(lambda: _naive_quantitative_relativity(z,y,D), z)),
+        ('all triplets', _backward(lambda: quantitative_relativity_loss(z,y,D,validate=False), z)), 5, 1, device))
     z,_ = case(*sizes[-1]); G = torch.rand(len(z), len(z), device=device)
-    out.append(time_pair(f'distances, B={len(z)}, d={z.shape[1]}', ('torch.cdist(p=1)', _backward(lambda: (torch.cdist(z,z,p=1)*G).sum(), z)),
+    out.append(time_pair(f'distances, B={len(z)}, d={z.shape[1]}',
+        ('torch.cdist(p=1)', _backward(lambda: (torch.cdist(z,z,p=1)*G).sum(), z)),
         ('pairwise L1', _backward(lambda: (pairwise_latent_distance(z)*G).sum(), z)), pairs, device=device))
     return out
 
@@ -123,12 +130,18 @@ def bench_step(
     "A training step with the KFR loss against one with cross-entropy alone"
     from kfr_nb.train import TrainConfig
     device = device or default_device(); out = []
-    if cases is None: cases = [dict(model='resnet10', batch_size=64), dict(model='resnet34', image_size=64, batch_size=32)] + ([dict(model='resnet50', image_size=224, batch_size=64, precision='bf16')] if device.type == 'cuda' else [])
+    if cases is None:
+        cases = [dict(model='resnet10', batch_size=64),
+            dict(model='resnet34', image_size=64,
+            batch_size=32)] + ([dict(model='resnet50', image_size=224, batch_size=64, precision='bf16')]
+            if device.type == 'cuda' else [])
     for c in cases:
-        cfg = TrainConfig(**dict(train_per_class=8, phase1=0., device=device.type, feed='resident') | dict(c)); plain,batch = _stepper(dataclasses.replace(cfg, method='ce'))
+        cfg = TrainConfig(**dict(train_per_class=8, phase1=0., device=device.type, feed='resident') | dict(c))
+        plain,batch = _stepper(dataclasses.replace(cfg, method='ce'))
         for m in methods:
             step,_ = _stepper(dataclasses.replace(cfg, method=m), batch)
-            out.append(time_pair(f'step, {cfg.model}, {batch.x.shape[-1]} px, batch {cfg.batch_size}', (m, step), ('ce', plain), pairs, device=device))
+            out.append(time_pair(f'step, {cfg.model}, {batch.x.shape[-1]} px, batch {cfg.batch_size}', (m, step),
+                ('ce', plain), pairs, device=device))
     return out
 
 # %% ../nbs/api/85_bench.ipynb #472b07b9
@@ -142,9 +155,11 @@ def bench_feed(
 )->list[Ratio]:
     "The device-resident feed against a loader with worker processes, both augmenting as in the paper"
     from kfr_nb.data import load_dataset, make_feed
-    device = device or default_device(); ds = load_dataset('shapes', image_size=image_size, train_per_class=max(8, -(-batch_size*batches//36)))
+    device = device or default_device()
+    ds = load_dataset('shapes', image_size=image_size, train_per_class=max(8, -(-batch_size*batches//36)))
     kw = dict(image_size=ds.image_size, train=True, augment='paper', device=device)
-    resident,loader = make_feed(ds.train, batch_size, mode='resident', **kw), make_feed(ds.train, batch_size, mode='loader', workers=workers, **kw)
+    resident,loader = make_feed(ds.train, batch_size, mode='resident', **kw), make_feed(ds.train, batch_size,
+        mode='loader', workers=workers, **kw)
     state = {}
     def take(name, feed):
         def run():
@@ -152,7 +167,8 @@ def bench_feed(
                 try: next(state[name])
                 except (KeyError, StopIteration): state[name] = iter(feed.epoch(len(state))); next(state[name])
         return run
-    return [time_pair(f'feed, {ds.image_size} px, batch {batch_size}', ('resident', take('resident',resident)), (f'{workers} workers', take('loader',loader)), pairs, device=device)]
+    return [time_pair(f'feed, {ds.image_size} px, batch {batch_size}', ('resident', take('resident',resident)),
+        (f'{workers} workers', take('loader',loader)), pairs, device=device)]
 
 # %% ../nbs/api/85_bench.ipynb #4d134bc0
 def bench_tree(
@@ -164,8 +180,10 @@ def bench_tree(
     nx = require('networkx','dev'); t = _tree(classes); g = t.to_networkx().to_undirected()
     def by_networkx():
         D = dict(nx.all_pairs_shortest_path_length(g)); return [[D[a][b] for b in t.classes] for a in t.classes]
-    if not np.array_equal(np.array(by_networkx()), t.distances().numpy()): raise AssertionError('networkx and the tree disagree on distances')
-    return [time_pair(f'tree, {classes} classes', ('networkx', by_networkx), ('t.distances()', t.distances), pairs, device=torch.device('cpu'))]
+    if not np.array_equal(np.array(by_networkx()), t.distances().numpy()):
+        raise AssertionError('networkx and the tree disagree on distances')
+    return [time_pair(f'tree, {classes} classes', ('networkx', by_networkx), ('t.distances()', t.distances), pairs,
+        device=torch.device('cpu'))]
 
 # %% ../nbs/api/85_bench.ipynb #bc33ea4e
 BENCHES = dict(loss=bench_loss, step=bench_step, feed=bench_feed, tree=bench_tree)
@@ -183,7 +201,9 @@ def run_bench(
     for n in names:
         for r in BENCHES[n](device, **options):
             got.append((n,r)); show and show(r)
-    if out: write_json(out, dict(environment=environment(), device=str(device), load=_load(), results=[dict(name=n, **dataclasses.asdict(r)) for n,r in got]))
+    if out:
+        write_json(out, dict(environment=environment(), device=str(device), load=_load(),
+            results=[dict(name=n, **dataclasses.asdict(r)) for n,r in got]))
     return [r for _,r in got]
 
 def _load()->list[float]|None:
@@ -203,6 +223,7 @@ def plot_ratios(
         ax.plot([r['low'],r['high']], [i,i], color='#1d4ed8', linewidth=2); ax.scatter([r['ratio']], [i], color='#1d4ed8', s=36, zorder=3)
         ax.annotate(f"{r['ratio']:.3g}", (r['ratio'],i), xytext=(0,6), textcoords='offset points', ha='center', fontsize=8)
     ax.axvline(1, color='0.5', linewidth=1); ax.set_xscale('log')
-    ax.set(yticks=range(len(results)), yticklabels=[f"{r['what']}\n{r['a']} / {r['b']}" for r in results], ylim=(len(results)-0.5,-0.7), xlabel='time of the first in units of the second')
+    ax.set(yticks=range(len(results)), yticklabels=[f"{r['what']}\n{r['a']} / {r['b']}" for r in results],
+        ylim=(len(results)-0.5,-0.7), xlabel='time of the first in units of the second')
     ax.tick_params(axis='y', labelsize=8); ax.spines[['top','right']].set_visible(False); ax.grid(axis='x', alpha=0.25)
     return ax

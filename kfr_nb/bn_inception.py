@@ -84,7 +84,8 @@ def published_weights(
         elif name in ('last_linear','fc'): head[kind] = v
         else: foreign.append(k)
     missing = [k for k in own if k not in new]
-    if missing or foreign: raise ValueError(f'not the tensors of BN-Inception: {len(missing)} missing {missing[:2]}, {len(foreign)} unknown {foreign[:2]}')
+    if missing or foreign:
+        raise ValueError(f'not the tensors of BN-Inception: {len(missing)} missing {missing[:2]}, {len(foreign)} unknown {foreign[:2]}')
     wrong = [f'{k} has shape {tuple(v.shape)}, not {tuple(own[k].shape)}' for k,v in new.items() if v.shape != own[k].shape]
     if wrong: raise ValueError(f'{len(wrong)} tensors of BN-Inception have another shape: {wrong[0]}')
     return new | {'conv1_7x7_s2.weight': new['conv1_7x7_s2.weight'].flip(1)}, head

@@ -66,10 +66,12 @@ def read_loc_csv(
 )->dict[str,Tensor]: # Picture's name without its ending -> boxes, shape (k, 4), in pixels
     "Boxes from the csv form of ImageNet's localisation task"
     with open(path, newline='') as f: head,*rows = list(csv.reader(f)) or [[]]
-    if head != ['ImageId','PredictionString']: raise ValueError(f"{path} must begin with the line 'ImageId,PredictionString', got {head or 'an empty file'}")
+    if head != ['ImageId','PredictionString']:
+        raise ValueError(f"{path} must begin with the line 'ImageId,PredictionString', got {head or 'an empty file'}")
     out = {}
     for n,r in enumerate(rows, 2):
-        if len(r) != 2 or re.sub(_object, '', r[1]).strip(): raise ValueError(f"{path}, line {n}: expected a name and 'class x0 y0 x1 y1' for each object, got {','.join(r)[:80]!r}")
+        if len(r) != 2 or re.sub(_object, '', r[1]).strip():
+            raise ValueError(f"{path}, line {n}: expected a name and 'class x0 y0 x1 y1' for each object, got {','.join(r)[:80]!r}")
         out[r[0]] = torch.tensor([[float(v) for v in o[1:]] for o in _object.findall(r[1])]).view(-1, 4)
     return out
 
@@ -99,7 +101,8 @@ def view_boxes(
 )->Tensor: # Boxes in the pixels of the view, same shape; NaN where nothing of a box is in the view
     "Boxes in the middle square of shrunk pictures"
     b = check_boxes(boxes, len(sizes)); wh = torch.as_tensor(sizes, dtype=torch.float64)
-    if wh.shape != (len(b),2) or not (wh >= 1).all(): raise ValueError(f'sizes must be width and height of each picture, shape ({len(b)}, 2), got shape {tuple(wh.shape)}' + (f' with {wh.min():g}' if wh.numel() else ''))
+    if wh.shape != (len(b),2) or not (wh >= 1).all():
+        raise ValueError(f'sizes must be width and height of each picture, shape ({len(b)}, 2), got shape {tuple(wh.shape)}' + (f' with {wh.min():g}' if wh.numel() else ''))
     to = (wh*(side or size)/wh.min(1, keepdim=True).values).round()
     scale,cut = (to/wh).repeat(1,2)[:,None], ((to-size)/2).floor().repeat(1,2)[:,None]
     out = (b.double()*scale - cut).clamp(0, size).float()

@@ -33,7 +33,7 @@ def claim_verdict(
     "What an interval says about a claim"
     return WORDS[verdict(low, high, choose('direction', better, ('higher','lower')))]
 
-# %% ../nbs/api/78_claims.ipynb #b1d57811
+# %% ../nbs/api/78_claims.ipynb #15d0ced3
 @dataclass(frozen=True)
 class Claim:
     "Something that can be true or false of two arms"
@@ -45,6 +45,7 @@ class Claim:
     where:Mapping[str,Any]=field(default_factory=dict) # Values that columns must have, where the table has them
     better:str='higher' # Which way the claim goes
 
+# %% ../nbs/api/78_claims.ipynb #b3c539d2
 MEASURES_HERE = MEASURES | {'box_accuracy': Measure('Box accuracy', 100, '%', 1), 'max_box_acc_v2': Measure('MaxBoxAccV2', 100, '%', 1)}
 _noise,_clean = dict(noise=0.3),dict(noise=0.)
 CLAIMS = dict(
@@ -52,35 +53,47 @@ CLAIMS = dict(
     free=Claim('Scale-free KFR beats cross-entropy', (('kfr_free','ce'),), 'top1', where=_clean),
     kfr_tree=Claim('KFR beats its shuffled tree', (('kfr','kfr_shuffled'),), 'top1', where=_clean),
     free_tree=Claim('Scale-free KFR beats its shuffled tree', (('kfr_free','kfr_free_shuffled'),), 'top1', where=_clean),
-    severity=Claim('KFR: milder mistakes than its shuffled tree', (('kfr_free','kfr_free_shuffled'),('kfr','kfr_shuffled')), 'mistake_severity', where=_clean, better='lower'),
+    severity=Claim('KFR: milder mistakes than its shuffled tree',
+        (('kfr_free','kfr_free_shuffled'),('kfr','kfr_shuffled')), 'mistake_severity', where=_clean, better='lower'),
     alpha=Claim('KFR: α of 30 (or 10) beats none', (('α = 30','α = 0'),('α = 10','α = 0')), 'top1', 'best at 30 (Fig. 3)', 'alpha'),
     boxes=Claim('KFR localises better, at one threshold', (('kfr','ce'),), 'box_accuracy', '50.4 → 75.6', 'localization'),
     boxes_v2=Claim('KFR localises better, at the best thresholds', (('kfr','ce'),), 'max_box_acc_v2', '', 'localization'),
-    boxes_tree=Claim('KFR localises better than its shuffled tree', (('kfr','kfr_shuffled'),('kfr_free','kfr_free_shuffled')), 'max_box_acc_v2', '', 'localization'),
+    boxes_tree=Claim('KFR localises better than its shuffled tree',
+        (('kfr','kfr_shuffled'),('kfr_free','kfr_free_shuffled')), 'max_box_acc_v2', '', 'localization'),
     ms=Claim('MS* beats MS, 30 % wrong labels', (('ms_star','ms'),), 'recall@1', '62.0 → 65.3', where=_noise),
     lifted=Claim('Lifted* beats lifted, 30 % wrong labels', (('lifted_star','lifted'),), 'recall@1', '61.6 → 64.3', where=_noise),
     triplet=Claim('Triplet* beats triplet, 30 % wrong labels', (('triplet_star','triplet'),), 'recall@1', '54.3 → 55.5', where=_noise),
     ms_50=Claim('MS* beats MS, 50 % wrong labels', (('ms_star, 0.5','ms, 0.5'),), 'recall@1', '56.5 → 59.7 (lifted)', 'noise'),
     ms_70=Claim('MS* beats MS, 70 % wrong labels', (('ms_star, 0.7','ms, 0.7'),), 'recall@1', '50.2 → 53.8 (lifted)', 'noise'),
-    divergence=Claim('Class-wise divergence alone helps', (('ms_divergence','ms'),('lifted_divergence','lifted')), 'recall@1', '61.6 → 62.7 (lifted)', where=_noise),
-    consistency=Claim('Sample-wise consistency alone helps', (('ms_consistency','ms'),('lifted_consistency','lifted')), 'recall@1', '61.6 → 63.1 (lifted)', where=_noise),
-    hyperbolic=Claim('Hyperbolic similarity beats cosine', (('ms_star_poincare','ms_star'),('exp','cosine')), 'recall@1', '63.7 → 64.3 (lifted)', where=dict(split='test')),
+    divergence=Claim('Class-wise divergence alone helps', (('ms_divergence','ms'),('lifted_divergence','lifted')),
+        'recall@1', '61.6 → 62.7 (lifted)', where=_noise),
+    consistency=Claim('Sample-wise consistency alone helps', (('ms_consistency','ms'),('lifted_consistency','lifted')),
+        'recall@1', '61.6 → 63.1 (lifted)', where=_noise),
+    hyperbolic=Claim('Hyperbolic similarity beats cosine', (('ms_star_poincare','ms_star'),('exp','cosine')), 'recall@1',
+        '63.7 → 64.3 (lifted)', where=dict(split='test')),
     sample=Claim('The greatest sample margin beats the least', (('ms_star_max','ms_star'),), 'recall@1', where=_noise),
     tree_margins=Claim('Margins from the tree beat learned ones', (('ms_star_tree','ms_star'),), 'recall@1'),
     learned=Claim('What MS* learns resembles the tree', (('ms_star',None),), 'tree_correlation'),
 )
+
+# %% ../nbs/api/78_claims.ipynb #645c3ed6
 for n,m in METHODS.items():                                  # further methods that use a tree are asked the same
     if not m.knowledge or m.alone or n in ('kfr','kfr_all','kfr_free'): continue
-    CLAIMS[n] = Claim(f'{m.label} beat{"" if m.label.endswith("s") else "s"} cross-entropy', ((f'{n}_early','ce'),(n,'ce'),(f'{n}_now','ce')), 'top1', where=_clean)
+    CLAIMS[n] = Claim(f'{m.label} beat{"" if m.label.endswith("s") else "s"} cross-entropy',
+        ((f'{n}_early','ce'),(n,'ce'),(f'{n}_now','ce')), 'top1', where=_clean)
     CLAIMS[f'{n}_tree'] = Claim(f'{m.label} beat{"" if m.label.endswith("s") else "s"} {"their" if m.label.endswith("s") else "its"} shuffled tree', ((n,f'{n}_shuffled'),(f'{n}_now',f'{n}_now_shuffled')), 'top1', where=_clean)
     CLAIMS[f'{n}_severity'] = Claim(f'{m.label}: milder mistakes than {"their" if m.label.endswith("s") else "its"} shuffled tree', ((n,f'{n}_shuffled'),(f'{n}_now',f'{n}_now_shuffled')), 'mistake_severity', where=_clean, better='lower')
 for share in (.3,.5):
-    CLAIMS[f'kfr_plus_noise_{share:g}'] = Claim(f'KFR+ beats cross-entropy, {100*share:g} % wrong labels', (('kfr_plus','ce'),), 'top1', where=dict(noise=share))
-    CLAIMS[f'kfr_plus_noise_{share:g}_tree'] = Claim(f'KFR+ beats its shuffled tree, {100*share:g} % wrong labels', (('kfr_plus','kfr_plus_shuffled'),), 'top1', where=dict(noise=share))
-CLAIMS['kfr_plus_boxes'] = Claim('KFR+ localises better than its shuffled tree', (('kfr_plus','kfr_plus_shuffled'),('kfr_plus_now','kfr_plus_now_shuffled')), 'max_box_acc_v2', '', 'localization')
+    CLAIMS[f'kfr_plus_noise_{share:g}'] = Claim(f'KFR+ beats cross-entropy, {100*share:g} % wrong labels',
+        (('kfr_plus','ce'),), 'top1', where=dict(noise=share))
+    CLAIMS[f'kfr_plus_noise_{share:g}_tree'] = Claim(f'KFR+ beats its shuffled tree, {100*share:g} % wrong labels',
+        (('kfr_plus','kfr_plus_shuffled'),), 'top1', where=dict(noise=share))
+CLAIMS['kfr_plus_boxes'] = Claim('KFR+ localises better than its shuffled tree',
+    (('kfr_plus','kfr_plus_shuffled'),('kfr_plus_now','kfr_plus_now_shuffled')), 'max_box_acc_v2', '', 'localization')
 
 # %% ../nbs/api/78_claims.ipynb #bd307a3e
-_not_results = ('_history.csv','_suspects.csv','_curves.csv','_lr.csv','_gamma.csv','_pilot.csv','_trees.csv','_methods.csv','_epochs.csv','_points.csv','_nodes.csv','_similarity.csv')
+_not_results = ('_history.csv','_suspects.csv','_curves.csv','_lr.csv','_gamma.csv','_pilot.csv','_trees.csv',
+    '_methods.csv','_epochs.csv','_points.csv','_nodes.csv','_similarity.csv')
 
 def _arms(t:pd.DataFrame, source:str)->pd.DataFrame:
     "The rows of finished runs, with what is compared in the column `arm`"
@@ -116,7 +129,7 @@ def result_tables(
         if len(t): out[f.name] = t
     return out
 
-# %% ../nbs/api/78_claims.ipynb #0716d970
+# %% ../nbs/api/78_claims.ipynb #3c97fb90
 def _size(t:pd.DataFrame, name:str, n:int)->dict:
     "How large a comparison was: seeds, data, side of the pictures, at most so many pictures a class, net"
     def value(c): v = t[f'cfg_{c}'].dropna().unique() if f'cfg_{c}' in t else []; return v[0] if len(v) == 1 else None
@@ -138,6 +151,7 @@ def _compared(claim:Claim, t:pd.DataFrame)->tuple[tuple,dict]|None:
             if r['n']: return (a,b), dict(n=int(r['n']), **{k: float(r[k]) for k in ('difference','low','high')})
     return None
 
+# %% ../nbs/api/78_claims.ipynb #3b031478
 def check_claims(
     folder:str|Path, # Folder of the published tables
     claims:Mapping[str,Claim]=CLAIMS, # Claims by name
@@ -149,10 +163,12 @@ def check_claims(
             found = _compared(c, t)
             if found is None: continue
             (a,b),d = found
-            rows.append(dict(claim=key, says=c.says, paper=c.paper, table=name, arm=a, against=b, metric=c.metric) | d | dict(verdict=claim_verdict(d['low'], d['high'], c.better)) | _size(t, name, d['n']))
-    return pd.DataFrame(rows, columns=['claim','says','paper','table','arm','against','metric','n','difference','low','high','verdict','seeds','dataset','pixels','per_class','frozen','net'])
+            rows.append(dict(claim=key, says=c.says, paper=c.paper, table=name, arm=a, against=b, metric=c.metric) | d
+                | dict(verdict=claim_verdict(d['low'], d['high'], c.better)) | _size(t, name, d['n']))
+    return pd.DataFrame(rows, columns=['claim','says','paper','table','arm','against','metric','n','difference','low',
+        'high','verdict','seeds','dataset','pixels','per_class','frozen','net'])
 
-# %% ../nbs/api/78_claims.ipynb #12c6fc06
+# %% ../nbs/api/78_claims.ipynb #acf99a45
 def _points(r:Mapping)->str:
     "A difference with its interval, in points of a percentage or in its own unit"
     m = MEASURES_HERE[r['metric']]; d,lo,hi = (f'{m.scale*r[k]:+.{m.digits}f}'.replace('-','−') for k in ('difference','low','high'))
@@ -163,25 +179,33 @@ def _how_large(r:Mapping, pictures:bool=True)->str:
     "The size of a comparison in words, with the number of pictures or without"
     few = '' if not pictures or math.isinf(r['per_class']) else f'up to {r["per_class"]:g} pictures a class'
     pixels = f'{r["pixels"]:g} px' if pd.notna(r['pixels']) else ''
-    return ', '.join(filter(None, [f'{r["seeds"]} seed'+'s'*(r['seeds'] != 1), str(r['dataset']), pixels, few, 'frozen' if r['frozen'] else '']))
+    return ', '.join(filter(None, [f'{r["seeds"]} seed'+'s'*(r['seeds'] != 1), str(r['dataset']), pixels, few,
+        'frozen' if r['frozen'] else '']))
 
+# %% ../nbs/api/78_claims.ipynb #b4258913
 def headline(
     found:pd.DataFrame, # From `check_claims`
 )->pd.DataFrame: # One row for each claim, with `others`: what the other tables say
     "The table that stands for each claim"
-    rank = found.assign(real=found['dataset'] != 'shapes', side=found['pixels'].fillna(0), long=found['table'].str.len()).sort_values(['real','seeds','per_class','side','long','table'], ascending=[False]*4+[True]*2)
+    rank = found.assign(real=found['dataset'] != 'shapes', side=found['pixels'].fillna(0),
+        long=found['table'].str.len()).sort_values(['real','seeds','per_class','side','long','table'],
+        ascending=[False]*4+[True]*2)
     rows = []
     for claim in dict.fromkeys(found['claim']):
         t = rank.loc[rank['claim']==claim]; counts = t['verdict'].iloc[1:].value_counts()
         rows.append(t.iloc[0].to_dict() | dict(others=', '.join(f'{counts[w]} × {w}' for w in WORDS.values() if w in counts)))
     return pd.DataFrame(rows)
 
+# %% ../nbs/api/78_claims.ipynb #1084cf59
 SIGNS = dict(shown='✓', **{'the reverse': '✗', 'not shown': '○', 'one seed': '·'})
 
 def _in_short(r:Mapping)->dict[str,str]:
     "A line that does not wrap"
-    size = f'{r["seeds"]} × {r["dataset"]}' + (', frozen' if r['frozen'] else ''); others = re.findall(r'(\d+) × ([a-z ]+)', r.get('others') or '')
-    return {'Claim': r['says'], 'The paper': r['paper'] or '–', 'Here, points [95 %]': _points(r), 'Verdict': f'{SIGNS[r["verdict"]]} {r["verdict"]}', 'Seeds, pictures': size, 'Elsewhere': ' '.join(f'{n} {SIGNS[w.strip()]}' for n,w in others) or '–'}
+    size = f'{r["seeds"]} × {r["dataset"]}' + (', frozen' if r['frozen'] else '')
+    others = re.findall(r'(\d+) × ([a-z ]+)', r.get('others') or '')
+    return {'Claim': r['says'], 'The paper': r['paper'] or '–', 'Here, points [95 %]': _points(r),
+        'Verdict': f'{SIGNS[r["verdict"]]} {r["verdict"]}', 'Seeds, pictures': size,
+        'Elsewhere': ' '.join(f'{n} {SIGNS[w.strip()]}' for n,w in others) or '–'}
 
 def found_table(
     folder:str|Path, # Folder of the published tables
@@ -192,7 +216,8 @@ def found_table(
     "What was found: claim, the paper's number, ours with its interval and size, and the verdict"
     found = check_claims(folder, claims); t = found if every else headline(found)
     if short: return pd.DataFrame([_in_short(r) for r in t.to_dict('records')])
-    out = pd.DataFrame([{'Claim': r['says'], 'The paper': r['paper'] or '–', 'Here, points [95 %]': _points(r), 'Size': _how_large(r, every), 'Verdict': r['verdict']}
+    out = pd.DataFrame([{'Claim': r['says'], 'The paper': r['paper'] or '–', 'Here, points [95 %]': _points(r),
+        'Size': _how_large(r, every), 'Verdict': r['verdict']}
         | ({'Table': r['table']} if every else {'Elsewhere': r['others'] or '–'}) for r in t.to_dict('records')])
     return out
 
@@ -204,8 +229,9 @@ def markdown_table(
     def row(cells): return '| ' + ' | '.join(str(c).replace('|','\\|').replace('\n',' ') for c in cells) + ' |'
     return '\n'.join([row(df.columns), row(['---']*df.shape[1]), *map(row, df.values.tolist())])
 
-# %% ../nbs/api/78_claims.ipynb #0a57cb53
-ASSUMED = {'resnet34': (33000.,64), 'resnet10': (60000.,32), 'resnet18': (50000.,64), 'wide_resnet50_2': (1200.,224), 'wide_resnet101_2': (700.,224), 'bn_inception': (3000.,224),
+# %% ../nbs/api/78_claims.ipynb #45891c9f
+ASSUMED = {'resnet34': (33000.,64), 'resnet10': (60000.,32), 'resnet18': (50000.,64), 'wide_resnet50_2': (1200.,224),
+    'wide_resnet101_2': (700.,224), 'bn_inception': (3000.,224),
            'timm:tf_efficientnet_lite0': (4000.,224)} # Pictures a second in training on a data-centre GPU in bf16, and the side at which; assumed, not measured
 STARTUP = 20. # Seconds in which a run loads its pictures, starts and is judged; assumed likewise
 
@@ -224,22 +250,29 @@ def _views(arm:str)->int:
     c = ARMS[arm].changes; m = METHODS[c['method']]
     return 3 if m.alone and c.get('consistency', m.consistency) else m.views
 
+# %% ../nbs/api/78_claims.ipynb #4d2d40af
 def study_cost(
     folder:str|Path, # Folder of the published tables
     name:str, # Name of the results, as in `read_results`
 )->SimpleNamespace: # `seconds` of one process, views of `pictures` trained on, `runs`, `cores` of the machine
     "What a study took, with a shared first phase counted once"
-    def read(part): f = Path(folder)/f'{name}_{part}.csv'; return pd.read_csv(f) if f.exists() else pd.DataFrame(columns=['key','seed','seconds','status'])
+    def read(part):
+        f = Path(folder)/f'{name}_{part}.csv'
+        return pd.read_csv(f) if f.exists() else pd.DataFrame(columns=['key','seed','seconds','status'])
     runs,sweep,h = read('runs'),read('sweep'),read('history')
     if not len(h): return SimpleNamespace(seconds=runs.loc[runs['status']=='done'].drop_duplicates('key')['seconds'].sum() + sweep.loc[(sweep['status']=='done') & ~sweep['key'].isin(runs['key'])].drop_duplicates('key')['seconds'].sum(),
-        pictures=math.nan, runs=pd.concat([runs,sweep]).query('status=="done"')['key'].nunique(), cores=read_json(Path(folder)/f'{name}_study.json')['environment'].get('cores'))
-    h = h.drop_duplicates([c for c in ('seed','epoch','seconds','train_loss','noise') if c in h]).assign(pictures=lambda t: t['seconds']*t['pictures_per_second']*t['arm'].map(_views) if len(t) else 0.)
+        pictures=math.nan, runs=pd.concat([runs,sweep]).query('status=="done"')['key'].nunique(),
+        cores=read_json(Path(folder)/f'{name}_study.json')['environment'].get('cores'))
+    h = h.drop_duplicates([c for c in ('seed','epoch','seconds','train_loss','noise')
+        if c in h]).assign(pictures=lambda t: t['seconds']*t['pictures_per_second']*t['arm'].map(_views) if len(t) else 0.)
     more = sweep.loc[(sweep['status']=='done') & ~sweep['key'].isin(runs['key'])]; more = more.loc[~more['key'].duplicated()]
     first = h[h['phase']==1].groupby('seed')['seconds'].sum() if 'phase' in h else pd.Series(dtype=float)
-    extra = float(sum(max(r['seconds']-(first.get(r['seed'],0.) if METHODS.get(r.get('method')) and not METHODS[r['method']].alone else 0.), 0.) for r in more.to_dict('records')))
+    extra = float(sum(max(r['seconds']-(first.get(r['seed'],0.) if METHODS.get(r.get('method'))
+        and not METHODS[r['method']].alone else 0.), 0.) for r in more.to_dict('records')))
     rate = h['pictures'].sum()/max(h['seconds'].sum(), 1e-9)
     done = runs.loc[runs['status']=='done']
-    return SimpleNamespace(seconds=h['seconds'].sum()+extra, pictures=h['pictures'].sum()+extra*rate, runs=done['key'].nunique()+len(more), cores=read_json(Path(folder)/f'{name}_study.json')['environment'].get('cores'))
+    return SimpleNamespace(seconds=h['seconds'].sum()+extra, pictures=h['pictures'].sum()+extra*rate,
+        runs=done['key'].nunique()+len(more), cores=read_json(Path(folder)/f'{name}_study.json')['environment'].get('cores'))
 
 # %% ../nbs/api/78_claims.ipynb #63266754
 def _hours(seconds:float)->str:
@@ -256,9 +289,13 @@ def reproduce_table(
         if not (Path(folder)/f'{name}_runs.csv').exists(): continue
         c = study_cost(folder, name); cores = c.cores or 1
         rate = None if base.get('frozen') or not base.get('image_size') or math.isnan(c.pictures) else assumed_throughput(base['model'], base['image_size'])
-        files = sorted(p.name for p in Path(folder).glob(f'{name}_*.csv') if not any(p.name.startswith(o.name[:-len('study.json')]) for o in Path(folder).glob(f'{name}_*_study.json')))
-        rows.append({'Study': name, 'Command': f'`{record["command"]}`', 'Runs': c.runs, f'CPU, measured': f'{_hours(c.seconds)} of one core, {_hours(c.seconds/cores)} on {cores}',
-            'GPU, computed': '–' if rate is None else f'{_hours(c.runs*STARTUP+c.pictures/rate)} at {rate:,.0f} pictures/s', 'Files': f'`{name}_…`: ' + ', '.join(n[len(name)+1:-len('.csv')].replace('_',' ') for n in files)})
+        files = sorted(p.name for p in Path(folder).glob(f'{name}_*.csv')
+            if not any(p.name.startswith(o.name[:-len('study.json')]) for o in Path(folder).glob(f'{name}_*_study.json')))
+        rows.append({'Study': name, 'Command': f'`{record["command"]}`', 'Runs': c.runs,
+            f'CPU, measured': f'{_hours(c.seconds)} of one core, {_hours(c.seconds/cores)} on {cores}',
+            'GPU, computed': '–' if rate is None
+            else f'{_hours(c.runs*STARTUP+c.pictures/rate)} at {rate:,.0f} pictures/s',
+            'Files': f'`{name}_…`: ' + ', '.join(n[len(name)+1:-len('.csv')].replace('_',' ') for n in files)})
     return pd.DataFrame(rows, columns=['Study','Command','Runs','CPU, measured','GPU, computed','Files'])
 
 # %% ../nbs/api/78_claims.ipynb #f1f836cb
@@ -267,11 +304,14 @@ def other_results(
     notebooks:Sequence[str|Path], # Notebooks that may have written or read them
 )->pd.DataFrame: # One row for each result file that belongs to no study: `File`, `Notebooks`
     "Result files that are not a study's, and the notebooks that name them"
-    def mentioned(stem, text):                                   # a page may make the name of its parts: 'shapes_two_papers' and '_trees.csv'
+    def mentioned(stem, text):  # a page may make the name of its parts: 'shapes_two_papers' and '_trees.csv'
         parts = stem.split('_')
-        return next((w for w in ([n.name for n,t in text.items() if re.search(rf'(?<![a-z0-9_]){re.escape("_".join(parts[:k]))}', t)] for k in range(len(parts), 1, -1)) if w), [])
-    folder = Path(folder); names = [f.name[:-len('study.json')] for f in folder.glob('*_study.json')]; text = {Path(n): Path(n).read_text(encoding='utf-8') for n in notebooks}
+        return next((w for w in ([n.name for n,t in text.items()
+            if re.search(rf'(?<![a-z0-9_]){re.escape("_".join(parts[:k]))}', t)] for k in range(len(parts), 1, -1)) if w), [])
+    folder = Path(folder); names = [f.name[:-len('study.json')] for f in folder.glob('*_study.json')]
+    text = {Path(n): Path(n).read_text(encoding='utf-8') for n in notebooks}
     rows = []
     for f in sorted(p for p in folder.iterdir() if p.suffix in ('.csv','.json','.npz') and not any(p.name.startswith(n) for n in names)):
-        rows.append(dict(File=f'`{f.name}`', Notebooks=', '.join(mentioned(f.stem, text)) or ', '.join(n.name for n,t in text.items() if f.name in t) or '–'))
+        rows.append(dict(File=f'`{f.name}`',
+            Notebooks=', '.join(mentioned(f.stem, text)) or ', '.join(n.name for n,t in text.items() if f.name in t) or '–'))
     return pd.DataFrame(rows, columns=['File','Notebooks'])

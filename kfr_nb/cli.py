@@ -24,7 +24,8 @@ class _Parser(argparse.ArgumentParser):
 class _Formatter(argparse.HelpFormatter):
     def __init__(self, prog): super().__init__(prog, max_help_position=34, width=min(110, int(os.environ.get('COLUMNS') or 110)))
     def _get_help_string(self, action):
-        if not action.option_strings or action.default in (None, argparse.SUPPRESS, False) or '(default' in (action.help or ''): return action.help
+        if not action.option_strings or action.default in (None, argparse.SUPPRESS, False) or '(default' in (action.help or ''):
+            return action.help
         default = ' '.join(map(str,action.default)) if isinstance(action.default, (list,tuple)) else action.default
         return f'{action.help} (default: {default})'.replace('%','%%') if '%' not in str(action.help) else action.help
 
@@ -47,7 +48,7 @@ def parse(
     known = [o for a in parser._actions for o in a.option_strings if o.startswith('--')]
     raise UsageError(f'unknown {"option" if bad.startswith("-") else "argument"} {bad!r}{_nearest(bad, known) if bad.startswith("-") else ""} (see {parser.prog} --help)')
 
-# %% ../nbs/api/90_cli.ipynb #0ade7c2c
+# %% ../nbs/api/90_cli.ipynb #bf979138
 def _kind(hint:Any)->tuple[Callable,bool]:
     "Converter for a field's type, and whether it may be None"
     parts = [t for t in getattr(hint,'__args__',(hint,)) if t is not type(None)]
@@ -56,7 +57,9 @@ def _kind(hint:Any)->tuple[Callable,bool]:
     convert.__name__ = to.__name__
     return convert, optional
 
-_often = ('dataset','data','image_size','train_per_class','model','pretrained','frozen','method','alpha','tree_name','epochs','batch_size','lr','seed','device')
+# %% ../nbs/api/90_cli.ipynb #d6f12eee
+_often = ('dataset','data','image_size','train_per_class','model','pretrained','frozen','method','alpha','tree_name',
+    'epochs','batch_size','lr','seed','device')
 def config_options(
     parser:argparse.ArgumentParser, # Parser to add to
     cls:type, # A dataclass with a comment for each field
@@ -72,8 +75,10 @@ def config_options(
         if f.name in skip: continue
         group = often if f.name in _often else rarely
         flag,text = '--'+f.name.replace('_','-'), (docs.get(f.name) or '').replace('%','%%')
-        text += f' (default: {f.default})' if not keep_unset and f.default is not None else ''; kw = dict(dest=f.name, default=argparse.SUPPRESS, help=text)
-        if bool in (hints[f.name], *getattr(hints[f.name],'__args__',())): group.add_argument(flag, action=argparse.BooleanOptionalAction, **kw)
+        text += f' (default: {f.default})' if not keep_unset and f.default is not None else ''
+        kw = dict(dest=f.name, default=argparse.SUPPRESS, help=text)
+        if bool in (hints[f.name], *getattr(hints[f.name],'__args__',())):
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, **kw)
         else: group.add_argument(flag, type=_kind(hints[f.name])[0], metavar=_kind(hints[f.name])[0].__name__.upper(), **kw)
 
 def config_from(
@@ -116,7 +121,8 @@ def _left_over(left, runs, minutes:float, out:str)->str:
 
 # %% ../nbs/api/90_cli.ipynb #fa35e192
 def _minutes_option(p):
-    p.add_argument('--minutes', type=float, help=f'stop when so many minutes have passed: what is done is kept, the exit status is {UNFINISHED}, and the same command goes on (default: no limit)')
+    p.add_argument('--minutes', type=float,
+        help=f'stop when so many minutes have passed: what is done is kept, the exit status is {UNFINISHED}, and the same command goes on (default: no limit)')
 
 def _train_options(p):
     from kfr_nb.train import TrainConfig
@@ -148,15 +154,18 @@ def train(args:argparse.Namespace)->int:
 def _study_options(p):
     from kfr_nb.study import ARMS, PRESETS
     from kfr_nb.train import TrainConfig
-    p.add_argument('--paper', default='kfr', help='kfr (a knowledge tree in recognition) or ahsml (margins that survive noisy labels, judged by retrieval)')
+    p.add_argument('--paper', default='kfr',
+        help='kfr (a knowledge tree in recognition) or ahsml (margins that survive noisy labels, judged by retrieval)')
     p.add_argument('--preset', help=f'{", ".join(PRESETS)} (default: quick, small where --dataset is not shapes, frozen with --frozen; with --paper ahsml those of AHSML)')
     p.add_argument('--out', default='results', help='folder for tables, figures, report and runs')
     p.add_argument('--arms', nargs='+', metavar='ARM', help=f'arms to compare: {", ".join(ARMS)}')
     p.add_argument('--seeds', nargs='+', type=int, metavar='SEED', help='seeds, the same for each arm')
     p.add_argument('--values', nargs='+', type=float, metavar='VALUE', help='values of the sweep: weights α, or shares of wrong labels')
     p.add_argument('--sweep', nargs='+', metavar='ARM', help="arms that are swept, or 'none'")
-    p.add_argument('--variant', nargs='+', metavar='NAME=METHOD,...', help='further arms: a method with settings changed, as early=kfr_free,phase1=0,alpha=3; NAME_shuffled is its control; both join the preset\'s arms where --arms is not given')
-    p.add_argument('--alpha', nargs='+', metavar='[METHOD=]ALPHA', help="weights: METHOD=ALPHA for one method, a bare number for the paper's loss (kfr and kfr_all)")
+    p.add_argument('--variant', nargs='+', metavar='NAME=METHOD,...',
+        help='further arms: a method with settings changed, as early=kfr_free,phase1=0,alpha=3; NAME_shuffled is its control; both join the preset\'s arms where --arms is not given')
+    p.add_argument('--alpha', nargs='+', metavar='[METHOD=]ALPHA',
+        help="weights: METHOD=ALPHA for one method, a bare number for the paper's loss (kfr and kfr_all)")
     p.add_argument('--jobs', type=int, help='processes (default: one for each core; one on a GPU)')
     _minutes_option(p)
     p.add_argument('--reduced', action='store_true', help='a smoke test of everything: one seed, two epochs, few pictures')
@@ -173,7 +182,7 @@ def _weights(given:Sequence[str]|None)->dict[str,float]:
         out |= {name.replace('-','_'): v} if name else dict(kfr=v, kfr_all=v)
     return out
 
-# %% ../nbs/api/90_cli.ipynb #9e6a55b6
+# %% ../nbs/api/90_cli.ipynb #c2c46a6d
 def _variants(given:Sequence[str]|None)->dict[str,dict]:
     "Settings by name from 'NAME=METHOD,field=value,...'"
     from typing import get_type_hints
@@ -181,15 +190,18 @@ def _variants(given:Sequence[str]|None)->dict[str,dict]:
     from kfr_nb.train import TrainConfig
     hints,out = get_type_hints(TrainConfig),{}
     for g in given or ():
-        name,_,rest = g.partition('='); method,*more = re.split(r',(?=[^,=]+=)', rest)                # a piece without '=' belongs to the value before it
+        name,_,rest = g.partition('='); method,*more = re.split(r',(?=[^,=]+=)', rest)  # a piece without '=' belongs to the value before it
         pairs = [m.partition('=') for m in more]
-        if not (name and method) or ',' in method or any(not p[2] for p in pairs): raise UsageError(f'--variant takes NAME=METHOD,setting=value,..., got {g!r}')
+        if not (name and method) or ',' in method or any(not p[2] for p in pairs):
+            raise UsageError(f'--variant takes NAME=METHOD,setting=value,..., got {g!r}')
         fields = {choose('setting', k.replace('-','_'), hints): v for k,_,v in pairs}
-        def value(k, v): return v.lower() in ('true','yes','1') if bool in (hints[k], *getattr(hints[k],'__args__',())) else _kind(hints[k])[0](v)
+        def value(k, v):
+            return v.lower() in ('true','yes','1') if bool in (hints[k], *getattr(hints[k],'__args__',())) else _kind(hints[k])[0](v)
         try: out[name] = dict(method=method) | {k: value(k, v) for k,v in fields.items()}
         except ValueError as e: raise UsageError(f'--variant {g!r}: {e}') from None
     return out
 
+# %% ../nbs/api/90_cli.ipynb #02cc2383
 @command('study', 'the whole study on one data set: methods × seeds, sweep, tables, figures, one HTML report', _study_options,
     'kfr study --reduced --out results/first')
 def study(args:argparse.Namespace)->int:
@@ -198,17 +210,22 @@ def study(args:argparse.Namespace)->int:
     from kfr_nb.study import PRESETS, answer, compare, run_study
     from pandas import concat
     from kfr_nb.train import TrainConfig
-    names = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in ('method','alpha','tree','seed')] + ['arms','seeds','values','sweep']
+    names = [f.name for f in dataclasses.fields(TrainConfig)
+        if f.name not in ('method','alpha','tree','seed')] + ['arms','seeds','values','sweep']
     changes = {n: getattr(args,n) for n in names if getattr(args,n,None) is not None}
     if changes.get('sweep') == ['none']: changes['sweep'] = None
     if args.variant: changes['variants'] = _variants(args.variant)
     family = dict(kfr='', ahsml='ahsml_')[choose('paper', args.paper, ('kfr','ahsml'))]
-    preset = args.preset or family + ('frozen' if changes.get('frozen') else 'quick' if changes.get('dataset','shapes') == 'shapes' else 'small')
-    s = run_study(preset, out=args.out, jobs=args.jobs, progress=not args.quiet, command=args.line, minutes=args.minutes, reduced=args.reduced, weights=_weights(args.alpha), **changes)
+    preset = args.preset or family + ('frozen' if changes.get('frozen') else 'quick'
+        if changes.get('dataset','shapes') == 'shapes' else 'small')
+    s = run_study(preset, out=args.out, jobs=args.jobs, progress=not args.quiet, command=args.line, minutes=args.minutes,
+        reduced=args.reduced, weights=_weights(args.alpha), **changes)
     for t in answer(s.runs, compare(s.runs, s.config.baseline)): print(t)
     print(f'tables and figures: {s.out}/    report: {s.report}')
-    if len(s.unfinished): raise Unfinished(_left_over(s.unfinished, s.runs if s.sweep is None else concat([s.runs,s.sweep]), args.minutes, s.out))
-    if len(s.failed): raise RuntimeError(f'{len(s.failed)} runs failed, the first with: {next(iter(s.failed["error"]))}; the report lists them, and the same command tries them again')
+    if len(s.unfinished):
+        raise Unfinished(_left_over(s.unfinished, s.runs if s.sweep is None else concat([s.runs,s.sweep]), args.minutes, s.out))
+    if len(s.failed):
+        raise RuntimeError(f'{len(s.failed)} runs failed, the first with: {next(iter(s.failed["error"]))}; the report lists them, and the same command tries them again')
     return 0
 
 # %% ../nbs/api/90_cli.ipynb #91032ad7
@@ -231,11 +248,14 @@ def sweep(args:argparse.Namespace)->int:
     from kfr_nb.core import choose
     from kfr_nb.study import primary_of, run_sweep
     from kfr_nb.train import TrainConfig
-    name = choose('setting', args.param.replace('-','_'), [f.name for f in dataclasses.fields(TrainConfig) if f.name != 'seed']); to = _kind(get_type_hints(TrainConfig)[name])[0]
+    name = choose('setting', args.param.replace('-','_'), [f.name for f in dataclasses.fields(TrainConfig) if f.name != 'seed'])
+    to = _kind(get_type_hints(TrainConfig)[name])[0]
     try: values = [to(v) for v in args.values]
     except ValueError: raise UsageError(f'--values of {name} must be {to.__name__} numbers, got {" ".join(args.values)}') from None
-    table,figure = run_sweep(config_from(args, TrainConfig), name, values, args.seeds, out=args.out, jobs=args.jobs, progress=not args.quiet, minutes=args.minutes)
-    if primary_of(table) in table: print(table.groupby(name, sort=False)[primary_of(table)].agg(['mean','std','count']).to_string(float_format='%.4f'))
+    table,figure = run_sweep(config_from(args, TrainConfig), name, values, args.seeds, out=args.out, jobs=args.jobs,
+        progress=not args.quiet, minutes=args.minutes)
+    if primary_of(table) in table:
+        print(table.groupby(name, sort=False)[primary_of(table)].agg(['mean','std','count']).to_string(float_format='%.4f'))
     print(f'table: {args.out}/sweep.csv' + (f'    figure: {figure}' if figure else ''))
     bad,left = (table[table['status']==s] for s in ('failed','unfinished'))
     if len(left): raise Unfinished(_left_over(left, table, args.minutes, args.out))
@@ -267,7 +287,7 @@ def suspects(args:argparse.Namespace)->int:
     print(f'{args.out}: {len(found.table)} training labels, the most suspicious first')
     return 0
 
-# %% ../nbs/api/90_cli.ipynb #loc00001
+# %% ../nbs/api/90_cli.ipynb #2b3b38d9
 def _localize_options(p):
     from kfr_nb.localization import CAM_METHODS
     p.add_argument('run', metavar='RUN', nargs='+', help='run folders, the baseline first; or the folder of a study')
@@ -283,7 +303,9 @@ def _localize_options(p):
     p.add_argument('--out', help='folder to write to (default: RUN/localization/METHOD, or the folder of the study)')
     p.add_argument('--data', help='folder of the data sets (default: $KFR_DATA or ./data)')
 
-_LOCALIZED = ('top1','box_accuracy','box_accuracy_top1','max_box_acc_v2','max_box_acc_v2_top1','centre_box_accuracy','centre_max_box_acc_v2','whole_box_accuracy','pointing','box_share','true_share')
+# %% ../nbs/api/90_cli.ipynb #f5966311
+_LOCALIZED = ('top1','box_accuracy','box_accuracy_top1','max_box_acc_v2','max_box_acc_v2_top1','centre_box_accuracy',
+    'centre_max_box_acc_v2','whole_box_accuracy','pointing','box_share','true_share')
 
 @command('localize', 'where a trained net looks: activation maps, boxes, their accuracy, and a gallery', _localize_options,
     'kfr localize runs/first --method layercam --limit 200')
@@ -303,13 +325,19 @@ def localize(args:argparse.Namespace)->int:
         return 0
     found = {}
     for r in map(load_run, args.run):
-        f = localize_run(r, method=args.method, given=args.given, tau=args.tau, delta=args.delta, **ways); name = f'{r.config.method}, {r.path.name}'; found[name] = f
-        out = write_localization(f, Path(args.out)/r.path.name if args.out and len(args.run) > 1 else args.out or r.path/'localization'/args.method, given=args.given, split=args.split, limit=args.limit)
+        f = localize_run(r, method=args.method, given=args.given, tau=args.tau, delta=args.delta, **ways)
+        name = f'{r.config.method}, {r.path.name}'; found[name] = f
+        out = write_localization(f, Path(args.out)/r.path.name if args.out and len(args.run) > 1 else args.out
+            or r.path/'localization'/args.method, given=args.given, split=args.split, limit=args.limit)
         if len(args.run) > 1: print(name)
-        _show({k: f.scores[k] for k in ('pictures','no_box','flat',*_LOCALIZED) if k in f.scores}); print(f'maps, boxes and all scores: {out}/')
-        if not f.scores['pictures']: print('these pictures have no object boxes, so there are maps and a gallery, and nothing to score them by')
+        _show({k: f.scores[k] for k in ('pictures','no_box','flat',*_LOCALIZED) if k in f.scores})
+        print(f'maps, boxes and all scores: {out}/')
+        if not f.scores['pictures']:
+            print('these pictures have no object boxes, so there are maps and a gallery, and nothing to score them by')
     gallery = Path(args.out or first/'localization'/args.method)/'gallery.png'
-    with atomic_path(gallery) as tmp: localization_gallery(found, args.pictures, args.gallery_seed).savefig(tmp, format='png', dpi=160, bbox_inches='tight', facecolor='white')
+    with atomic_path(gallery) as tmp:
+        localization_gallery(found, args.pictures, args.gallery_seed).savefig(tmp, format='png', dpi=160,
+            bbox_inches='tight', facecolor='white')
     print(f'gallery: {gallery}')
     return 0
 
@@ -351,7 +379,8 @@ def _tree_options(p):
     p.add_argument('name', metavar='NAME', help='a built-in tree (cifar100, imagenet1k, ...), or a file: an edge list or Newick')
     p.add_argument('--depth', type=int, help='levels to draw (default: 3 as text; as many as can be read in a drawing)')
     p.add_argument('--export', metavar='FORMAT', help='newick, edges, svg (a drawing) or html (a page to click through)')
-    p.add_argument('--layout', metavar='LAYOUT', help='of a drawing: horizontal (the default), radial, or links (html only: nodes and lines, with a slider of levels)')
+    p.add_argument('--layout', metavar='LAYOUT',
+        help='of a drawing: horizontal (the default), radial, or links (html only: nodes and lines, with a slider of levels)')
     p.add_argument('--out', help='file to write (default: print)')
 
 def _edges(t)->str:
@@ -382,10 +411,12 @@ def tree(args:argparse.Namespace)->int:
     from kfr_nb.knowledge import load_tree
     from kfr_nb.tree import KnowledgeTree
     layouts = dict(svg=('horizontal','radial'), html=('horizontal','radial','links')).get(args.export)
-    if args.layout and args.export in (None,'newick','edges'): raise ValueError(f'--layout {args.layout} is for drawings; add --export svg or --export html')
+    if args.layout and args.export in (None,'newick','edges'):
+        raise ValueError(f'--layout {args.layout} is for drawings; add --export svg or --export html')
     layout = choose(f'layout for {args.export}', args.layout or 'horizontal', layouts) if layouts else ''
     t = KnowledgeTree.read(args.name) if Path(args.name).suffix else load_tree(args.name)
-    forms = dict(newick=lambda: t.to_newick()+'\n', edges=lambda: _edges(t)) | {f: lambda: _drawing(t, args.export, layout, args.depth, args.name) for f in ('svg','html')}
+    forms = dict(newick=lambda: t.to_newick()+'\n',
+        edges=lambda: _edges(t)) | {f: lambda: _drawing(t, args.export, layout, args.depth, args.name) for f in ('svg','html')}
     text = forms[choose('export format', args.export, forms)]() if args.export else f'{t!r}\n{t.show(3 if args.depth is None else args.depth)}\n'
     if not args.out: sys.stdout.write(text); return 0
     with atomic_path(args.out) as tmp: tmp.write_text(text, encoding='utf-8')
@@ -427,8 +458,9 @@ def bench(args:argparse.Namespace)->int:
     run_bench(args.name, args.out, args.device)
     return 0
 
-# %% ../nbs/api/90_cli.ipynb #22d200f8
-_FIRST = ('kfr train --out runs/first --method kfr_free --epochs 6 --train-per-class 40', 'kfr localize runs/first', 'kfr suspects runs/first', 'kfr tree cifar100', 'kfr study --reduced --out results/first')
+# %% ../nbs/api/90_cli.ipynb #d88d5452
+_FIRST = ('kfr train --out runs/first --method kfr_free --epochs 6 --train-per-class 40', 'kfr localize runs/first',
+    'kfr suspects runs/first', 'kfr tree cifar100', 'kfr study --reduced --out results/first')
 
 _welcome = '''kfr {version}: knowledge about classes in image recognition
 
@@ -453,13 +485,16 @@ kfr COMMAND --help has the options. A command that was stopped goes on when it i
 
 def _front()->str:
     from kfr_nb import __version__
-    return _welcome.format(version=__version__, commands='\n'.join(f'  {n:<10}{d}' for n,(d,*_) in COMMANDS.items()), **{f.split()[1]: f for f in _FIRST})
+    return _welcome.format(version=__version__, commands='\n'.join(f'  {n:<10}{d}' for n,(d,*_) in COMMANDS.items()),
+        **{f.split()[1]: f for f in _FIRST})
 
+# %% ../nbs/api/90_cli.ipynb #e430d7e4
 _INTO_FOLDERS = ('train','study','sweep','localize')
 def _check_out(out:str, folder:bool)->None:
     "What cannot be written to is said before the work, not after it"
     p = Path(out).absolute(); top = next(q for q in (p,*p.parents) if q.exists())
-    if top == p and p.is_dir() != folder: raise UsageError(f'--out {out} is a {"file" if folder else "folder"}, and kfr writes a {"folder" if folder else "file"} there: choose another name')
+    if top == p and p.is_dir() != folder:
+        raise UsageError(f'--out {out} is a {"file" if folder else "folder"}, and kfr writes a {"folder" if folder else "file"} there: choose another name')
     if top != p and not top.is_dir(): raise UsageError(f'--out {out}: {top} is a file, not a folder: choose another name')
     if not os.access(top, os.W_OK): raise UsageError(f'--out {out}: {top} cannot be written to: choose another place')
 
@@ -469,21 +504,24 @@ def _dispatch(argv:Sequence[str])->int:
         from kfr_nb import __version__
         print(f'kfr {__version__}'); return 0
     if argv[0] not in COMMANDS: raise UsageError(f'unknown command {argv[0]!r}{_nearest(argv[0], COMMANDS)} (kfr --help lists them)')
-    if argv[0] != 'train' and int(os.environ.get('WORLD_SIZE','1')) > 1: raise UsageError(f'kfr {argv[0]} is one process, and was started in {os.environ["WORLD_SIZE"]}: give it without a launcher; only kfr train shares its work')
+    if argv[0] != 'train' and int(os.environ.get('WORLD_SIZE','1')) > 1:
+        raise UsageError(f'kfr {argv[0]} is one process, and was started in {os.environ["WORLD_SIZE"]}: give it without a launcher; only kfr train shares its work')
     describe,options,do,example = COMMANDS[argv[0]]; prog = f'kfr {argv[0]}'
     parser = _Parser(prog=prog, description=describe[:1].upper()+describe[1:]+'.', epilog=f'example: {example}'); options(parser)
-    parser.usage = ' '.join([prog, *(f'[{a.metavar}]' if a.nargs == '?' else f'{a.metavar} ...' if a.nargs == '+' else str(a.metavar) for a in parser._actions if not a.option_strings), '[OPTIONS]'])
+    parser.usage = ' '.join([prog, *(f'[{a.metavar}]' if a.nargs == '?' else f'{a.metavar} ...' if a.nargs == '+'
+        else str(a.metavar) for a in parser._actions if not a.option_strings), '[OPTIONS]'])
     args = parse(parser, argv[1:]); args.line = shlex.join(['kfr',*argv])
     if getattr(args,'out',None): _check_out(args.out, argv[0] in _INTO_FOLDERS)
     from kfr_nb.core import progress_bars
     with progress_bars(not getattr(args,'quiet',True)): return do(args)
 
-# %% ../nbs/api/90_cli.ipynb #cb4e5208
+# %% ../nbs/api/90_cli.ipynb #28678188
 def _explain(e:BaseException)->str:
     "An exception in one line"
     text = re.sub(r'\s+', ' ', re.sub(r'^\[Errno \d+\] ', '', str(e))).strip() or type(e).__name__
     if 'kfr_nb.train' in sys.modules and not isinstance(e, UsageError): text = _as_options(text)
-    return text if isinstance(e, (ValueError, OSError, RuntimeError, ModuleNotFoundError, FloatingPointError)) else f'{type(e).__name__}: {text}'
+    return text if isinstance(e, (ValueError, OSError, RuntimeError, ModuleNotFoundError,
+        FloatingPointError)) else f'{type(e).__name__}: {text}'
 
 def _as_options(text:str)->str:
     "Settings in a message as they are typed: tree_name='FILE' becomes --tree-name FILE"
@@ -494,7 +532,10 @@ def _as_options(text:str)->str:
         return f'--no-{flag}' if value == 'False' else f'--{flag}' if value in ('True','') else f'--{flag} {value}'
     return re.sub(r"(?<=give a )(\w+)()\b", typed, re.sub(r"(?<![-\w/,])(\w+)=('[^']*'|[\w.-]*\w)", typed, text))
 
-_GO_ON = dict(train='stopped; what the last checkpoint holds is kept, and the same command goes on', study='stopped; finished runs are kept, and the same command goes on', sweep='stopped; finished runs are kept, and the same command goes on',
+# %% ../nbs/api/90_cli.ipynb #e3d0a1f7
+_GO_ON = dict(train='stopped; what the last checkpoint holds is kept, and the same command goes on',
+    study='stopped; finished runs are kept, and the same command goes on',
+    sweep='stopped; finished runs are kept, and the same command goes on',
               data='stopped; what has arrived is kept, and the same command goes on')
 
 def main(
@@ -508,7 +549,8 @@ def main(
         if _first_process(): print(f'kfr: {e}', file=sys.stderr)
         return UNFINISHED
     except KeyboardInterrupt as e:
-        print(f'\nkfr: {str(e) or _GO_ON.get(argv[0], "stopped; nothing is left half written. To start again")}: {shlex.join(["kfr",*argv])}', file=sys.stderr); return 130
+        print(f'\nkfr: {str(e) or _GO_ON.get(argv[0], "stopped; nothing is left half written. To start again")}: {shlex.join(["kfr",*argv])}', file=sys.stderr)
+        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()); return 0
     except Exception as e:

@@ -80,7 +80,8 @@ def check_labels(
     if len(labels):
         lo,hi = labels.min().item(), labels.max().item()
         if lo < 0: raise ValueError(f'label {lo} is negative')
-        if num_classes is not None and hi >= num_classes: raise ValueError(f'label {hi} is out of range for {num_classes} classes (0 to {num_classes-1})')
+        if num_classes is not None and hi >= num_classes:
+            raise ValueError(f'label {hi} is out of range for {num_classes} classes (0 to {num_classes-1})')
     return labels.long()
 
 # %% ../nbs/api/00_core.ipynb #91032ad7
@@ -231,7 +232,8 @@ def patch(
     "Decorator: make a function a method of the class that its first parameter is annotated with"
     if f is None: return lambda g: patch(g, as_prop=as_prop, cls_method=cls_method)
     name = next(iter(f.__annotations__.values()), None); to = f.__globals__.get(name) if isinstance(name, str) else name
-    if not isinstance(to, type): raise ValueError(f'patch adds {f.__name__!r} to the class that its first parameter is annotated with, and that is {name!r}')
+    if not isinstance(to, type):
+        raise ValueError(f'patch adds {f.__name__!r} to the class that its first parameter is annotated with, and that is {name!r}')
     f.__qualname__ = f'{to.__name__}.{f.__name__}'
     setattr(to, f.__name__, property(f) if as_prop else classmethod(f) if cls_method else f)
     return f.__globals__.get(f.__name__)

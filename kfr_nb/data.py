@@ -140,7 +140,8 @@ def _join(sets:list[ImageSet])->ImageSet:
     if sets[0].arrays is None:
         files = [f for s in sets for f in s.files or []]
         return ImageSet(labels, files=files, boxes=boxes).subset(sorted(range(len(files)), key=files.__getitem__))
-    if len(shapes := {tuple(s.arrays.shape[1:]) for s in sets if s.arrays is not None}) > 1: raise ValueError(f'pictures of sizes {sorted(shapes)} cannot be joined')
+    if len(shapes := {tuple(s.arrays.shape[1:]) for s in sets if s.arrays is not None}) > 1:
+        raise ValueError(f'pictures of sizes {sorted(shapes)} cannot be joined')
     return ImageSet(labels, arrays=torch.cat([s.arrays for s in sets if s.arrays is not None]), boxes=boxes)
 
 # %% ../nbs/api/20_data.ipynb #0716d970
@@ -162,7 +163,9 @@ DATASETS:dict[str,Source] = {}
 
 def _open_shapes(root, split_seed, image_size, train_per_class=None, test_per_class=30, seed=0, hardness=0.3):
     n = 100 if train_per_class is None else train_per_class
-    train,test = [ImageSet(y, arrays=x, boxes=b) for x,y,b in (shapes_split('train', n, image_size, seed, hardness), shapes_split('test', test_per_class, image_size, seed, hardness))]
+    train,test = [ImageSet(y, arrays=x, boxes=b)
+        for x,y,b in (shapes_split('train', n, image_size, seed, hardness),
+        shapes_split('test', test_per_class, image_size, seed, hardness))]
     return DataSet('shapes', list(CLASSES), train, test, image_size, tree_name='shapes', unseen=UNSEEN,
                    splits=dict(rendered=dict(train_per_class=n, test_per_class=test_per_class, seed=seed, hardness=hardness)))
 DATASETS['shapes'] = Source(_open_shapes, 'built in: 36 classes in a tree of outline, fill and colour, drawn on demand', 32, merge=False)
@@ -191,13 +194,15 @@ def load_dataset(
     kind,_,path = name.partition(':')
     source = DATASETS[_known(name, kind)]
     if kind in ('folder','npz') and not path: raise ValueError(f"data set {name!r} needs a path, as in '{name.rstrip(':')}:PATH'")
-    if path and kind not in ('folder','npz'): raise ValueError(f"data set {name!r}: only 'folder' and 'npz' take a path; use {kind!r}, and name the folder of the data sets by data= or $KFR_DATA")
+    if path and kind not in ('folder','npz'):
+        raise ValueError(f"data set {name!r}: only 'folder' and 'npz' take a path; use {kind!r}, and name the folder of the data sets by data= or $KFR_DATA")
     if kind == 'shapes': options['train_per_class'] = train_per_class
     elif path: options['path'] = Path(path).expanduser()
     size = image_size or source.image_size
     if size < 8: raise ValueError(f'image_size must be 8 or more, got {size}')
     ds = source.open(data_root(root), split_seed, size, **options)
-    return _prepare(_keep(replace(ds, name=name), choose('labels', labels, LABELS), unseen_fraction, source, valid_fraction, split_seed), split_seed, train_per_class, train_limit)
+    return _prepare(_keep(replace(ds, name=name), choose('labels', labels, LABELS), unseen_fraction, source,
+        valid_fraction, split_seed), split_seed, train_per_class, train_limit)
 
 # %% ../nbs/api/20_data.ipynb #b3f0c7f6
 LABELS = ('all','seen','unseen','disjoint')
@@ -207,21 +212,28 @@ def _unseen(ds:DataSet, fraction:float|None)->list[int]:
     C = ds.num_classes
     if fraction is None:
         unseen = ds.unseen if ds.unseen is not None else list(range((C+1)//2, C))
-        if not 0 < len(unseen) < C: raise ValueError(f'{ds.name}: {len(unseen)} of its {C} classes are held out, which leaves none on one side; ' + ('give unseen_fraction' if C > 1 else 'retrieval needs two classes or more'))
+        if not 0 < len(unseen) < C:
+            raise ValueError(f'{ds.name}: {len(unseen)} of its {C} classes are held out, which leaves none on one side; '
+                + ('give unseen_fraction' if C > 1 else 'retrieval needs two classes or more'))
         return unseen
-    if not (0 < fraction < 1 and 0 < round(fraction*C) < C): raise ValueError(f'unseen_fraction must leave a class on either side of {C}, got {fraction}')
+    if not (0 < fraction < 1 and 0 < round(fraction*C) < C):
+        raise ValueError(f'unseen_fraction must leave a class on either side of {C}, got {fraction}')
     return list(range(C-round(fraction*C), C))
 
 def _part(ds:DataSet, keep:list[int], parts=('train','valid','test'))->DataSet:
     "Some classes only"
-    return replace(ds, classes=[ds.classes[c] for c in keep], **{k: s and _only(s, keep) for k in parts for s in [getattr(ds, k)]}, unseen=None)
+    return replace(ds, classes=[ds.classes[c] for c in keep],
+        **{k: s and _only(s, keep) for k in parts for s in [getattr(ds, k)]}, unseen=None)
 
 def _keep(ds:DataSet, labels:str, fraction:float|None, source:Source, valid_fraction:float, seed:int)->DataSet:
     "The wanted classes, and the validation part"
-    if fraction is not None and labels == 'all': raise ValueError(f"unseen_fraction={fraction} needs labels='disjoint', 'seen' or 'unseen'; labels='all' holds nothing out")
-    if source.disjoint and labels != 'disjoint': raise ValueError(f"{ds.name}: its train and test classes do not overlap, so there is no labels={labels!r}; use labels='disjoint'")
+    if fraction is not None and labels == 'all':
+        raise ValueError(f"unseen_fraction={fraction} needs labels='disjoint', 'seen' or 'unseen'; labels='all' holds nothing out")
+    if source.disjoint and labels != 'disjoint':
+        raise ValueError(f"{ds.name}: its train and test classes do not overlap, so there is no labels={labels!r}; use labels='disjoint'")
     made = dict(ds.splits, labels=labels, valid_fraction=valid_fraction)
-    if labels == 'disjoint': return _disjoint(ds, _unseen(ds, fraction), source.merge, valid_fraction, seed, dict(made, unseen_fraction=fraction))
+    if labels == 'disjoint':
+        return _disjoint(ds, _unseen(ds, fraction), source.merge, valid_fraction, seed, dict(made, unseen_fraction=fraction))
     if labels != 'all':
         unseen = set(_unseen(ds, fraction)); ds = _part(ds, [c for c in range(ds.num_classes) if (c in unseen) == (labels == 'unseen')])
     if not valid_fraction: return replace(ds, splits=made)
@@ -234,18 +246,21 @@ def _disjoint(ds:DataSet, unseen:list[int], merge:bool, valid_fraction:float, se
     out,held = set(unseen),[]; seen = [c for c in range(ds.num_classes) if c not in out]
     if valid_fraction:
         n = round(valid_fraction*len(seen))
-        if not (0 < valid_fraction < 1 and 0 < n < len(seen)): raise ValueError(f'valid_fraction must leave a class on either side of {len(seen)} training classes, got {valid_fraction}')
+        if not (0 < valid_fraction < 1 and 0 < n < len(seen)):
+            raise ValueError(f'valid_fraction must leave a class on either side of {len(seen)} training classes, got {valid_fraction}')
         order = _order(len(seen), 23, seed).tolist(); seen,held = [sorted(seen[i] for i in part) for part in (order[n:],order[:n])]
     known = _join([s for s in (ds.train,ds.valid,ds.test) if s is not None]) if merge else ds.train
     names = dict(test=[ds.classes[c] for c in unseen], **dict(valid=[ds.classes[c] for c in held]) if held else {})
-    made = dict({k: v for k,v in made.items() if k not in ('test','test_fraction','test_files')}, kind='by class', seed=seed, **{f'{k}_classes': fingerprint(v) for k,v in names.items()})
+    made = dict({k: v for k,v in made.items() if k not in ('test','test_fraction','test_files')}, kind='by class',
+        seed=seed, **{f'{k}_classes': fingerprint(v) for k,v in names.items()})
     return replace(ds, classes=[ds.classes[c] for c in seen], train=_only(known, seen), valid=_only(known, held) if held else None,
                    test=_only(known if merge else ds.test, unseen), unseen=None, other_classes=names, splits=made)
 
 # %% ../nbs/api/20_data.ipynb #3b8d0beb
 def _prepare(ds:DataSet, seed:int, per_class:int|None, total:int|None)->DataSet:
     "Limit the training part, and note how it was made"
-    return replace(ds, train=_limit(ds.train, per_class, total, seed), splits=dict(ds.splits, split_seed=seed, train_per_class=per_class, train_limit=total))
+    return replace(ds, train=_limit(ds.train, per_class, total, seed),
+        splits=dict(ds.splits, split_seed=seed, train_per_class=per_class, train_limit=total))
 
 # %% ../nbs/api/20_data.ipynb #12c6fc06
 def _place(name:str, root:Path)->Path:
@@ -258,16 +273,19 @@ def _place(name:str, root:Path)->Path:
 
 # %% ../nbs/api/20_data.ipynb #4d134bc0
 def _pictures(x:np.ndarray, what:str)->Tensor:
-    if x.dtype != np.uint8 or x.ndim not in (3,4) or (x.ndim == 4 and x.shape[3] != 3): raise ValueError(f'{what} must be uint8 of shape (N, H, W, 3) or (N, H, W), got {x.dtype} {x.shape}')
+    if x.dtype != np.uint8 or x.ndim not in (3,4) or (x.ndim == 4 and x.shape[3] != 3):
+        raise ValueError(f'{what} must be uint8 of shape (N, H, W, 3) or (N, H, W), got {x.dtype} {x.shape}')
     if x.ndim == 3: x = np.repeat(x[...,None], 3, 3)
     return torch.from_numpy(np.ascontiguousarray(x.transpose(0,3,1,2)))
 
 def _arrays(path:Path)->dict[str,np.ndarray]:
     want = ('x_train','y_train','x_test','y_test','classes')
-    if not path.is_file(): raise FileNotFoundError(f"npz: looked for the array file {path.absolute()}; make one with numpy.savez(path, {', '.join(w+'=…' for w in want)})")
+    if not path.is_file():
+        raise FileNotFoundError(f"npz: looked for the array file {path.absolute()}; make one with numpy.savez(path, {', '.join(w+'=…' for w in want)})")
     try:
         with np.load(path, allow_pickle=False) as z:
-            if missing := [w for w in want if w not in z.files]: raise ValueError(f"{path} has no {', '.join(missing)}; it has {', '.join(z.files)}")
+            if missing := [w for w in want if w not in z.files]:
+                raise ValueError(f"{path} has no {', '.join(missing)}; it has {', '.join(z.files)}")
             return {w: z[w] for w in want}
     except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as e:
         raise ValueError(f'cannot read the array file {path}: {e}') from e
@@ -280,11 +298,14 @@ def _open_npz(root, split_seed, image_size, *, path:Path, tree_name=None):
         y = torch.from_numpy(np.ascontiguousarray(a[f'y_{k}']))
         try: sets[k] = ImageSet(check_labels(y, len(classes)), arrays=_pictures(a[f'x_{k}'], f'x_{k}'))
         except ValueError as e: raise ValueError(f'{path}: y_{k} or x_{k}: {e}') from None
-    return DataSet('npz', classes, sets['train'], sets['test'], image_size, splits=dict(kind='as given'), tree_name=tree_name or (path.stem if path.stem in DATASETS else None))
-DATASETS['npz'] = Source(_open_npz, 'any array file, as npz:PATH', 32, get='numpy.savez(path, x_train=…, y_train=…, x_test=…, y_test=…, classes=…)')
+    return DataSet('npz', classes, sets['train'], sets['test'], image_size, splits=dict(kind='as given'),
+        tree_name=tree_name or (path.stem if path.stem in DATASETS else None))
+DATASETS['npz'] = Source(_open_npz, 'any array file, as npz:PATH', 32,
+    get='numpy.savez(path, x_train=…, y_train=…, x_test=…, y_test=…, classes=…)')
 
 # %% ../nbs/api/20_data.ipynb #bc33ea4e
-_CIFAR = dict(cifar10=('cifar-10-python.tar.gz','cifar-10-batches-py','c58f30108f718f92721af3b95e74349a'), cifar100=('cifar-100-python.tar.gz','cifar-100-python','eb9058c3a382ffc7106e4002c42a8d85'))
+_CIFAR = dict(cifar10=('cifar-10-python.tar.gz','cifar-10-batches-py','c58f30108f718f92721af3b95e74349a'),
+    cifar100=('cifar-100-python.tar.gz','cifar-100-python','eb9058c3a382ffc7106e4002c42a8d85'))
 
 def _open_cifar(name:str, root, split_seed, image_size):
     place = _place(name, root)
@@ -292,13 +313,15 @@ def _open_cifar(name:str, root, split_seed, image_size):
     from torchvision import datasets
     kind = dict(cifar10=datasets.CIFAR10, cifar100=datasets.CIFAR100)[name]
     try: train,test = kind(place, train=True), kind(place, train=False)
-    except RuntimeError as e: raise ValueError(f"{place/_CIFAR[name][1]} is incomplete or damaged (a file's md5 is not the published one); remove it, then: kfr data get {name}") from e
+    except RuntimeError as e:
+        raise ValueError(f"{place/_CIFAR[name][1]} is incomplete or damaged (a file's md5 is not the published one); remove it, then: kfr data get {name}") from e
     sets = [ImageSet(torch.tensor(s.targets), arrays=_pictures(s.data, name)) for s in (train,test)]
     return DataSet(name, list(train.classes), sets[0], sets[1], image_size, tree_name=name, splits=dict(kind='as published'))
 
 def _cifar_row(name:str)->Source:
     about = f"{'ten' if name == 'cifar10' else 'a hundred'} classes, 50,000 + 10,000 pictures of 32 px"
-    return Source(lambda *a, **k: _open_cifar(name, *a, **k), about, 64, url=f'https://www.cs.toronto.edu/~kriz/{_CIFAR[name][0]}', checksum=_CIFAR[name][2],
+    return Source(lambda *a, **k: _open_cifar(name, *a, **k), about, 64,
+        url=f'https://www.cs.toronto.edu/~kriz/{_CIFAR[name][0]}', checksum=_CIFAR[name][2],
                   needs=(f'{name}.npz', _CIFAR[name][1]), folders=(name,),
                   get=f'fetch it with: kfr data get {name}; or put {name}.npz there')
 for _name in _CIFAR: DATASETS[_name] = _cifar_row(_name)
@@ -309,53 +332,64 @@ PICTURES = {'.jpg','.jpeg','.png','.webp','.bmp','.gif','.ppm','.tif','.tiff'}
 def _class_folders(folder:Path)->dict[str,list[str]]:
     "Picture files of each subfolder, sorted"
     names = sorted(e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith('.'))
-    found = {n: sorted(os.path.join(d,f) for d,_,fs in os.walk(folder/n) for f in fs if os.path.splitext(f)[1].lower() in PICTURES and not f.startswith('.')) for n in names}
+    found = {n: sorted(os.path.join(d,f) for d,_,fs in os.walk(folder/n) for f in fs
+        if os.path.splitext(f)[1].lower() in PICTURES and not f.startswith('.')) for n in names}
     if not found:
         inside = any(os.path.splitext(f)[1].lower() in PICTURES for f in os.listdir(folder))
-        raise ValueError(f'{folder} has no class folders; expected one subfolder for each class, with its pictures' + (f', and it holds the pictures themselves: is it one class of {Path(folder).absolute().parent}?' if inside else ''))
+        raise ValueError(f'{folder} has no class folders; expected one subfolder for each class, with its pictures'
+            + (f', and it holds the pictures themselves: is it one class of {Path(folder).absolute().parent}?' if inside else ''))
     for n,files in found.items():
         if not files: raise ValueError(f"the class folder {folder/n} is empty: no picture ending in {', '.join(sorted(PICTURES))}")
     return found
 
 def _listed(found:dict[str,list[str]], classes:list[str], folder:Path)->ImageSet:
     if extra := sorted(set(found) - set(classes)): raise ValueError(f'{folder} has a class {extra[0]!r} that the training folder has not')
-    return ImageSet(torch.tensor([c for c,n in enumerate(classes) for _ in found.get(n, [])]), files=[f for n in classes for f in found.get(n, [])])
+    return ImageSet(torch.tensor([c for c,n in enumerate(classes) for _ in found.get(n, [])]),
+        files=[f for n in classes for f in found.get(n, [])])
 
 def _cut(name:str, classes:list[str], s:ImageSet, image_size:int, seed:int, fraction:float, **more)->DataSet:
     "A data set whose test part is cut from one set, within classes"
     a,b = stratified_split(s.labels, fraction, seed)
-    made = dict(kind='within classes', test_fraction=fraction, seed=seed, test_files=fingerprint([Path(s.file(i)).name for i in b.tolist()]))
+    made = dict(kind='within classes', test_fraction=fraction, seed=seed,
+        test_files=fingerprint([Path(s.file(i)).name for i in b.tolist()]))
     return DataSet(name, classes, s.subset(a), s.subset(b), image_size, splits=dict(made, **more.pop('splits', {})), **more)
 
 # %% ../nbs/api/20_data.ipynb #cb4e5208
 def _open_folder(root, split_seed, image_size, *, path:Path, test_fraction=0.2, tree_name=None):
     if not path.is_dir():
-        near = get_close_matches(path.name, [e.name for e in os.scandir(path.absolute().parent) if e.is_dir()], n=1) if path.absolute().parent.is_dir() else []
+        near = get_close_matches(path.name, [e.name for e in os.scandir(path.absolute().parent) if e.is_dir()],
+            n=1) if path.absolute().parent.is_dir() else []
         raise FileNotFoundError(f'folder: looked for the folder {path.absolute()}, with one subfolder of pictures for each class; it does not exist' + (f': did you mean {str(path.with_name(near[0]))!r}?' if near else ''))
     if not (path/'train').is_dir():
         found = _class_folders(path)
-        if len(found) < 2: raise ValueError(f'{path} has one class folder, {next(iter(found))!r}, and there is nothing to tell it from; expected two classes or more')
+        if len(found) < 2:
+            raise ValueError(f'{path} has one class folder, {next(iter(found))!r}, and there is nothing to tell it from; expected two classes or more')
         return _cut('folder', list(found), _listed(found, list(found), path), image_size, split_seed, test_fraction, tree_name=tree_name)
     others = [k for k in ('test','val','valid') if (path/k).is_dir()]
     found = _class_folders(path/'train'); train = _listed(found, list(found), path)
     if not others: return _cut('folder', list(found), train, image_size, split_seed, test_fraction, tree_name=tree_name)
     rest = [_listed(_class_folders(path/k), list(found), path/k) for k in others[:2]]
-    return DataSet('folder', list(found), train, rest[0], image_size, valid=rest[1] if len(rest) > 1 else None, tree_name=tree_name, splits=dict(kind='by folder', test=others[0]))
+    return DataSet('folder', list(found), train, rest[0], image_size, valid=rest[1] if len(rest) > 1 else None,
+        tree_name=tree_name, splits=dict(kind='by folder', test=others[0]))
 DATASETS['folder'] = Source(_open_folder, 'any folder of pictures, as folder:PATH', 64, get='one subfolder for each class')
 
 # %% ../nbs/api/20_data.ipynb #972a67c4
 def _read_csv(path:Path)->list[tuple[str,str]]:
     with open(path, newline='') as f: rows = [r for r in csv.reader(f) if r]
-    if not rows or rows[0][:2] != ['filename','label']: raise ValueError(f"{path} must begin with the line 'filename,label', got {rows[0] if rows else 'an empty file'}")
-    if short := [i for i,r in enumerate(rows) if len(r) < 2]: raise ValueError(f'{path}, row {short[0]+1}: expected filename,label, got {rows[short[0]]}')
+    if not rows or rows[0][:2] != ['filename','label']:
+        raise ValueError(f"{path} must begin with the line 'filename,label', got {rows[0] if rows else 'an empty file'}")
+    if short := [i for i,r in enumerate(rows) if len(r) < 2]:
+        raise ValueError(f'{path}, row {short[0]+1}: expected filename,label, got {rows[short[0]]}')
     return [(r[0],r[1]) for r in rows[1:]]
 
 def _open_mini(root, split_seed, image_size):
     place = _place('mini-imagenet', root)
     lists = {k: _read_csv(place/f'{k}.csv') for k in ('train','val','test') if (place/f'{k}.csv').exists()}
-    rows = sorted(r for l in lists.values() for r in l); classes = sorted({c for _,c in rows}); number = {c: i for i,c in enumerate(classes)}
+    rows = sorted(r for l in lists.values() for r in l); classes = sorted({c for _,c in rows})
+    number = {c: i for i,c in enumerate(classes)}
     here = set(os.listdir(place/'images')) if (place/'images').is_dir() else set()
-    if missing := [f for f,_ in rows if f not in here]: raise FileNotFoundError(f"mini-imagenet: {len(missing)} of {len(rows)} pictures are not in {place/'images'}, first {missing[0]}; {DATASETS['mini-imagenet'].get}")
+    if missing := [f for f,_ in rows if f not in here]:
+        raise FileNotFoundError(f"mini-imagenet: {len(missing)} of {len(rows)} pictures are not in {place/'images'}, first {missing[0]}; {DATASETS['mini-imagenet'].get}")
     s = ImageSet(torch.tensor([number[c] for _,c in rows]), files=[str(place/'images'/f) for f,_ in rows])
     unseen = sorted({number[c] for _,c in lists.get('test', [])}) or None
     return _cut('mini-imagenet', classes, s, image_size, split_seed, 0.2, tree_name='mini-imagenet', unseen=unseen)
@@ -377,13 +411,18 @@ def _open_tiny(root, split_seed, image_size):
     rows = _rows(place/'val/val_annotations.txt', 6); classes = sorted({r[1] for r in rows}); number = {c: i for i,c in enumerate(classes)}
     val = ImageSet(torch.tensor([number[r[1]] for r in rows]), files=[str(place/'val/images'/r[0]) for r in rows], boxes=_boxes(rows))
     if not (place/'train').is_dir():
-        return _cut('tiny-imagenet', classes, val, image_size, split_seed, 0.2, tree_name='tiny-imagenet', splits=dict(note='only its validation pictures are there: split within classes'))
-    if found := set(os.listdir(place/'train')) ^ set(classes): raise ValueError(f"{place/'train'}: class {min(found)} is in only one of train and val; {DATASETS['tiny-imagenet'].get}")
+        return _cut('tiny-imagenet', classes, val, image_size, split_seed, 0.2, tree_name='tiny-imagenet',
+            splits=dict(note='only its validation pictures are there: split within classes'))
+    if found := set(os.listdir(place/'train')) ^ set(classes):
+        raise ValueError(f"{place/'train'}: class {min(found)} is in only one of train and val; {DATASETS['tiny-imagenet'].get}")
     lists = [(c, r) for c in classes for r in _rows(place/'train'/c/f'{c}_boxes.txt', 5)]
-    train = ImageSet(torch.tensor([number[c] for c,_ in lists]), files=[str(place/'train'/c/'images'/r[0]) for c,r in lists], boxes=_boxes([r for _,r in lists]))
+    train = ImageSet(torch.tensor([number[c] for c,_ in lists]),
+        files=[str(place/'train'/c/'images'/r[0]) for c,r in lists], boxes=_boxes([r for _,r in lists]))
     return DataSet('tiny-imagenet', classes, train, val, image_size, tree_name='tiny-imagenet', splits=dict(kind='as published'))
-DATASETS['tiny-imagenet'] = Source(_open_tiny, 'two hundred classes of ImageNet, 64 px, with boxes', 64, url='http://cs231n.stanford.edu/tiny-imagenet-200.zip',
-    checksum='90528d7ca1a48142e341f4ef8d21d0de', needs=('val/val_annotations.txt',), folders=('tiny-imagenet-200','tiny-imagenet','tiny-imagenet/tiny-imagenet-200'),
+DATASETS['tiny-imagenet'] = Source(_open_tiny, 'two hundred classes of ImageNet, 64 px, with boxes', 64,
+    url='http://cs231n.stanford.edu/tiny-imagenet-200.zip',
+    checksum='90528d7ca1a48142e341f4ef8d21d0de', needs=('val/val_annotations.txt',),
+    folders=('tiny-imagenet-200','tiny-imagenet','tiny-imagenet/tiny-imagenet-200'),
     get='fetch it with: kfr data get tiny-imagenet')
 
 # %% ../nbs/api/20_data.ipynb #761f22b2
@@ -393,11 +432,14 @@ def _open_imagenet(root, split_seed, image_size):
     if 'val' not in sets: raise FileNotFoundError(f"imagenet1k: {place/'val'} is missing; {DATASETS['imagenet1k'].get}")
     classes = list(sets['train'])
     if apart := set(classes) ^ set(sets['val']): raise ValueError(f'{place}: class {min(apart)} is in only one of train and val')
-    if wrong := [c for c in classes if not (c[0] == 'n' and c[1:].isdigit())]: raise ValueError(f"{place/'train'}: {wrong[0]!r} is not a WordNet id like n01440764; for other folders use folder:{place}")
-    train,val = [replace(s, boxes=imagenet_boxes(s.files or [], place, k)) for k in ('train','val') for s in [_listed(sets[k], classes, place/k)]]
+    if wrong := [c for c in classes if not (c[0] == 'n' and c[1:].isdigit())]:
+        raise ValueError(f"{place/'train'}: {wrong[0]!r} is not a WordNet id like n01440764; for other folders use folder:{place}")
+    train,val = [replace(s, boxes=imagenet_boxes(s.files or [], place, k)) for k in ('train','val')
+        for s in [_listed(sets[k], classes, place/k)]]
     return DataSet('imagenet1k', classes, train, val, image_size, tree_name='imagenet1k', splits=dict(kind='as published'))
 _TARS = ('ILSVRC2012_devkit_t12.tar.gz','ILSVRC2012_img_train.tar','ILSVRC2012_img_val.tar')
-DATASETS['imagenet1k'] = Source(_open_imagenet, 'ImageNet-1K (ILSVRC 2012), 1,000 classes', 224, needs=('train',), folders=('imagenet1k','imagenet','ILSVRC2012'),
+DATASETS['imagenet1k'] = Source(_open_imagenet, 'ImageNet-1K (ILSVRC 2012), 1,000 classes', 224, needs=('train',),
+    folders=('imagenet1k','imagenet','ILSVRC2012'),
     get=f"get {', '.join(_TARS)} from image-net.org (it needs an account), put them there, then: kfr data get imagenet1k")
 
 # %% ../nbs/api/20_data.ipynb #33888471
@@ -408,7 +450,8 @@ def _listing(path:Path, columns:int)->dict[int,list[str]]:
     return {int(r[0]): r[1:] for r in rows}
 
 def _require_files(name:str, place:Path, wanted:list[str])->None:
-    if missing := [f for f in wanted if not (place/f).exists()]: raise FileNotFoundError(f"{name}: {', '.join(missing)} not found in {place.absolute()}; {DATASETS[name].get}")
+    if missing := [f for f in wanted if not (place/f).exists()]:
+        raise FileNotFoundError(f"{name}: {', '.join(missing)} not found in {place.absolute()}; {DATASETS[name].get}")
 
 def _require_pictures(name:str, files:list[str])->None:
     here = {f: set(os.listdir(f)) if os.path.isdir(f) else set() for f in {os.path.dirname(f) for f in files}}
@@ -416,24 +459,31 @@ def _require_pictures(name:str, files:list[str])->None:
         raise FileNotFoundError(f'{name}: {len(missing)} of {len(files)} pictures are not there, first {missing[0]}; {DATASETS[name].get}')
 
 # %% ../nbs/api/20_data.ipynb #a41a497c
-_CUB = dict(files=('images.txt',2), labels=('image_class_labels.txt',2), classes=('classes.txt',2), trained=('train_test_split.txt',2), boxes=('bounding_boxes.txt',5))
+_CUB = dict(files=('images.txt',2), labels=('image_class_labels.txt',2), classes=('classes.txt',2),
+    trained=('train_test_split.txt',2), boxes=('bounding_boxes.txt',5))
 
 def _open_cub(root, split_seed, image_size):
     place = _place('cub200', root); _require_files('cub200', place, ['images', *(f for f,_ in _CUB.values())])
     l = {k: _listing(place/f, n) for k,(f,n) in _CUB.items()}
     for k in ('labels','trained','boxes'):
-        if apart := set(l['files']) ^ set(l[k]): raise ValueError(f"{place}: picture {min(apart)} is in only one of images.txt and {_CUB[k][0]}")
-    folders = set(os.listdir(place/'images')); there = [c for c in sorted(l['classes']) if l['classes'][c][0] in folders]; number = {c: i for i,c in enumerate(there)}
+        if apart := set(l['files']) ^ set(l[k]):
+            raise ValueError(f"{place}: picture {min(apart)} is in only one of images.txt and {_CUB[k][0]}")
+    folders = set(os.listdir(place/'images'))
+    there = [c for c in sorted(l['classes']) if l['classes'][c][0] in folders]
+    number = {c: i for i,c in enumerate(there)}
     ids = [i for i in sorted(l['files']) if int(l['labels'][i][0]) in number]
     files = [str(place/'images'/l['files'][i][0]) for i in ids]; _require_pictures('cub200', files)
     corner,size = torch.tensor([[float(v) for v in l['boxes'][i]] for i in ids]).view(-1,2,2).unbind(1)
     s = ImageSet(torch.tensor([number[int(l['labels'][i][0])] for i in ids]), files=files, boxes=torch.cat([corner, corner+size], 1))
     test = torch.tensor([l['trained'][i][0] == '0' for i in ids]); train,test = [s.subset(m.nonzero().flatten()) for m in (~test,test)]
     note = dict(note=f'a part: {len(there)} of 200 classes') if len(there) < 200 else {}
-    return DataSet('cub200', [l['classes'][c][0] for c in there], train, test, image_size, tree_name='cub200', splits=dict(kind='as published', **note))
-DATASETS['cub200'] = Source(_open_cub, 'Caltech-UCSD Birds-200-2011: 11,788 pictures of 200 kinds of birds, with boxes', 224, needs=('image_class_labels.txt',),
+    return DataSet('cub200', [l['classes'][c][0] for c in there], train, test, image_size, tree_name='cub200',
+        splits=dict(kind='as published', **note))
+DATASETS['cub200'] = Source(_open_cub, 'Caltech-UCSD Birds-200-2011: 11,788 pictures of 200 kinds of birds, with boxes',
+    224, needs=('image_class_labels.txt',),
     url='https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz', checksum='97eceeb196236b17998738112f37df78',
-    folders=('CUB_200_2011','cub200','cub200/CUB_200_2011'), get='fetch it with: kfr data get cub200; or unpack CUB_200_2011.tgz from data.caltech.edu/records/65de6-vp158 there')
+    folders=('CUB_200_2011','cub200','cub200/CUB_200_2011'),
+    get='fetch it with: kfr data get cub200; or unpack CUB_200_2011.tgz from data.caltech.edu/records/65de6-vp158 there')
 
 # %% ../nbs/api/20_data.ipynb #772423d0
 def _cars_mat(path:Path, key:str='annotations')->np.ndarray:
@@ -444,7 +494,8 @@ def _cars_mat(path:Path, key:str='annotations')->np.ndarray:
 def _cars_set(rows:np.ndarray, folder:Path, key:str)->ImageSet:
     "Pictures, labels from 0, and boxes that end one past the last pixel"
     files = [str(folder/str(r[key])) for r in rows]; _require_pictures('cars196', files)
-    boxes = torch.tensor([[float(r[k]) for k in ('bbox_x1','bbox_y1','bbox_x2','bbox_y2')] for r in rows]).view(-1,4) - torch.tensor([1.,1,0,0])
+    boxes = torch.tensor([[float(r[k]) for k in ('bbox_x1','bbox_y1','bbox_x2','bbox_y2')]
+        for r in rows]).view(-1,4) - torch.tensor([1.,1,0,0])
     return ImageSet(torch.tensor([int(r['class'])-1 for r in rows]), files=files, boxes=boxes)
 
 def _cars_folders(place:Path, seed:int, image_size:int)->DataSet:
@@ -465,16 +516,19 @@ def _cars_devkit(place:Path, seed:int, image_size:int)->DataSet:
     train = _cars_set(_cars_mat(place/'devkit/cars_train_annos.mat'), place/'cars_train', 'fname')
     labelled = [p for p in (place/'devkit/cars_test_annos_withlabels.mat', place/'cars_test_annos_withlabels.mat') if p.exists()]
     if not (labelled and (place/'cars_test').is_dir()): return _cut('cars196', classes, train, image_size, seed, 0.2)
-    return DataSet('cars196', classes, train, _cars_set(_cars_mat(labelled[0]), place/'cars_test', 'fname'), image_size, splits=dict(kind='as published'))
+    return DataSet('cars196', classes, train, _cars_set(_cars_mat(labelled[0]), place/'cars_test', 'fname'), image_size,
+        splits=dict(kind='as published'))
 
 def _open_cars(root, split_seed, image_size):
     place = _place('cars196', root)
-    ds = (_cars_devkit if any((place/f).exists() for f in ('cars_annos.mat','devkit/cars_train_annos.mat')) else _cars_folders)(place, split_seed, image_size)
+    ds = (_cars_devkit if any((place/f).exists() for f in ('cars_annos.mat','devkit/cars_train_annos.mat'))
+        else _cars_folders)(place, split_seed, image_size)
     n = len(ds.train) + len(ds.test) + len(ds.valid or []); check_labels(torch.cat([ds.train.labels, ds.test.labels]), ds.num_classes)
     note = dict(note=f'a part: {n:,} of 16,185 pictures') if n < 16_185 else {}
     return replace(ds, name='cars196', splits=dict(ds.splits, **note))
 DATASETS['cars196'] = Source(_open_cars, 'Stanford Cars: 16,185 pictures of 196 models, with boxes in the original layouts', 224,
-    needs=('devkit/cars_train_annos.mat','cars_annos.mat','000','AM General Hummer SUV 2000','train/AM General Hummer SUV 2000'), folders=('cars196','stanford_cars','cars','CARS196'),
+    needs=('devkit/cars_train_annos.mat','cars_annos.mat','000','AM General Hummer SUV 2000',
+        'train/AM General Hummer SUV 2000'), folders=('cars196','stanford_cars','cars','CARS196'),
     get='its original site is gone, so there is no download: put a copy there, as devkit/ (with cars_test_annos_withlabels.mat), cars_train/ and cars_test/, or as one folder of pictures for each class')
 
 # %% ../nbs/api/20_data.ipynb #37fc1e6d
@@ -483,16 +537,23 @@ def _open_sop(root, split_seed, image_size):
     rows = {}
     for k in ('train','test'):
         path = place/f'Ebay_{k}.txt'; head,*rows[k] = _rows(path, 4) or [[]]
-        if head != ['image_id','class_id','super_class_id','path']: raise ValueError(f"{path} must begin with the line 'image_id class_id super_class_id path', got {head or 'an empty file'}")
+        if head != ['image_id','class_id','super_class_id','path']:
+            raise ValueError(f"{path} must begin with the line 'image_id class_id super_class_id path', got {head or 'an empty file'}")
     names = {k: {int(r[1]): f"{r[3].split('/')[0].removesuffix('_final')}/{int(r[1]):05d}" for r in rows[k]} for k in rows}
-    if shared := set(names['train']) & set(names['test']): raise ValueError(f'{place}: class {min(shared)} is in both Ebay_train.txt and Ebay_test.txt')
+    if shared := set(names['train']) & set(names['test']):
+        raise ValueError(f'{place}: class {min(shared)} is in both Ebay_train.txt and Ebay_test.txt')
     ids = [*sorted(names['train']), *sorted(names['test'])]; number = {c: i for i,c in enumerate(ids)}
-    train,test = [ImageSet(torch.tensor([number[int(r[1])] for r in rows[k]]), files=[os.path.join(place, r[3]) for r in rows[k]]) for k in rows]
-    _require_pictures('sop', [f for s in (train,test) for f in s.files or []]); n = len(train) + len(test); note = dict(note=f'a part: {n:,} of 120,053 pictures') if n < 120_053 else {}
+    train,test = [ImageSet(torch.tensor([number[int(r[1])] for r in rows[k]]),
+        files=[os.path.join(place, r[3]) for r in rows[k]]) for k in rows]
+    _require_pictures('sop', [f for s in (train,test) for f in s.files or []]); n = len(train) + len(test)
+    note = dict(note=f'a part: {n:,} of 120,053 pictures') if n < 120_053 else {}
     joint = names['train'] | names['test']
-    return DataSet('sop', [joint[c] for c in ids], train, test, image_size, splits=dict(kind='as published', **note), unseen=list(range(len(names['train']), len(ids))))
-DATASETS['sop'] = Source(_open_sop, 'Stanford Online Products: 120,053 pictures of 22,634 articles', 224, needs=('Ebay_train.txt',), disjoint=True,
-    url='http://ftp.cs.stanford.edu/cs/cvgl/Stanford_Online_Products.zip', checksum='7f73d41a2f44250d4779881525aea32e', folders=('Stanford_Online_Products','sop','sop/Stanford_Online_Products'),
+    return DataSet('sop', [joint[c] for c in ids], train, test, image_size, splits=dict(kind='as published', **note),
+        unseen=list(range(len(names['train']), len(ids))))
+DATASETS['sop'] = Source(_open_sop, 'Stanford Online Products: 120,053 pictures of 22,634 articles', 224,
+    needs=('Ebay_train.txt',), disjoint=True,
+    url='http://ftp.cs.stanford.edu/cs/cvgl/Stanford_Online_Products.zip', checksum='7f73d41a2f44250d4779881525aea32e',
+    folders=('Stanford_Online_Products','sop','sop/Stanford_Online_Products'),
     get='fetch it with: kfr data get sop; or unpack Stanford_Online_Products.zip from cvgl.stanford.edu/projects/lifted_struct there')
 
 # %% ../nbs/api/20_data.ipynb #1d8ca5d8
@@ -534,26 +595,30 @@ def _balanced(labels:Tensor, classes:int, per_class:int, batches:int, *address:i
     "Positions in a set: `batches` times `classes` classes with `per_class` pictures of each"
     by_label = labels.argsort(stable=True); names,counts = labels.unique(return_counts=True); members = by_label.split(counts.tolist())
     turns = torch.tensor(_deal(len(names), classes, batches, *address, 0)).flatten()
-    hands = [iter(_deal(len(m), min(per_class,len(m)), t, *address, 1, n)) for m,n,t in zip(members, names.tolist(), turns.bincount(minlength=len(names)).tolist())]
+    hands = [iter(_deal(len(m), min(per_class,len(m)), t, *address, 1, n))
+        for m,n,t in zip(members, names.tolist(), turns.bincount(minlength=len(names)).tolist())]
     return torch.cat([members[c][np.resize(next(hands[c]), per_class)] for c in turns.tolist()])
 
 # %% ../nbs/api/20_data.ipynb #8d2a5203
 class Feed:
     "Batches of one set: the order of epochs, and normalisation"
-    def __init__(self, s:ImageSet, batch_size:int, image_size:int, train:bool, augment:str|tuple, device, seed:int, rank:int, world:int, drop_last:bool, mean, std, per_class:int=0, magnitude:int=9):
+    def __init__(self, s:ImageSet, batch_size:int, image_size:int, train:bool, augment:str|tuple, device, seed:int,
+            rank:int, world:int, drop_last:bool, mean, std, per_class:int=0, magnitude:int=9):
         views = (augment,) if isinstance(augment, str) else tuple(augment)
         self.kinds = views if train else ('plain' if views[0] in FRAMED else 'none',)
         self.set,self.batch_size,self.image_size,self.train,self.augment = s,batch_size,image_size,train,self.kinds[0]
         self.device,self.seed,self.rank,self.world,self.drop_last = torch.device(device),seed,rank,world,drop_last
         self.per_class,self.magnitude,self.labels = per_class if train else 0,magnitude,s.labels.to(self.device)
-        self._mean,self._scale = [torch.tensor(v, dtype=torch.float32, device=self.device).view(1,3,1,1) for v in ([255*m for m in mean], [1/(255*v) for v in std])]
+        self._mean,self._scale = [torch.tensor(v, dtype=torch.float32, device=self.device).view(1,3,1,1)
+            for v in ([255*m for m in mean], [1/(255*v) for v in std])]
 
     def __len__(self)->int:
         n,joint = len(self.set), self.batch_size*self.world
         return n//joint if self.drop_last or self.per_class else -(-n//joint)
     def order(self, epoch:int)->Tensor:
         "Positions in the order of an epoch"
-        if self.per_class: return _balanced(self.set.labels, self.batch_size*self.world//self.per_class, self.per_class, len(self), 23, self.seed, epoch)
+        if self.per_class:
+            return _balanced(self.set.labels, self.batch_size*self.world//self.per_class, self.per_class, len(self), 23, self.seed, epoch)
         return _order(len(self.set), 17, self.seed, epoch) if self.train else torch.arange(len(self.set))
     def rows(self, epoch:int, start:int=0)->list[Tensor]:
         "Positions of this process's batches, from step `start`"
@@ -561,7 +626,8 @@ class Feed:
         return [b.tensor_split(self.world)[self.rank] for b in joint]
     def _batch(self, x:Tensor, index:Tensor)->Batch:
         "All rows, from the views and the positions of the pictures"
-        view = torch.arange(len(self.kinds), device=self.device).repeat_interleave(len(index)); index = index.to(self.device, non_blocking=True).repeat(len(self.kinds))
+        view = torch.arange(len(self.kinds), device=self.device).repeat_interleave(len(index))
+        index = index.to(self.device, non_blocking=True).repeat(len(self.kinds))
         return Batch(x.sub(self._mean).mul_(self._scale), self.labels[index], index, view)
 
 # %% ../nbs/api/20_data.ipynb #81994e1d
@@ -572,7 +638,8 @@ def _make_views(x:Tensor, feed:Feed|_Views, epoch:int, draw:int, index)->list[Te
         u = None if kind in ('none','plain') else addressed_uniform(19, feed.seed, epoch, draw, index, *([v] if v else []), width=10)
         if kind in FRAMED: out.append(framed_view(x, kind, feed.image_size, u, feed.magnitude))
         elif u is None: out.append(x)
-        elif kind == 'paper': out.append(resample(x.float(), view_maps(u.to(x.device, non_blocking=True), x.shape[3], x.shape[2]), feed.image_size))
+        elif kind == 'paper':
+            out.append(resample(x.float(), view_maps(u.to(x.device, non_blocking=True), x.shape[3], x.shape[2]), feed.image_size))
         else: out.append(torch.where((u[:,5] < .5).to(x.device, non_blocking=True)[:,None,None,None], x.flip(3), x))
     return out
 
@@ -585,7 +652,8 @@ class ResidentFeed(Feed):
     def fetch(self, index:Tensor, epoch:int=0, draw:int=0, address:np.ndarray|None=None)->Batch:
         "Any pictures, by position; a view depends on seed, epoch, position (or the number given as `address`), draw and the view's number"
         index = torch.as_tensor(index, dtype=torch.long).cpu(); there = index.to(self.device, non_blocking=True)
-        return self._batch(torch.cat([v.float() for v in _make_views(self.pictures[there], self, epoch, draw, index.numpy() if address is None else address)]), there)
+        return self._batch(torch.cat([v.float()
+            for v in _make_views(self.pictures[there], self, epoch, draw, index.numpy() if address is None else address)]), there)
     def epoch(self, epoch:int, start:int=0)->Iterator[Batch]:
         "Batches of an epoch, from step `start`"
         for index in self.rows(epoch, start): yield self.fetch(index, epoch)
@@ -605,14 +673,16 @@ def _resident(s:ImageSet, size:int, augment:str)->Tensor:
     if key not in s._shrunk:
         out = torch.empty(len(s), 3, side, side, dtype=torch.uint8)
         def put(i): out[i] = _decode(s.file(i), size, augment, square=side)
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool: list(progress_bar(pool.map(put, range(len(s))), 'reading pictures', len(s)))
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            list(progress_bar(pool.map(put, range(len(s))), 'reading pictures', len(s)))
         s._shrunk[key] = out
     return s._shrunk[key]
 
 # %% ../nbs/api/20_data.ipynb #e6c3dd63
 class _Views(torch.utils.data.Dataset):
     "Views by (position, epoch, draw), made in a worker process, as uint8"
-    def __init__(self, feed:Feed): self.set,self.image_size,self.kinds,self.seed,self.magnitude = feed.set,feed.image_size,feed.kinds,feed.seed,feed.magnitude
+    def __init__(self, feed:Feed):
+        self.set,self.image_size,self.kinds,self.seed,self.magnitude = feed.set,feed.image_size,feed.kinds,feed.seed,feed.magnitude
     def __len__(self)->int: return len(self.set)
     def __getitem__(self, key:tuple[int,int,int])->Tensor:
         i,epoch,draw = key
@@ -638,7 +708,8 @@ class LoaderFeed(Feed):
     def fetch(self, index:Tensor, epoch:int=0, draw:int=0)->Batch:
         "Any pictures, by position; a view depends on seed, epoch, position, draw and the view's number"
         index = torch.as_tensor(index, dtype=torch.long).cpu()
-        with ThreadPoolExecutor(max(1, self.workers)) as pool: x = _stack(list(pool.map(lambda i: self.views[i,epoch,draw], index.tolist())))
+        with ThreadPoolExecutor(max(1, self.workers)) as pool:
+            x = _stack(list(pool.map(lambda i: self.views[i,epoch,draw], index.tolist())))
         return self._batch(x.to(self.device).float(), index)
     def epoch(self, epoch:int, start:int=0)->Iterator[Batch]:
         "Batches of an epoch, from step `start`"
@@ -651,15 +722,18 @@ def _check_views(augment:str, views, magnitude:int)->tuple[str,...]:
     if isinstance(views, str): raise ValueError(f'views must be a tuple of names, got {views!r}; one view is augment={views!r}')
     names = tuple(choose('augment', a, AUGMENTS) for a in ((augment,) if views is None else views))
     if not names: raise ValueError('views must name at least one view')
-    if len(names) > 1 and (other := [n for n in names if n not in FRAMED]): raise ValueError(f"views in one batch must be of {', '.join(FRAMED)}, which are cut from one frame; got {other[0]!r}")
+    if len(names) > 1 and (other := [n for n in names if n not in FRAMED]):
+        raise ValueError(f"views in one batch must be of {', '.join(FRAMED)}, which are cut from one frame; got {other[0]!r}")
     if not 0 <= magnitude <= 30: raise ValueError(f'magnitude must be from 0 to 30, got {magnitude}')
     return names
 
 def _check_balance(s:ImageSet, batch_size:int, world:int, per_class:int)->int:
     "Pictures of each class in a batch"
-    if per_class < 1 or batch_size%per_class: raise ValueError(f'a balanced batch holds per_class = {per_class} pictures of each of its classes, so batch_size must be a multiple of it, got {batch_size}')
+    if per_class < 1 or batch_size%per_class:
+        raise ValueError(f'a balanced batch holds per_class = {per_class} pictures of each of its classes, so batch_size must be a multiple of it, got {batch_size}')
     have,want = len(s.labels.unique()), batch_size*world//per_class
-    if want > have: raise ValueError(f'a balanced batch of {batch_size} × {world} processes with {per_class} pictures of each class needs {want} classes, but only {have} have pictures; lower batch_size or raise per_class')
+    if want > have:
+        raise ValueError(f'a balanced batch of {batch_size} × {world} processes with {per_class} pictures of each class needs {want} classes, but only {have} have pictures; lower batch_size or raise per_class')
     return per_class
 
 # %% ../nbs/api/20_data.ipynb #0485f709
@@ -685,13 +759,15 @@ def make_feed(
     magnitude:int=9, # Strength of strong views, from 0 to 30
 )->ResidentFeed|LoaderFeed: # Batches by epoch, or by position
     "Feed a set of pictures to a model"
-    choose('mode', mode, ['auto','resident','loader']); choose('sampler', sampler, ['shuffle','balanced']); kinds = _check_views(augment, views, magnitude)
+    choose('mode', mode, ['auto','resident','loader']); choose('sampler', sampler, ['shuffle','balanced'])
+    kinds = _check_views(augment, views, magnitude)
     if batch_size < 1: raise ValueError(f'batch_size must be 1 or more, got {batch_size}')
     if not 0 <= rank < world: raise ValueError(f'rank must be from 0 to world-1 = {world-1}, got {rank}')
     if not len(s): raise ValueError('the set has no pictures')
     per_class = _check_balance(s, batch_size, world, per_class) if train and sampler == 'balanced' else 0
     drop_last = (train if drop_last is None else drop_last) or per_class > 0
-    if drop_last and batch_size*world > len(s): raise ValueError(f'a batch of {batch_size}{f" × {world} processes" if world > 1 else ""} is larger than the set of {len(s)} pictures: give a batch_size of at most {len(s)//world*world}')
+    if drop_last and batch_size*world > len(s):
+        raise ValueError(f'a batch of {batch_size}{f" × {world} processes" if world > 1 else ""} is larger than the set of {len(s)} pictures: give a batch_size of at most {len(s)//world*world}')
     args = (s, batch_size, image_size, train, kinds, device, seed, rank, world, drop_last, mean, std, per_class, magnitude)
     kind = kinds[0] if kinds[0] in FRAMED or (train and s.arrays is not None) else 'none' if s.arrays is not None else 'paper'
     kept = _stored_side(1<<30 if s.arrays is None else min(s.arrays.shape[-2:]), image_size, kind)
@@ -714,7 +790,8 @@ def list_datasets(
 def _get_imagenet(place:Path)->None:
     "Let torchvision check and unpack the archives"
     from torchvision.datasets import ImageNet
-    if missing := [t for t in _TARS if not (place/t).exists()]: raise FileNotFoundError(f"imagenet1k: no {missing[0]} in {place.absolute()}; {DATASETS['imagenet1k'].get}")
+    if missing := [t for t in _TARS if not (place/t).exists()]:
+        raise FileNotFoundError(f"imagenet1k: no {missing[0]} in {place.absolute()}; {DATASETS['imagenet1k'].get}")
     try:
         for split in ('train','val'): ImageNet(place, split)
     except RuntimeError as e: raise ValueError(f'imagenet1k: an archive in {place} is not the published one: {e}') from e
@@ -744,7 +821,8 @@ def _problems(s:ImageSet, workers:int)->list[str]:
     def look(f):
         try: read_picture(f)
         except ValueError as e: return str(e)
-    with ThreadPoolExecutor(workers) as pool: return [p for p in progress_bar(pool.map(look, s.files or []), 'reading pictures', len(s)) if p]
+    with ThreadPoolExecutor(workers) as pool:
+        return [p for p in progress_bar(pool.map(look, s.files or []), 'reading pictures', len(s)) if p]
 
 def check_dataset(
     name:str, # As for `load_dataset`

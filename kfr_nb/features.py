@@ -120,13 +120,15 @@ def _complete(self:FeatureBank, s:ImageSet, numbers:np.ndarray, kind:str, folder
     with progress_bar(desc=f'features of {kind} views', total=sum(len(r) for *_,r in todo), show=self.progress or None, unit='view') as bar:
         for v,folder,rows in todo:
             x = self._compute(s.subset(rows), numbers[rows], kind, v, bar) # type: ignore
-            with atomic_path(folder/f'{_number(numbers[rows].tobytes()):016x}.npz') as tmp, open(tmp,'wb') as f: np.savez(f, numbers=numbers[rows], features=x)
+            with atomic_path(folder/f'{_number(numbers[rows].tobytes()):016x}.npz') as tmp, open(tmp,'wb') as f:
+                np.savez(f, numbers=numbers[rows], features=x)
 
 @torch.no_grad()
 def _compute(self:FeatureBank, s:ImageSet, numbers:np.ndarray, kind:str, view:int, bar)->np.ndarray:
     "Features of one view of each picture, float16, (N, c)"
     net = self.net.to(self.device, memory_format=torch.channels_last).eval(); out = [] # type: ignore
-    feed:Any = make_feed(s, len(s), image_size=self.image_size, train=kind not in ('none','plain'), augment=kind, device=self.device, mode='resident', mean=self.mean, std=self.std)
+    feed:Any = make_feed(s, len(s), image_size=self.image_size, train=kind not in ('none','plain'), augment=kind,
+        device=self.device, mode='resident', mean=self.mean, std=self.std)
     for rows in torch.arange(len(s)).split(self.batch_size):
         x = feed.fetch(rows, epoch=view, address=numbers[rows.numpy()]).x.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == 'bf16'): out.append(net(x)[1].float().half().cpu())

@@ -47,7 +47,8 @@ def _transfer(url:str, part:Path, progress:bool, timeout:float)->None:
     if total and part.stat().st_size < total: raise ConnectionError(f'the connection ended after {part.stat().st_size} of {total} bytes')
 
 def _copy(answer, part:Path, mode:str, have:int, total:int, progress:bool)->None:
-    with open(part, mode) as f, progress_bar(desc=part.stem, total=total or None, show=progress or None, initial=have, unit='B', unit_scale=True) as bar:
+    with open(part, mode) as f, progress_bar(desc=part.stem, total=total or None, show=progress or None, initial=have,
+            unit='B', unit_scale=True) as bar:
         while block := answer.read(1 << 18): f.write(block); bar.update(len(block))
 
 # %% ../nbs/api/24_fetch.ipynb #fa35e192
@@ -71,7 +72,10 @@ def download(
         try: _transfer(url, part, progress, timeout)
         except OSError as e:
             final = isinstance(e, urllib.error.HTTPError) and e.code < 500
-            if final or i == tries-1: raise OSError(f'cannot fetch {url}: {e}' + (f'; what has arrived is kept in {part}, the next call goes on from there' if part.exists() else f'; where there is no network, fetch it elsewhere and save it as {path}')) from e
+            if final or i == tries-1:
+                raise OSError(f'cannot fetch {url}: {e}'
+                    + (f'; what has arrived is kept in {part}, the next call goes on from there' if part.exists()
+                    else f'; where there is no network, fetch it elsewhere and save it as {path}')) from e
             time.sleep(wait*2**i); continue
         if not (wrong := _verify(part, checksum)): os.replace(part, path); return path
         part.unlink()                                  # a resumed file may have joined two versions: once more from the start
@@ -81,7 +85,8 @@ def download(
 # %% ../nbs/api/24_fetch.ipynb #12c6fc06
 def _check_member(archive:Path, name:str, plain:bool)->None:
     p = PurePosixPath(name.replace('\\','/'))
-    if p.is_absolute() or '..' in p.parts or ':' in name: raise ValueError(f'{archive} holds {name!r}, a path outside its folder; nothing was unpacked')
+    if p.is_absolute() or '..' in p.parts or ':' in name:
+        raise ValueError(f'{archive} holds {name!r}, a path outside its folder; nothing was unpacked')
     if not plain: raise ValueError(f'{archive} holds {name!r}, which is a link or a device; nothing was unpacked')
 
 def _extract(archive:Path, to:Path)->None:
@@ -93,7 +98,8 @@ def _extract(archive:Path, to:Path)->None:
         with tarfile.open(archive) as t:
             members = t.getmembers()
             for m in members: _check_member(archive, m.name, m.isfile() or m.isdir())
-            t.extractall(to, progress_bar(members, f'unpacking {archive.name}', unit='file'), **({'filter':'data'} if hasattr(tarfile, 'data_filter') else {}))
+            t.extractall(to, progress_bar(members, f'unpacking {archive.name}', unit='file'),
+                **({'filter':'data'} if hasattr(tarfile, 'data_filter') else {}))
     else: raise ValueError(f'{archive} is neither a tar nor a zip archive')
 
 # %% ../nbs/api/24_fetch.ipynb #4d134bc0
@@ -107,7 +113,8 @@ def unpack(
     tmp = Path(tempfile.mkdtemp(dir=folder, prefix='.unpack-'))
     try:
         try: _extract(archive, tmp)
-        except (tarfile.TarError, zipfile.BadZipFile, EOFError) as e: raise ValueError(f'{archive} is damaged ({type(e).__name__}: {e}); remove it and fetch it anew') from e
+        except (tarfile.TarError, zipfile.BadZipFile, EOFError) as e:
+            raise ValueError(f'{archive} is damaged ({type(e).__name__}: {e}); remove it and fetch it anew') from e
         for p in tmp.iterdir():
             if (folder/p.name).exists(): raise FileExistsError(f'{folder/p.name} is already there; remove it to unpack {archive} anew')
         tops = [p.name for p in tmp.iterdir()]

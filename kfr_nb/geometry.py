@@ -129,7 +129,8 @@ def pairwise_l1(
     za = _wide(za); zb = None if zb is None else _wide(zb)
     for z in (za,zb):
         if z is not None and z.ndim != 2: raise ValueError(f'pairs are taken between the rows of a matrix, got shape {tuple(z.shape)}')
-    if zb is not None and za.shape[1] != zb.shape[1]: raise ValueError(f'embeddings of {za.shape[1]} and {zb.shape[1]} features cannot be compared')
+    if zb is not None and za.shape[1] != zb.shape[1]:
+        raise ValueError(f'embeddings of {za.shape[1]} and {zb.shape[1]} features cannot be compared')
     if zb is not None and za.dtype != zb.dtype: zb = zb.to(za.dtype)
     return _PairwiseL1.apply(za.contiguous(), None if zb is None else zb.contiguous(), _check_ell(ell))
 
@@ -201,11 +202,14 @@ def _exp_poincare(za, zb=None, tau=1.): return _minus_poincare(za, zb, tau).exp(
 
 # %% ../nbs/api/30_geometry.ipynb #ca3512f4
 SIMILARITIES = {s.name: s for s in (
-    Similarity('cosine', lambda za,zb,tau=1.: cosine_similarity(za, zb), lambda za,zb=None,tau=1.: pairwise_cosine_similarity(za, zb), signed=True, search=_search_cosine),
+    Similarity('cosine', lambda za,zb,tau=1.: cosine_similarity(za, zb),
+        lambda za,zb=None,tau=1.: pairwise_cosine_similarity(za, zb), signed=True, search=_search_cosine),
     Similarity('l2', lambda za,zb,tau=1.: -torch.linalg.vector_norm(_wide(za)-_wide(zb), dim=-1), _minus_l2, search=_search_l2),
     Similarity('l1', lambda za,zb,tau=1.: -latent_distance(za, zb), lambda za,zb=None,tau=1.: -pairwise_latent_distance(za, zb)),
-    Similarity('poincare', lambda za,zb,tau=1.: -poincare_distance(za, zb, tau=tau), _minus_poincare, hyperbolic=True, search=_search_poincare),
-    Similarity('poincare_exp', lambda za,zb,tau=1.: (-poincare_distance(za, zb, tau=tau)).exp(), _exp_poincare, hyperbolic=True, search=partial(_search_poincare, exp=True)),
+    Similarity('poincare', lambda za,zb,tau=1.: -poincare_distance(za, zb, tau=tau), _minus_poincare, hyperbolic=True,
+        search=_search_poincare),
+    Similarity('poincare_exp', lambda za,zb,tau=1.: (-poincare_distance(za, zb, tau=tau)).exp(), _exp_poincare,
+        hyperbolic=True, search=partial(_search_poincare, exp=True)),
 )}
 
 def similarity_function(
@@ -215,5 +219,6 @@ def similarity_function(
     "The pairwise form of a similarity given by name, as an object, or as a function"
     if isinstance(similarity, str): similarity = SIMILARITIES[choose('similarity', similarity, SIMILARITIES)]
     if isinstance(similarity, Similarity): return partial(similarity.pairwise, tau=tau)
-    if not callable(similarity): raise ValueError(f'similarity must be a name, a Similarity or a function, got {similarity!r}; names: {", ".join(SIMILARITIES)}')
+    if not callable(similarity):
+        raise ValueError(f'similarity must be a name, a Similarity or a function, got {similarity!r}; names: {", ".join(SIMILARITIES)}')
     return lambda za,zb=None: similarity(za, za if zb is None else zb)

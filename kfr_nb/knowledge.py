@@ -86,7 +86,8 @@ def _resolve(synsets)->tuple[list[str],list[str],Mapping[str,_Noun]]:
     wnids,nouns = [_wnid(s) for s in named.values()],_nouns()
     if None in wnids or any(w not in nouns for w in wnids): wnids,nouns = _from_full_wordnet(list(named.values()))
     twice = [w for w,n in Counter(wnids).items() if n > 1]
-    if twice: raise ValueError(f'{[c for c,w in zip(named,wnids) if w == twice[0]]} are the same synset, {nouns[twice[0]].name} ({twice[0]})')
+    if twice:
+        raise ValueError(f'{[c for c,w in zip(named,wnids) if w == twice[0]]} are the same synset, {nouns[twice[0]].name} ({twice[0]})')
     return [str(c) for c in named],[str(w) for w in wnids],nouns
 
 # %% ../nbs/api/15_knowledge.ipynb #0716d970
@@ -137,7 +138,8 @@ def _from_full_wordnet(synsets)->tuple[list[str],dict[str,_Noun]]:
     "Wnids of the synsets, and all nouns at or above them, from a full WordNet"
     missing = next(s for s in synsets if _wnid(s) not in _nouns())
     try: wn = open_wordnet()
-    except ValueError as e: raise ValueError(f'synset {str(missing)!r} is not among the {len(_nouns())} nouns that come with this package, and {e}') from None
+    except ValueError as e:
+        raise ValueError(f'synset {str(missing)!r} is not among the {len(_nouns())} nouns that come with this package, and {e}') from None
     found = [_full_synset(wn, s) for s in synsets]
     return [f'n{s.offset():08d}' for s in found],_noun_table(found)
 
@@ -150,7 +152,8 @@ def _full_synset(wn, s):
         warnings.simplefilter('ignore')              # nltk warns of an unknown offset; the error below names it
         try: found = wn.synset_from_pos_and_offset('n', int(s[1:])) if re.fullmatch(r'n\d{8}', s) else wn.synset(s)
         except (WordNetError, ValueError): found = None
-    if found is None: raise ValueError(f'WordNet 3.0 has no noun synset {s!r}; for {word!r} it has {[x.name() for x in wn.synsets(word, "n")][:5]}')
+    if found is None:
+        raise ValueError(f'WordNet 3.0 has no noun synset {s!r}; for {word!r} it has {[x.name() for x in wn.synsets(word, "n")][:5]}')
     return found
 
 def _noun_table(synsets)->dict[str,_Noun]:
@@ -189,10 +192,12 @@ SHAPES = {'round-family':('circle','ellipse'), 'polygon-family':('triangle','squ
 
 def _shapes_rows():
     return [{'family':family, 'outline':outline, 'fill':f'{outline}-{fill}', 'class':f'{outline}-{fill}-{colour}'}
-            for family,outlines in SHAPES.items() for outline in outlines for fill in ('solid','hollow') for colour in ('red','green','blue')]
+            for family,outlines in SHAPES.items() for outline in outlines for fill in ('solid','hollow')
+            for colour in ('red','green','blue')]
 
 # %% ../nbs/api/15_knowledge.ipynb #cb4e5208
-def _table_tree(name:str, ranks:Sequence[str], root:str): return lambda parent: KnowledgeTree.from_ranks(class_table(name), ranks, root=root)
+def _table_tree(name:str, ranks:Sequence[str], root:str):
+    return lambda parent: KnowledgeTree.from_ranks(class_table(name), ranks, root=root)
 def _cifar(name:str): return lambda parent: wordnet_tree({r['class']:r['synset'] for r in class_table(name)}, parent)
 def _imagenet(name:str): return lambda parent: wordnet_tree(_class_list(name), parent)
 
@@ -243,7 +248,8 @@ def _check_similarity(S:Any, classes:Sequence[str])->np.ndarray:
     if C < 2: raise ValueError('a tree from similarities needs at least 2 classes')
     off = ~np.eye(C, dtype=bool)                    # the diagonal (similarity within a class) is not used
     for i,j in np.argwhere(off & ~np.isfinite(S))[:1]: raise ValueError(f'similarity of {classes[i]!r} and {classes[j]!r} is {S[i,j]}')
-    for i,j in np.argwhere(off & (abs(S-S.T) > 1e-4*(1+abs(S))))[:1]: raise ValueError(f'similarity must be symmetric, but {classes[i]!r} to {classes[j]!r} is {S[i,j]:.4g} and back {S[j,i]:.4g}')
+    for i,j in np.argwhere(off & (abs(S-S.T) > 1e-4*(1+abs(S))))[:1]:
+        raise ValueError(f'similarity must be symmetric, but {classes[i]!r} to {classes[j]!r} is {S[i,j]:.4g} and back {S[j,i]:.4g}')
     return (S+S.T)/2
 
 def learned_tree(

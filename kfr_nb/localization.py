@@ -31,7 +31,8 @@ def _cut_at(model:nn.Module, layer:nn.Module, x:Tensor)->tuple[Tensor,Tensor]:
     "Output of a layer, made a leaf from which the graph starts, and the logits that follow from it"
     kept:list[Tensor] = []
     def cut(module, args, out):
-        if not isinstance(out, Tensor): raise ValueError(f'the layer {type(layer).__name__} gives a {type(out).__name__}, not a tensor; name another one with layer=')
+        if not isinstance(out, Tensor):
+            raise ValueError(f'the layer {type(layer).__name__} gives a {type(out).__name__}, not a tensor; name another one with layer=')
         torch.set_grad_enabled(True)
         kept.append(out.detach().requires_grad_())
         return kept[-1].clone()                                           # what follows may write into its input
@@ -39,7 +40,8 @@ def _cut_at(model:nn.Module, layer:nn.Module, x:Tensor)->tuple[Tensor,Tensor]:
     try:
         with torch.inference_mode(False), torch.no_grad(): logits = model(x.clone())
     finally: hook.remove()
-    if len(kept) != 1: raise ValueError(f'the layer {type(layer).__name__} ran {len(kept)} times in a pass of the model, not once; name another one with layer=')
+    if len(kept) != 1:
+        raise ValueError(f'the layer {type(layer).__name__} ran {len(kept)} times in a pass of the model, not once; name another one with layer=')
     if not isinstance(logits, Tensor) or logits.ndim != 2: raise ValueError('the model must give logits (B, C); wrap it in one that does')
     return kept[0],logits
 
@@ -56,8 +58,10 @@ def _cam_layer(model:nn.Module, layer, reshape)->tuple[nn.Module,Callable|None]:
 
 def _as_feature_map(out:Tensor, reshape:Callable|None)->Tensor:
     maps = out if reshape is None else reshape(out)
-    if maps.ndim != 4: raise ValueError(f'the layer gives {tuple(out.shape)}, which is no map (B, c, h, w); say with reshape= how it becomes one')
-    if maps[0,0].numel() == 1: raise ValueError(f'the feature map has one cell only, so it cannot say where; use larger pictures, a stem at full resolution, or an earlier layer by layer=')
+    if maps.ndim != 4:
+        raise ValueError(f'the layer gives {tuple(out.shape)}, which is no map (B, c, h, w); say with reshape= how it becomes one')
+    if maps[0,0].numel() == 1:
+        raise ValueError(f'the feature map has one cell only, so it cannot say where; use larger pictures, a stem at full resolution, or an earlier layer by layer=')
     return maps
 
 # %% ../nbs/api/55_localization.ipynb #f1abd670
@@ -93,16 +97,19 @@ def _one_batch(model, x, classes, method, layer, reshape)->tuple[np.ndarray,Tens
     try: package = require('pytorch_grad_cam', 'viz')
     except ModuleNotFoundError:
         if method != 'gradcam': raise
-        return _gradcam(*(v.detach().float().cpu().numpy() for v in (maps, _gradients(logits, classes, leaf, layer, reshape)))), classes, logits.detach()
+        return _gradcam(*(v.detach().float().cpu().numpy()
+            for v in (maps, _gradients(logits, classes, leaf, layer, reshape)))), classes, logits.detach()
     kind = getattr(package, CAM_METHODS[method])
-    more = dict(ablation_layer=package.AblationLayerVit() if maps.shape != leaf.shape else package.AblationLayer()) if method == 'ablationcam' else {}
+    more = dict(ablation_layer=package.AblationLayerVit() if maps.shape != leaf.shape
+        else package.AblationLayer()) if method == 'ablationcam' else {}
     cam = kind(model, [layer], reshape, **more); cam.activations_and_grads.release(); grads = None
     if cam.uses_gradients: grads = _gradients(logits, classes, leaf, layer, reshape).float().cpu().numpy()
     targets = [package.utils.model_targets.ClassifierOutputTarget(c) for c in classes.tolist()]
     try:
         with _no_bars(kind): out = cam.get_cam_image(x, layer, targets, maps.detach().float().cpu().numpy(), grads, False)
     finally:
-        if more: package.utils.find_layers.replace_layer_recursive(model, more['ablation_layer'], layer)      # should it have been cut off while its stand-in was there
+        # should it have been cut off while its stand-in was there
+        if more: package.utils.find_layers.replace_layer_recursive(model, more['ablation_layer'], layer)
     return out,classes,logits.detach()
 
 # %% ../nbs/api/55_localization.ipynb #b3f0c7f6
@@ -124,13 +131,17 @@ def activation_maps(
     if classes is not None and len(check_labels(classes)) != len(x): raise ValueError(f'{len(x)} pictures but {len(classes)} classes')
     at = next(model.parameters()); n = 1 if method == 'scorecam' else batch_size; parts = []
     with _evaluating(model), torch.inference_mode(False):
-        for i in range(0, len(x), n): parts.append(_one_batch(model, x[i:i+n].to(at.device, at.dtype).clone(), None if classes is None else classes[i:i+n], method, layer, reshape))
+        for i in range(0, len(x), n):
+            parts.append(_one_batch(model, x[i:i+n].to(at.device, at.dtype).clone(),
+                None if classes is None else classes[i:i+n], method, layer, reshape))
     maps,seen,logits = zip(*parts); out = torch.from_numpy(np.concatenate(maps)).float()
-    return SimpleNamespace(maps=out.clamp_min(0) if relu else out, classes=torch.cat(seen).cpu().long(), logits=torch.cat(logits).float().cpu())
+    return SimpleNamespace(maps=out.clamp_min(0) if relu else out, classes=torch.cat(seen).cpu().long(),
+        logits=torch.cat(logits).float().cpu())
 
 # %% ../nbs/api/55_localization.ipynb #cb4e5208
 def _check_maps(maps:Tensor)->Tensor:
-    if not isinstance(maps, Tensor) or maps.ndim != 3 or 0 in maps.shape: raise ValueError(f'maps must be a tensor (N, h, w), none of them 0, got {tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__}')
+    if not isinstance(maps, Tensor) or maps.ndim != 3 or 0 in maps.shape:
+        raise ValueError(f'maps must be a tensor (N, h, w), none of them 0, got {tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__}')
     maps = maps.detach().cpu(); maps = maps if maps.dtype == torch.float64 else maps.float()
     bad = (~torch.isfinite(maps)).flatten(1).any(1).nonzero().flatten()
     if len(bad): raise ValueError(f'{len(bad)} of {len(maps)} maps have NaN or infinite values, first map {bad[0].item()}')
@@ -151,7 +162,7 @@ def resize_maps(
     if maps.shape[1:] == size: return maps
     out = F.interpolate(maps[:,None], size=size, mode=mode, align_corners=False)[:,0]
     if mode == 'bicubic': return out                                             # which may leave the range of the map
-    return torch.minimum(torch.maximum(out, maps.amin((1,2), True)), maps.amax((1,2), True))     # rounding must not make hills of a flat map
+    return torch.minimum(torch.maximum(out, maps.amin((1,2), True)), maps.amax((1,2), True))  # rounding must not make hills of a flat map
 
 def normalize_maps(
     maps:Tensor, # Maps, shape (N, h, w)
@@ -350,7 +361,7 @@ def _overlaps(grey:np.ndarray, truth:np.ndarray, largest:bool, inclusive:bool, l
     if _compiled() is not None: best,box = _fast_overlaps(grey, truth, largest, inclusive); best,box = best[:,levels],box[:,levels]
     else: best,box = _plain_overlaps(grey, truth, largest, inclusive, levels)
     flat = ~grey.any((1,2))
-    if inclusive and flat.any():                                                # the reference's answer where there is no contour: the first pixel
+    if inclusive and flat.any():  # the reference's answer where there is no contour: the first pixel
         best[flat] = box_iou(torch.zeros(4), torch.from_numpy(truth[flat]), True).nan_to_num(0).amax(1, True).numpy()
     return best,box
 
@@ -368,7 +379,8 @@ def _prepare(cams, boxes, inclusive, size, mode)->tuple[Tensor,np.ndarray,np.nda
 # %% ../nbs/api/55_localization.ipynb #c66c6517
 def _check_boxes(boxes:Tensor, n:int, size:tuple[int,int], inclusive:bool)->tuple[Tensor,Tensor]:
     "Boxes as (N, K, 4) float64, and which pictures have one"
-    if not isinstance(boxes, Tensor) or boxes.ndim not in (2,3) or boxes.shape[-1] != 4: raise ValueError(f'boxes must be a tensor (N, 4) or (N, K, 4), got {tuple(boxes.shape) if isinstance(boxes, Tensor) else type(boxes).__name__}')
+    if not isinstance(boxes, Tensor) or boxes.ndim not in (2,3) or boxes.shape[-1] != 4:
+        raise ValueError(f'boxes must be a tensor (N, 4) or (N, K, 4), got {tuple(boxes.shape) if isinstance(boxes, Tensor) else type(boxes).__name__}')
     if len(boxes) != n: raise ValueError(f'{n} maps but boxes for {len(boxes)} pictures')
     boxes = boxes.detach().cpu().double(); boxes = boxes[:,None] if boxes.ndim == 2 else boxes
     there = ~boxes.isnan().any(-1); (H,W),slack = size,0.01
@@ -376,22 +388,25 @@ def _check_boxes(boxes:Tensor, n:int, size:tuple[int,int], inclusive:bool)->tupl
         if bad.any(): i,k = bad.nonzero()[0].tolist(); raise ValueError(f'box {k} of picture {i}, {boxes[i,k].tolist()}, {what}')
     fail(~there & ~boxes.isnan().all(-1), 'is NaN in part; a box that is not there is NaN throughout')
     x0,y0,x1,y1 = boxes.unbind(-1)
-    fail(there & ~(((x1 >= x0) & (y1 >= y0)) if inclusive else ((x1 > x0) & (y1 > y0))), 'has no area; it must be [x0, y0, x1, y1] with x1 > x0 and y1 > y0')
-    fail(there & ((x0 < -slack) | (y0 < -slack) | (x1 > W+slack) | (y1 > H+slack)), f'reaches outside the picture of {W} x {H} pixels (width x height); boxes must be in pixels of the maps, or of size=')
+    fail(there & ~(((x1 >= x0) & (y1 >= y0)) if inclusive else ((x1 > x0) & (y1 > y0))),
+        'has no area; it must be [x0, y0, x1, y1] with x1 > x0 and y1 > y0')
+    fail(there & ((x0 < -slack) | (y0 < -slack) | (x1 > W+slack) | (y1 > H+slack)),
+        f'reaches outside the picture of {W} x {H} pixels (width x height); boxes must be in pixels of the maps, or of size=')
     if not there.any(): raise ValueError(f'none of the {n} pictures has a box')
     return boxes,there.any(1)
 
 def _check_correct(correct:Tensor|None, n:int)->Tensor:
     if correct is None: return torch.ones(n, dtype=torch.bool)
     correct = torch.as_tensor(correct).cpu()
-    if correct.dtype != torch.bool or correct.shape != (n,): raise ValueError(f'correct must be a bool tensor ({n},), got {correct.dtype} {tuple(correct.shape)}')
+    if correct.dtype != torch.bool or correct.shape != (n,):
+        raise ValueError(f'correct must be a bool tensor ({n},), got {correct.dtype} {tuple(correct.shape)}')
     return correct
 
 def _check_delta(delta:float)->float:
     if not 0 < delta <= 1: raise ValueError(f'delta must be in (0, 1], got {delta}')
     return float(delta)
 
-# %% ../nbs/api/55_localization.ipynb #2a459380
+# %% ../nbs/api/55_localization.ipynb #05394730
 def box_overlaps(
     cams:Tensor, # Maps, shape (N, h, w)
     boxes:Tensor, # True boxes in pixels of the maps (of `size`), shape (N, 4) or (N, K, 4), NaN where there is none
@@ -409,6 +424,7 @@ def box_overlaps(
     out[rows] = torch.from_numpy(np.concatenate(found))
     return out
 
+# %% ../nbs/api/55_localization.ipynb #e60688e9
 def box_accuracy(
     cams:Tensor, # Maps, shape (N, h, w)
     boxes:Tensor, # True boxes, as for `box_overlaps`
@@ -424,7 +440,7 @@ def box_accuracy(
     delta,iou = _check_delta(delta),box_overlaps(cams, boxes, tau, contours, inclusive, size, mode)
     return ((iou >= delta) & _check_correct(correct, len(iou)))[~iou.isnan()].double().mean().item()
 
-# %% ../nbs/api/55_localization.ipynb #4d89d294
+# %% ../nbs/api/55_localization.ipynb #684cbfde
 def _taus()->Tensor: return (torch.arange(255, dtype=torch.float64)+0.5)/255
 
 def box_curve(
@@ -443,6 +459,7 @@ def box_curve(
     def work(i): return ((_overlaps(grey(i), truth[i], contours == 'largest', inclusive)[0] >= need) & right[i,None]).sum(1)
     return _taus(),torch.from_numpy(sum(_in_chunks(work, rows, size[0]*size[1]))/len(rows))
 
+# %% ../nbs/api/55_localization.ipynb #dbf214cf
 def max_box_acc(
     cams:Tensor, # Maps, shape (N, h, w)
     boxes:Tensor, # True boxes, as for `box_overlaps`
@@ -506,7 +523,8 @@ def _looks(grey:np.ndarray, boxes:np.ndarray, truth:np.ndarray)->dict[str,np.nda
     y,x = (k+0.5 for k in np.unravel_index(flat.argmax(1), (H,W))); y,x = y[:,None],x[:,None]
     inside = ((truth[...,0] <= x) & (x < truth[...,2]) & (truth[...,1] <= y) & (y < truth[...,3])).any(1)
     lit = flat.any(1); size = (boxes[:,2]-boxes[:,0]).astype(np.float64)*(boxes[:,3]-boxes[:,1])
-    return dict(box_share=size/(H*W), map_spread=(flat > 127).mean(1), map_extent=np.where(lit, np.exp(entropy)/(H*W), 0), pointing=inside & lit, flat=~lit)
+    return dict(box_share=size/(H*W), map_spread=(flat > 127).mean(1), map_extent=np.where(lit, np.exp(entropy)/(H*W), 0),
+        pointing=inside & lit, flat=~lit)
 
 # %% ../nbs/api/55_localization.ipynb #4cd66dfa
 def _best(name:str, hits:np.ndarray, deltas, n:int)->dict[str,float]:
@@ -527,16 +545,18 @@ def localization_scores(
 )->dict[str,float]: # The figures by name
     "All figures of a run in one pass, with those of a box in the middle and of the whole picture"
     level,every = _level(tau),[_check_delta(d) for d in (delta,0.5,*deltas)]; need = np.array(every)[:,None,None]
-    cams,truth,rows,size,grey = _prepare(cams, boxes, inclusive, size, mode); right = _check_correct(correct, len(cams)).numpy(); n = len(rows)
+    cams,truth,rows,size,grey = _prepare(cams, boxes, inclusive, size, mode)
+    right = _check_correct(correct, len(cams)).numpy(); n = len(rows)
     def work(i):
         g,t = grey(i),truth[i]; one,box = _overlaps(g, t, True, inclusive); many,_ = _overlaps(g, t, False, inclusive)
         blind,whole = _blind_overlaps(size, t, inclusive); fixed = [np.repeat(v[:,None], 255, 1) for v in (one[:,level],whole)]
-        hit = np.stack([o >= need for o in (one,many,blind,*fixed)])                                                     # (kinds, deltas, pictures, levels)
+        hit = np.stack([o >= need for o in (one,many,blind,*fixed)])  # (kinds, deltas, pictures, levels)
         return np.stack([hit.sum(2), (hit & right[i,None]).sum(2)]),{k: v.sum() for k,v in _looks(g, box[:,level], t).items()}
     hits,looks = zip(*_in_chunks(work, rows, size[0]*size[1])); out:dict = dict(pictures=n, no_box=len(cams)-n)
     for end,(one,many,blind,fixed,whole) in zip(('','_top1')[:1 if correct is None else 2], sum(hits)):
         figures = dict(box_accuracy=fixed[0,0]/n, max_box_acc=one[1].max()/n, **_best('max_box_acc', many[2:], deltas, n),
-                       centre_box_accuracy=blind[0].max()/n, centre_max_box_acc=blind[1].max()/n, **_best('centre_max_box_acc', blind[2:], deltas, n),
+                       centre_box_accuracy=blind[0].max()/n, centre_max_box_acc=blind[1].max()/n,
+                       **_best('centre_max_box_acc', blind[2:], deltas, n),
                        whole_box_accuracy=whole[0,0]/n, **_best('whole_max_box_acc', whole[2:], deltas, n))
         out.update({k+end: float(v) for k,v in figures.items()})
         out.update({f'best_tau_{100*d:.0f}{end}': _taus()[h.argmax()].item() for d,h in zip(deltas, many[2:])})

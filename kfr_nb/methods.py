@@ -46,7 +46,8 @@ class Method:
 # %% ../nbs/api/65_methods.ipynb #6a1edcd6
 class ClassMeans:
     "Running means of the embeddings of each class"
-    def __init__(self, classes:int, momentum:float=0.9): self.momentum,self.means,self.seen,self.all = momentum,None,torch.zeros(classes, dtype=torch.bool),None
+    def __init__(self, classes:int, momentum:float=0.9):
+        self.momentum,self.means,self.seen,self.all = momentum,None,torch.zeros(classes, dtype=torch.bool),None
     @torch.no_grad()
     def update(self, z:Tensor, y:Tensor)->tuple[Tensor,Tensor]:
         "Take in a batch; gives the means of the classes seen so far, (P, d), and which they are, (P,)"
@@ -68,7 +69,8 @@ def projection_head(
     net:nn.Module, # From `build_model`
 )->nn.Module: # (B, d) -> (B, projection)
     "A projection head for the latents of a run"
-    if cfg.acts_on == 'layers': raise ValueError("projection takes latents of one width, and acts_on='layers' gives several: use one of the two")
+    if cfg.acts_on == 'layers':
+        raise ValueError("projection takes latents of one width, and acts_on='layers' gives several: use one of the two")
     d = dict(embedding=net.classifier.in_features, logits=net.classifier.out_features, pooled=net.backbone.map_features)[cfg.acts_on] # type: ignore
     return nn.Sequential(nn.Linear(d, d), nn.ReLU(), nn.Linear(d, cfg.projection))
 
@@ -81,7 +83,8 @@ def follow_stages(
     stages = named or [m for n in ('stages','blocks') for m in getattr(body, n, [])]
     if not stages and isinstance(inner := getattr(body, 'layers', None), (nn.Sequential,nn.ModuleList)): stages = list(inner)
     where = (1,2) if getattr(body, 'output_fmt', 'NCHW') == 'NHWC' else (2,3)              # Swin's maps have their channels last
-    if not stages: raise ValueError(f"{getattr(net,'name',type(net).__name__)!r} has no stages that are known here: use acts_on='embedding', 'logits' or 'pooled'")
+    if not stages:
+        raise ValueError(f"{getattr(net,'name',type(net).__name__)!r} has no stages that are known here: use acts_on='embedding', 'logits' or 'pooled'")
     def hear(i):
         def hook(module, args, out):
             if i == 0: got.clear()
@@ -124,15 +127,20 @@ def _relativity(partners:str, scale_free:bool=False, ell:float|None=None, transf
     return terms
 
 def _pair_options(task)->dict:
-    return dict(normalize=task.cfg.normalize, generator=task.generator, validate=False) | ({} if task.cfg.margin is None else dict(margin=task.cfg.margin))
+    return dict(normalize=task.cfg.normalize, generator=task.generator,
+        validate=False) | ({} if task.cfg.margin is None else dict(margin=task.cfg.margin))
 def _contrastive(distance:str)->Callable:
-    return lambda out,batch,task: dict(contrastive=contrastive_loss(out['z'].float(), batch.y, distance, pairs='random', **_pair_options(task)))
+    return lambda out,batch,task: dict(contrastive=contrastive_loss(out['z'].float(), batch.y, distance, pairs='random',
+        **_pair_options(task)))
 def _triplet(distance:str)->Callable:
-    return lambda out,batch,task: dict(triplet=distance_triplet_loss(out['z'].float(), batch.y, distance, triplets='random', **_pair_options(task)))
-def _info_nce(out, batch, task): return dict(info_nce=info_nce_loss(out['z'].float(), out['z2'].float(), task.cfg.temperature, validate=False))
+    return lambda out,batch,task: dict(triplet=distance_triplet_loss(out['z'].float(), batch.y, distance,
+        triplets='random', **_pair_options(task)))
+def _info_nce(out, batch, task):
+    return dict(info_nce=info_nce_loss(out['z'].float(), out['z2'].float(), task.cfg.temperature, validate=False))
 def _soft_labels(out, batch, task):
     return dict(soft=soft_label_loss(out['logits'].float(), batch.y, task.D/task.D.max().clamp_min(1e-12), task.cfg.beta, validate=False))
-def _hxe(out, batch, task): return dict(hxe=hierarchical_cross_entropy(out['logits'].float(), batch.y, task.way, task.cfg.depth_decay, validate=False))
+def _hxe(out, batch, task):
+    return dict(hxe=hierarchical_cross_entropy(out['logits'].float(), batch.y, task.way, task.cfg.depth_decay, validate=False))
 def _c2am(out, batch, task): return dict(c2am=c2am_loss(out['features'].float(), out['foreground'].float(), validate=False))
 
 # %% ../nbs/api/65_methods.ipynb #7b52009b
@@ -165,8 +173,11 @@ def _pairs(name:str)->Callable:
         views = task.space(out['z'].float()).chunk(task.views); B = len(views[0]); y = batch.y[:B]
         if getattr(task,'running',None) is not None: _follow(task, views[0].detach(), y)
         if c.anchors == 'all': sim,y,own = kind.pairwise(torch.cat(views), tau=c.tau), batch.y, batch.index
-        else: sim,own = kind.pairwise(views[0], tau=c.tau), torch.stack([kind.elementwise(views[0], v, tau=c.tau) for v in views[1:]], 1) if task.views > 1 else None
-        return {name: _PAIR_LOSSES[name](sim, y, margins=task.margins, augmented=own if task.views > 1 else None, validate=False, **_scales(name,c))}
+        else:
+            sim,own = kind.pairwise(views[0], tau=c.tau), torch.stack([kind.elementwise(views[0], v, tau=c.tau)
+                for v in views[1:]], 1) if task.views > 1 else None
+        return {name: _PAIR_LOSSES[name](sim, y, margins=task.margins, augmented=own if task.views > 1 else None,
+            validate=False, **_scales(name,c))}
     return terms
 
 # %% ../nbs/api/65_methods.ipynb #0716d970
@@ -195,7 +206,8 @@ def margins_of(
 )->Margins: # Of all classes
     "Margins of the parts of AHSML that are switched on (Eq. 8 to 10)"
     signed = True if cfg.margins != 'tree' and SIMILARITIES[cfg.similarity].signed else None
-    m = dynamic_margins(S, gamma=cfg.gamma, spread=cfg.spread, sample_margin=cfg.sample_margin, negative_gamma=cfg.negative_gamma, extremes=extremes, shift=signed, validate=validate)
+    m = dynamic_margins(S, gamma=cfg.gamma, spread=cfg.spread, sample_margin=cfg.sample_margin,
+        negative_gamma=cfg.negative_gamma, extremes=extremes, shift=signed, validate=validate)
     if switch(cfg,'divergence'): return m
     return replace(constant_margins(cfg, len(S), S.device), sample=m.sample)
 
@@ -244,36 +256,55 @@ def _both(pair:str)->Callable:
     pairs,relativity = _pairs(pair),_relativity('all', True)
     def terms(out, batch, task):
         B = len(batch.y)//task.views
-        first = {k: v[:B] for k,v in out.items()}; return pairs(out, batch, task) | {k: task.alpha*v for k,v in relativity(first, batch._replace(y=batch.y[:B]), task).items()}
+        first = {k: v[:B] for k,v in out.items()}
+        return pairs(out, batch, task) | {k: task.alpha*v for k,v in relativity(first, batch._replace(y=batch.y[:B]), task).items()}
     return terms
 
-# %% ../nbs/api/65_methods.ipynb #0a57cb53
-_star = dict(alone=True, divergence=True, consistency=True)
+# %% ../nbs/api/65_methods.ipynb #eb552fc0
 METHODS = dict(
     ce=Method('Cross-entropy', None, 'Cross-entropy alone in both phases: the baseline.'),
-    kfr=Method('KFR', _relativity('random'), 'Quantitative relativity with one random pair of partners an anchor, as in the paper (Eq. 6).', knowledge=True),
+    kfr=Method('KFR', _relativity('random'),
+        'Quantitative relativity with one random pair of partners an anchor, as in the paper (Eq. 6).', knowledge=True),
     kfr_all=Method('KFR, all triplets', _relativity('all'), 'The same loss, exact over all ordered triplets of the batch.', knowledge=True),
-    kfr_free=Method('KFR, scale-free', _relativity('all', True), 'All triplets, divided by the scale: the Gini coefficient of latent over tree distance.', knowledge=True),
-    kfr_plus=Method('KFR+', _relativity('all', True, ell=2., transform=torch.log1p), 'Scale-free, squared latent differences in proportion to log(1 + path length), from the first epoch: chosen on validation pictures.', knowledge=True, early=True),
+    kfr_free=Method('KFR, scale-free', _relativity('all', True),
+        'All triplets, divided by the scale: the Gini coefficient of latent over tree distance.', knowledge=True),
+    kfr_plus=Method('KFR+', _relativity('all', True, ell=2., transform=torch.log1p),
+        'Scale-free, squared latent differences in proportion to log(1 + path length), from the first epoch: chosen on validation pictures.', knowledge=True, early=True),
     contrastive_l1=Method('Contrastive L1', _contrastive('l1'), 'Same-class pairs pulled, others pushed beyond a margin, by L1 distance.'),
     contrastive_l2=Method('Contrastive L2', _contrastive('l2'), 'The same, by L2 distance.'),
     triplet_l1=Method('Triplet L1', _triplet('l1'), 'An anchor nearer to its class than to others by a margin, by L1 distance.'),
     triplet_l2=Method('Triplet L2', _triplet('l2'), 'The same, by L2 distance.'),
     infonce=Method('InfoNCE', _info_nce, 'Two views of one picture attract, all other pictures repel; labels are not used.', views=2),
-    soft_labels=Method('Soft labels', _soft_labels, 'Rival: labels softened by the distance of classes, in place of cross-entropy (Bertinetto et al. 2020).', knowledge=True, relabels=True),
-    hxe=Method('Hierarchical CE', _hxe, 'Rival: cross-entropy level by level down the tree, in place of the plain one (Bertinetto et al. 2020).', knowledge=True, relabels=True),
+    soft_labels=Method('Soft labels', _soft_labels,
+        'Rival: labels softened by the distance of classes, in place of cross-entropy (Bertinetto et al. 2020).',
+        knowledge=True, relabels=True),
+    hxe=Method('Hierarchical CE', _hxe,
+        'Rival: cross-entropy level by level down the tree, in place of the plain one (Bertinetto et al. 2020).',
+        knowledge=True, relabels=True),
     c2am=Method('C²AM', _c2am, 'Foreground and background of the feature maps are told apart across pictures.', foreground=True),
 )
+
+# %% ../nbs/api/65_methods.ipynb #a57a1c1e
+_star = dict(alone=True, divergence=True, consistency=True)
 METHODS |= dict(
     triplet=Method('Triplet', _pairs('triplet'), 'A positive more similar than a negative by a margin (AHSML, Eq. 1).', alone=True),
     lifted=Method('Lifted', _pairs('lifted'), 'All positives against all negatives of an anchor, softly (AHSML, Eq. 2).', alone=True),
-    ms=Method('Multi-similarity', _pairs('ms'), 'Positives above and negatives below a margin, the hard ones weighing more (AHSML, Eq. 3).', alone=True),
-    triplet_star=Method('Triplet*', _pairs('triplet'), "AHSML: margins that follow class similarity, and a picture's own views as sure positives.", **_star),
+    ms=Method('Multi-similarity', _pairs('ms'),
+        'Positives above and negatives below a margin, the hard ones weighing more (AHSML, Eq. 3).', alone=True),
+    triplet_star=Method('Triplet*', _pairs('triplet'),
+        "AHSML: margins that follow class similarity, and a picture's own views as sure positives.", **_star),
     lifted_star=Method('Lifted*', _pairs('lifted'), 'AHSML in the lifted-structure loss.', **_star),
     ms_star=Method('MS*', _pairs('ms'), 'AHSML in the multi-similarity loss (Eq. 11).', **_star),
-    ms_star_kfr=Method('MS* + KFR', _both('ms'), 'AHSML in the multi-similarity loss, and the scale-free KFR term on the tree.', knowledge=True, **_star),
-    proxy_nca=Method('ProxyNCA', _criterion, 'Nearest of one learned proxy a class (pytorch-metric-learning).', alone=True, criterion=_library('ProxyNCALoss')),
-    soft_triple=Method('SoftTriple', _criterion, 'Several learned centres a class (pytorch-metric-learning).', alone=True, criterion=_library('SoftTripleLoss')),
-    circle=Method('Circle', _criterion, 'Pairs weighted by how far they are from their optimum (pytorch-metric-learning).', alone=True, criterion=_library('CircleLoss', proxies=False)),
-    proxy_anchor=Method('Proxy-Anchor', _criterion, 'Proxies as anchors for all pictures of the batch (pytorch-metric-learning).', alone=True, criterion=_library('ProxyAnchorLoss')),
+    ms_star_kfr=Method('MS* + KFR', _both('ms'),
+        'AHSML in the multi-similarity loss, and the scale-free KFR term on the tree.', knowledge=True, **_star),
+    proxy_nca=Method('ProxyNCA', _criterion, 'Nearest of one learned proxy a class (pytorch-metric-learning).',
+        alone=True, criterion=_library('ProxyNCALoss')),
+    soft_triple=Method('SoftTriple', _criterion, 'Several learned centres a class (pytorch-metric-learning).', alone=True,
+        criterion=_library('SoftTripleLoss')),
+    circle=Method('Circle', _criterion,
+        'Pairs weighted by how far they are from their optimum (pytorch-metric-learning).', alone=True,
+        criterion=_library('CircleLoss', proxies=False)),
+    proxy_anchor=Method('Proxy-Anchor', _criterion,
+        'Proxies as anchors for all pictures of the batch (pytorch-metric-learning).', alone=True,
+        criterion=_library('ProxyAnchorLoss')),
 )

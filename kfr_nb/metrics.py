@@ -26,9 +26,10 @@ def _against(
     s = SIMILARITIES[choose('similarity', similarity, SIMILARITIES)] if isinstance(similarity, str) else similarity
     if isinstance(s, Similarity) and s.search is not None: return s.search(gallery if columns is None else gallery[columns], tau)
     f = partial(s.pairwise, tau=tau) if isinstance(s, Similarity) else s
-    def table(q):                                                       # a function of the user's may give NaN, or hand out a table of its own
+    def table(q):  # a function of the user's may give NaN, or hand out a table of its own
         out = f(q, gallery)
-        if out.shape != (len(q),len(gallery)): raise ValueError(f'the similarity gave shape {tuple(out.shape)} for {len(q)} queries and a gallery of {len(gallery)}')
+        if out.shape != (len(q),len(gallery)):
+            raise ValueError(f'the similarity gave shape {tuple(out.shape)} for {len(q)} queries and a gallery of {len(gallery)}')
         if out.isnan().any(): raise ValueError(f'the similarity gave NaN for {int(out.isnan().any(1).sum())} of {len(q)} queries')
         return out.clone() if columns is None else out[:,columns]
     return table
@@ -121,7 +122,7 @@ def _count_before_(
     nearest = torch.cat([own.amax(1) for own in runs])[:,None]
     same = torch.cat([(own >= own.amax(1, keepdim=True)).sum(1) for own in runs])
     exact = s.ge_(nearest) if s.shape[1] <= 2**24 and s.dtype in (torch.float32,torch.float64) else s >= nearest
-    return exact.sum(1).long()-same                                   # ones are summed as floats, exact up to 2^24 and much faster than booleans
+    return exact.sum(1).long()-same  # ones are summed as floats, exact up to 2^24 and much faster than booleans
 
 # %% ../nbs/api/50_metrics.ipynb #d435a6cd
 def _count_before(zq, yq, zg, yg, itself, similarity, keep, tau)->Tensor:
@@ -130,12 +131,14 @@ def _count_before(zq, yq, zg, yg, itself, similarity, keep, tau)->Tensor:
     known = isinstance(similarity, (str,Similarity)); before = []
     if known: rows = rows[yq[rows].argsort(stable=True)]
     for r,s in _blocks(zq, zg, itself, similarity, rows, tau, columns):
-        if not known: by_class = yq[r].argsort(stable=True); r,s = r[by_class],s[by_class]    # a user's function sees the queries as they came
+        if not known:
+            by_class = yq[r].argsort(stable=True); r,s = r[by_class],s[by_class]  # a user's function sees the queries as they came
         before.append(_count_before_(s, yq[r], ends))
     return torch.cat(before)
 
 # %% ../nbs/api/50_metrics.ipynb #f6e1126c
-_HALF = 1024  # From so many pictures on half a table is computed; small products round in another way than large ones, which would break ties
+# From so many pictures on half a table is computed; small products round in another way than large ones, which would break ties
+_HALF = 1024
 
 def _runs(y:Tensor, ends:list, rows:slice)->Iterator[tuple[slice,slice]]:
     "For each class in a range of sorted labels: its rows within the range, and all its columns"
@@ -175,7 +178,8 @@ def recall_at_k(
     ks = _check_ks(ks)
     zq,yq,zg,yg,itself = _sets(z, labels, gallery, gallery_labels)
     _,keep = _usable(yq, yg, itself)
-    if itself and similarity == 'cosine' and len(zq) >= _HALF and zq.device.type == 'cpu': before = _count_before_half(zq, yq)[keep[yq.argsort(stable=True)]]
+    if itself and similarity == 'cosine' and len(zq) >= _HALF and zq.device.type == 'cpu':
+        before = _count_before_half(zq, yq)[keep[yq.argsort(stable=True)]]
     else: before = _count_before(zq, yq, zg, yg, itself, similarity, keep, tau)
     return {k: (before < k).sum().item()/len(before) for k in ks}
 
@@ -234,8 +238,10 @@ def _check_classes(
     if not torch.isfinite(D).all(): raise ValueError(f'{name} has NaN or infinite values')
     if (D < 0).any(): raise ValueError(f'{name} has the negative value {D.min().item():g}')
     if not torch.allclose(D, D.T): raise ValueError(f'{name} must be symmetric')
-    if name == 'D' and D.diagonal().any(): raise ValueError(f'D must have a zero diagonal; class {D.diagonal().nonzero()[0].item()} is at {D.diagonal().max().item():g} from itself')
-    if name == 'H' and (D > D.diagonal()[:,None]).any(): raise ValueError('H must be a similarity: no class may be more like another than like itself')
+    if name == 'D' and D.diagonal().any():
+        raise ValueError(f'D must have a zero diagonal; class {D.diagonal().nonzero()[0].item()} is at {D.diagonal().max().item():g} from itself')
+    if name == 'H' and (D > D.diagonal()[:,None]).any():
+        raise ValueError('H must be a similarity: no class may be more like another than like itself')
     return D
 
 # %% ../nbs/api/50_metrics.ipynb #e1822db4

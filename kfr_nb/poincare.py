@@ -20,12 +20,14 @@ _GAP = {torch.float32: 2.**-22, torch.float64: 2.**-40}  # Least distance from t
 
 def _check_tau(tau:float)->float:
     tau = float(tau)
-    if not 0 < tau < math.inf: raise ValueError(f'the curvature tau must be a finite number above 0, got {tau:g}; for a flat space use Euclidean distances')
+    if not 0 < tau < math.inf:
+        raise ValueError(f'the curvature tau must be a finite number above 0, got {tau:g}; for a flat space use Euclidean distances')
     return tau
 
 def _wide(x:Tensor, name:str='x')->Tensor:
     "At least single precision"
-    if not isinstance(x, Tensor) or not x.is_floating_point(): raise ValueError(f'{name} must be a tensor of real numbers, got {getattr(x,"dtype",type(x).__name__)}')
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        raise ValueError(f'{name} must be a tensor of real numbers, got {getattr(x,"dtype",type(x).__name__)}')
     return x.float() if x.dtype in (torch.float16,torch.bfloat16) else x
 
 def _double(x:Tensor)->Tensor: return (x.cpu() if x.device.type == 'mps' else x).double()    # MPS has no float64
@@ -244,7 +246,7 @@ def _mirror_(out:Tensor, i:slice):
     out[i.stop:,i] = out[i,i.stop:].T
     square = out[i,i]; square.copy_(square.triu(1)+square.triu(1).T)
 
-# %% ../nbs/api/32_poincare.ipynb #6c1e671f
+# %% ../nbs/api/32_poincare.ipynb #7e5ac838
 @contextmanager
 def _full_products():
     "Products of matrices in full single precision, whatever shortened format is allowed elsewhere"
@@ -271,6 +273,7 @@ def pairwise_poincare_distance(
     kind = torch.result_type(x, y)
     return _PairwisePoincare.apply(x.to(kind), y.to(kind), tau)
 
+# %% ../nbs/api/32_poincare.ipynb #b7b64e20
 def poincare_search(
     y:Tensor, # Points in the ball to search among, shape (B, d)
     *,

@@ -60,7 +60,8 @@ def study_suspects(
     tables = pd.concat([pd.read_csv(t) for t in (f,swept) if t.exists()], ignore_index=True); rows = []
     for r in tables[~tables['key'].duplicated()].query('status=="done" and noise>0').to_dict('records'):
         d = suspects_of(load_run(Path(out)/'runs'/r['key']), data=data).detection
-        rows.append({k: r[k] for k in ('arm','label','seed','noise','key')} | dict(planted=d['at']) | {k: d[k] for k in ('precision','recall','average_precision')})
+        rows.append({k: r[k] for k in ('arm','label','seed','noise','key')} | dict(planted=d['at'])
+            | {k: d[k] for k in ('precision','recall','average_precision')})
     return pd.DataFrame(rows, columns=['arm','label','seed','noise','key','planted','precision','recall','average_precision'])
 
 # %% ../nbs/api/72_runs.ipynb #91032ad7
@@ -69,7 +70,8 @@ def similarity_history(
 )->tuple[np.ndarray,Tensor]: # Epochs (E,), class similarities (E, C, C)
     "The class similarities that a run's margins were made from, epoch by epoch"
     files = sorted((run.path/'class_similarity').glob('[0-9]*.npy'))
-    if not files: raise ValueError(f"{run.path} kept no class similarities: they are written by methods with margins that follow them (such as 'ms_star') with margins='epoch'")
+    if not files:
+        raise ValueError(f"{run.path} kept no class similarities: they are written by methods with margins that follow them (such as 'ms_star') with margins='epoch'")
     return np.array([int(f.stem) for f in files]), torch.stack([torch.from_numpy(np.load(f)) for f in files])
 
 # %% ../nbs/api/72_runs.ipynb #f6e1126c
@@ -99,17 +101,24 @@ def localize_run(
 )->SimpleNamespace: # `maps` (N, h, w) raw, `boxes` (N, 4) or (N, K, 4) in the view, `side` in pixels, `table` (a row for each picture), `scores`
     "Activation maps of a trained net, and how well they say where the objects are"
     c = run.config; choose('given', given, ('label','predicted')); choose('method', method, CAM_METHODS); ds = open_data(c, data=data)
-    if is_retrieval(c): raise ValueError(f'{run.path} was tested by retrieval among classes that its classifier does not know; localisation needs a run that recognises its test classes')
-    if list(ds.classes) != run.record['classes']: raise ValueError(f'data set {ds.name!r} has other classes now ({len(ds.classes)}) than when {run.path} was trained ({len(run.record["classes"])})')
-    s = _limited(getattr(ds, choose('split', split, ('train','valid','test'))), ds.name, split, limit, c.split_seed); boxed = s.boxes is not None and not s.boxes.isnan().all()
+    if is_retrieval(c):
+        raise ValueError(f'{run.path} was tested by retrieval among classes that its classifier does not know; localisation needs a run that recognises its test classes')
+    if list(ds.classes) != run.record['classes']:
+        raise ValueError(f'data set {ds.name!r} has other classes now ({len(ds.classes)}) than when {run.path} was trained ({len(run.record["classes"])})')
+    s = _limited(getattr(ds, choose('split', split, ('train','valid','test'))), ds.name, split, limit, c.split_seed)
+    boxed = s.boxes is not None and not s.boxes.isnan().all()
     net = run.model.to(device or default_device()); where = next(net.parameters()).device
     feed = make_feed(s, 32, ds.image_size, train=False, augment='none', device=where, mode=c.feed, mean=net.mean, std=net.std); parts = []
-    for b in progress_bar(feed.epoch(0), f'{method} of {run.path.name}', len(feed), progress or None): parts.append(activation_maps(net, b.x, b.y if given == 'label' else None, method))
+    for b in progress_bar(feed.epoch(0), f'{method} of {run.path.name}', len(feed), progress or None):
+        parts.append(activation_maps(net, b.x, b.y if given == 'label' else None, method))
     maps,seen = torch.cat([p.maps for p in parts]), torch.cat([p.logits for p in parts]).argmax(1)
     sizes = picture_sizes(s.files) if s.arrays is None else torch.tensor(s.arrays.shape[:1:-1]).expand(len(s), 2)
     boxes = view_boxes(s.boxes, sizes, ds.image_size) if boxed else torch.full((len(s),4), float('nan')); right = seen == s.labels
-    scores = localization_scores(maps, boxes, right, size=ds.image_size, tau=tau, delta=delta) if boxed else dict(pictures=0, no_box=len(s), top1=right.float().mean().item())
-    return SimpleNamespace(maps=maps, boxes=boxes, side=ds.image_size, set=s, method=method, tau=tau, delta=delta, classes=list(ds.classes), seen=seen, right=right, scores=scores, table=_box_table(s, ds.classes, maps, boxes, seen, ds.image_size, tau, delta))
+    scores = localization_scores(maps, boxes, right, size=ds.image_size, tau=tau,
+        delta=delta) if boxed else dict(pictures=0, no_box=len(s), top1=right.float().mean().item())
+    return SimpleNamespace(maps=maps, boxes=boxes, side=ds.image_size, set=s, method=method, tau=tau, delta=delta,
+        classes=list(ds.classes), seen=seen, right=right, scores=scores,
+        table=_box_table(s, ds.classes, maps, boxes, seen, ds.image_size, tau, delta))
 
 # %% ../nbs/api/72_runs.ipynb #7719a1c7
 def _limited(s:ImageSet|None, name:str, split:str, limit:int|None, seed:int)->ImageSet:
@@ -122,10 +131,13 @@ def _limited(s:ImageSet|None, name:str, split:str, limit:int|None, seed:int)->Im
 def _box_table(s:ImageSet, classes:list[str], maps:Tensor, boxes:Tensor, seen:Tensor, side:int, tau:float, delta:float)->pd.DataFrame:
     "What was found in each picture"
     found = torch.stack([b[0] if len(b) else torch.zeros(4) for b in cam_to_boxes(maps, tau, size=side)])
-    overlap = box_iou(found[:,None], boxes.reshape(len(boxes), -1, 4)).nan_to_num(-1).amax(1); none = boxes.reshape(len(boxes), -1).isnan().all(1)
+    overlap = box_iou(found[:,None], boxes.reshape(len(boxes), -1, 4)).nan_to_num(-1).amax(1)
+    none = boxes.reshape(len(boxes), -1).isnan().all(1)
     names = [str(i) for i in range(len(s))] if s.files is None else [Path(f).name for f in s.files]
-    return pd.DataFrame(dict(picture=names, label=[classes[i] for i in s.labels.tolist()], predicted=[classes[i] for i in seen.tolist()], right=(seen == s.labels).numpy(),
-        **{k: found[:,i].numpy() for i,k in enumerate(('x0','y0','x1','y1'))}, overlap=overlap.masked_fill(none, float('nan')).numpy(), hit=(overlap >= delta).numpy()))
+    return pd.DataFrame(dict(picture=names, label=[classes[i] for i in s.labels.tolist()],
+        predicted=[classes[i] for i in seen.tolist()], right=(seen == s.labels).numpy(),
+        **{k: found[:,i].numpy() for i,k in enumerate(('x0','y0','x1','y1'))},
+        overlap=overlap.masked_fill(none, float('nan')).numpy(), hit=(overlap >= delta).numpy()))
 
 # %% ../nbs/api/72_runs.ipynb #fc074d50
 def write_localization(
@@ -135,10 +147,12 @@ def write_localization(
 )->Path: # The folder
     "Write `maps.npz` (each map over its greatest value, in half precision), `boxes.csv` and `scores.json`"
     out = Path(out)
-    peak = found.maps.amax((1,2)); unit = found.maps/peak.where(peak > 0, 1.)[:,None,None]              # raw maps may be too small for half precision
-    with atomic_path(out/'maps.npz') as tmp, open(tmp,'wb') as f: np.savez_compressed(f, maps=unit.half().numpy(), peak=peak.numpy(), boxes=found.boxes.numpy(), side=found.side)
+    peak = found.maps.amax((1,2)); unit = found.maps/peak.where(peak > 0, 1.)[:,None,None]  # raw maps may be too small for half precision
+    with atomic_path(out/'maps.npz') as tmp, open(tmp,'wb') as f:
+        np.savez_compressed(f, maps=unit.half().numpy(), peak=peak.numpy(), boxes=found.boxes.numpy(), side=found.side)
     with atomic_path(out/'boxes.csv') as tmp: found.table.to_csv(tmp, index=False, float_format='%.4f')
-    write_json(out/'scores.json', dict(settings=dict(settings, method=found.method, tau=found.tau, delta=found.delta, side=found.side), scores=found.scores))
+    write_json(out/'scores.json', dict(settings=dict(settings, method=found.method, tau=found.tau, delta=found.delta,
+        side=found.side), scores=found.scores))
     return out
 
 def localization_gallery(
@@ -150,10 +164,12 @@ def localization_gallery(
     from kfr_nb.viz.cam import draw_pictures, plot_cams
     first,*others = found.values(); s = first.set
     for o in others:
-        if not torch.equal(o.set.labels, s.labels) or o.set.files != s.files or o.side != first.side: raise ValueError('the runs were judged by different pictures; give them one split, limit and picture size')
+        if not torch.equal(o.set.labels, s.labels) or o.set.files != s.files or o.side != first.side:
+            raise ValueError('the runs were judged by different pictures; give them one split, limit and picture size')
     rows = draw_pictures(s.labels, min(n, len(s)), seed); part = s.subset(rows); words = synset_names(first.classes)
     x = next(iter(make_feed(part, len(part), first.side, train=False, augment='none', mean=(0,)*3, std=(1,)*3).epoch(0))).x
-    return plot_cams((255*x).round().to(torch.uint8), {k: f.maps[rows] for k,f in found.items()}, None if first.boxes.isnan().all() else first.boxes[rows], tau=first.tau, delta=first.delta, seed=seed,
+    return plot_cams((255*x).round().to(torch.uint8), {k: f.maps[rows] for k,f in found.items()},
+        None if first.boxes.isnan().all() else first.boxes[rows], tau=first.tau, delta=first.delta, seed=seed,
         predicted={k: f.seen[rows] for k,f in found.items()}, labels=s.labels[rows], names=[words.get(c, c) for c in first.classes])
 
 # %% ../nbs/api/72_runs.ipynb #761f22b2
@@ -172,7 +188,8 @@ def study_localization(
     for r,folder in _localized(out, method, given, split, limit):
         if not (folder/'scores.json').exists():
             found = localize_run(load_run(folder.parents[1]), split, method, given, limit=limit, data=data, progress=progress)
-            if not found.scores['pictures']: raise ValueError(f'the {split} pictures of {out} have no object boxes, so there is nothing to compare; data sets that have them: shapes, tiny-imagenet, cub200, imagenet1k (with its annotations). kfr localize of one run draws its maps all the same')
+            if not found.scores['pictures']:
+                raise ValueError(f'the {split} pictures of {out} have no object boxes, so there is nothing to compare; data sets that have them: shapes, tiny-imagenet, cub200, imagenet1k (with its annotations). kfr localize of one run draws its maps all the same')
             write_localization(found, folder, given=given, split=split, limit=limit)
         rows.append(r | dict(method=method, given=given) | read_json(folder/'scores.json')['scores'])
     return pd.DataFrame(rows)
@@ -182,7 +199,9 @@ def _localized(out:str|Path, method:str, given:str, split:str, limit:int|None)->
     tables = [pd.read_csv(f).assign(part=p) for p,f in dict(arms=Path(out)/'runs.csv', sweep=Path(out)/'sweep.csv').items() if f.exists()]
     if not tables: raise ValueError(f'{Path(out)/"runs.csv"} is missing: kfr study writes it when all its runs have ended')
     name = '-'.join([method, given, split]+[str(limit)]*(limit is not None))
-    return [({k: r[k] for k in ('part','arm','label','alpha','seed','key')}, Path(out)/'runs'/r['key']/'localization'/name) for r in pd.concat(tables).query('status=="done"').drop_duplicates('key').to_dict('records')]
+    return [({k: r[k] for k in ('part','arm','label','alpha','seed','key')},
+        Path(out)/'runs'/r['key']/'localization'/name)
+        for r in pd.concat(tables).query('status=="done"').drop_duplicates('key').to_dict('records')]
 
 # %% ../nbs/api/72_runs.ipynb #98fbc42f
 def study_box_curves(
@@ -199,7 +218,8 @@ def study_box_curves(
     rows = []
     for r,folder in _localized(out, method, given, split, limit):
         if not (folder/'maps.npz').exists(): raise ValueError(f'{folder}/maps.npz is missing: study_localization writes it')
-        with np.load(folder/'maps.npz') as a: maps,boxes,side = torch.from_numpy(a['maps']).float(),torch.from_numpy(a['boxes']),int(a['side'])
+        with np.load(folder/'maps.npz') as a:
+            maps,boxes,side = torch.from_numpy(a['maps']).float(),torch.from_numpy(a['boxes']),int(a['side'])
         tau,share = box_curve(maps, boxes, (delta,), contours='largest', size=side)
         rows += [r | dict(tau=t, box_accuracy=s) for t,s in zip(tau[::every].tolist(), share[0,::every].tolist())]
     return pd.DataFrame(rows)
@@ -214,6 +234,8 @@ def embed_files(
 )->dict: # z (N, d) and logits (N, C)
     "Embeddings and logits of any picture files under a trained net"
     if isinstance(files, (str,Path)) or not len(files): raise ValueError(f'files must be a list of picture files, got {files!r}')
-    c = run.config; net = run.model.to(device or default_device()); s = ImageSet(torch.zeros(len(files), dtype=torch.long), files=list(map(str, files)))
-    feed = make_feed(s, 64, _side(c), train=False, augment='plain' if is_retrieval(c) else 'none', device=next(net.parameters()).device, mode=c.feed, mean=net.mean, std=net.std)
+    c = run.config; net = run.model.to(device or default_device())
+    s = ImageSet(torch.zeros(len(files), dtype=torch.long), files=list(map(str, files)))
+    feed = make_feed(s, 64, _side(c), train=False, augment='plain' if is_retrieval(c) else 'none',
+        device=next(net.parameters()).device, mode=c.feed, mean=net.mean, std=net.std)
     p = predict(net, feed, c.channels_last, embedding_space(c)); return dict(z=p['z'], logits=p['logits'])

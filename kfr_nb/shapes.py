@@ -15,7 +15,8 @@ __all__ = ['OUTLINES', 'FILLS', 'COLOURS', 'CLASSES', 'UNSEEN', 'TURN', 'N_CLUTT
            'addressed_uniform', 'outline_distance', 'mask_boxes', 'render_shapes', 'shapes_split']
 
 # %% ../nbs/api/22_shapes.ipynb #c1dfd96e
-OUTLINES = dict(zip(('circle','ellipse','triangle','square','cross','star'), ('round','round','polygon','polygon','star','star')))  # outline -> family
+# outline -> family
+OUTLINES = dict(zip(('circle','ellipse','triangle','square','cross','star'), ('round','round','polygon','polygon','star','star')))
 FILLS, COLOURS = ('solid','hollow'), ('red','green','blue')
 CLASSES = [f'{o}-{f}-{c}' for o in OUTLINES for f in FILLS for c in COLOURS]
 
@@ -43,7 +44,8 @@ def addressed_uniform(
     step = np.uint64(0x9e3779b97f4a7c15)
     h = np.zeros(1, np.uint64)
     with np.errstate(over='ignore'):
-        for a in address: h = _mix((h + step) ^ (np.atleast_1d(np.asarray(a)).astype(np.int64).view(np.uint64) * np.uint64(0xd1342543de82ef95)))
+        for a in address:
+            h = _mix((h + step) ^ (np.atleast_1d(np.asarray(a)).astype(np.int64).view(np.uint64) * np.uint64(0xd1342543de82ef95)))
         h = _mix(h[:,None] + step*np.arange(1, width+1, dtype=np.uint64))
     return torch.from_numpy((h >> np.uint64(40)).astype(np.float32) / np.float32(2**24))
 
@@ -93,7 +95,8 @@ def _object(label:Tensor, u:Tensor, hardness:float)->dict[str,Tensor]:
     aspect = torch.where(outline == 0, _between(u[:,1], 0.82, 1.), _between(u[:,1], 0.56, 0.84))
     hue = (colour + hardness*_between(u[:,2], -.5, .5))/3
     return dict(outline=outline, radius=radius, cx=room*_between(u[:,3], -1, 1), cy=room*_between(u[:,4], -1, 1),
-                angle=_UPRIGHT[outline] + hardness*TURN*_between(u[:,5], -1, 1), aspect=aspect, band=torch.where(fill == 1, _between(u[:,6], 0.2, 0.4), 9.),
+                angle=_UPRIGHT[outline] + hardness*TURN*_between(u[:,5], -1, 1), aspect=aspect,
+                band=torch.where(fill == 1, _between(u[:,6], 0.2, 0.4), 9.),
                 rgb=_hsv(hue, _between(u[:,7], 0.45, 0.95), _between(u[:,8], 0.5, 0.95)), alpha=torch.ones_like(radius))
 
 def _clutter(u:Tensor, hardness:float)->dict[str,Tensor]:

@@ -38,26 +38,35 @@ def _arms()->dict[str,Arm]:
             f'Control: {METHODS[n].label} with the classes permuted over the tree, so that it holds no knowledge.')
     for n in ('triplet','lifted','ms'):
         star,label = f'{n}_star',METHODS[n].label
-        arms[f'{n}_divergence'] = Arm(f'{label} + class-wise divergence', dict(method=star, consistency=False), f'{label} with margins that follow class similarity, and one view of each picture.')
-        arms[f'{n}_consistency'] = Arm(f'{label} + sample-wise consistency', dict(method=star, divergence=False), f'{label} with constant margins, and further views as sure positives.')
+        arms[f'{n}_divergence'] = Arm(f'{label} + class-wise divergence', dict(method=star, consistency=False),
+            f'{label} with margins that follow class similarity, and one view of each picture.')
+        arms[f'{n}_consistency'] = Arm(f'{label} + sample-wise consistency', dict(method=star, divergence=False),
+            f'{label} with constant margins, and further views as sure positives.')
     for n,label,changes,what in _variants: arms[f'ms_star_{n}'] = Arm(f'MS*, {label}', dict(method='ms_star', **changes), what)
     return arms
 _variants = [
     ('views','all views as anchors', dict(anchors='all'), 'MS* in which every view is an anchor, not the plain one alone.'),
-    ('max','greatest sample margin', dict(sample_margin='max'), "MS* whose margin for a picture's own views is the greatest similarity in its class, not the least."),
-    ('running','running margins', dict(margins='running'), 'MS* with margins from running class means, without a pass over the training pictures.'),
-    ('tree','margins from the tree', dict(margins='tree'), 'MS* with margins from the knowledge tree in place of the learned class similarity.'),
-    ('tree_shuffled','margins from a shuffled tree', dict(margins='tree', tree='shuffled'), 'Control: the same with the classes permuted over the tree.'),
+    ('max','greatest sample margin', dict(sample_margin='max'),
+        "MS* whose margin for a picture's own views is the greatest similarity in its class, not the least."),
+    ('running','running margins', dict(margins='running'),
+        'MS* with margins from running class means, without a pass over the training pictures.'),
+    ('tree','margins from the tree', dict(margins='tree'),
+        'MS* with margins from the knowledge tree in place of the learned class similarity.'),
+    ('tree_shuffled','margins from a shuffled tree', dict(margins='tree', tree='shuffled'),
+        'Control: the same with the classes permuted over the tree.'),
     ('poincare','hyperbolic', dict(similarity='poincare_exp'), 'MS* in the Poincaré ball, by the exponential of minus the distance.'),
-    ('folded','hyperbolic, folded', dict(similarity='poincare_exp', expmap='folded'), "The same with the paper's map into the ball (Eq. 13)."),
+    ('folded','hyperbolic, folded', dict(similarity='poincare_exp', expmap='folded'),
+        "The same with the paper's map into the ball (Eq. 13)."),
 ]
 ARMS = _arms()
 _built_in = frozenset(ARMS)
 
 # %% ../nbs/api/75_study.ipynb #b1d57811
-WEIGHTS = dict(ce=0., kfr=30., kfr_all=30., kfr_free=10., kfr_plus=10., contrastive_l1=1., contrastive_l2=1., triplet_l1=1., triplet_l2=1., infonce=0.1, c2am=0.1)
+WEIGHTS = dict(ce=0., kfr=30., kfr_all=30., kfr_free=10., kfr_plus=10., contrastive_l1=1., contrastive_l2=1.,
+    triplet_l1=1., triplet_l2=1., infonce=0.1, c2am=0.1)
 WEIGHTS |= dict(soft_labels=1., hxe=1.)                  # in place of cross-entropy, the whole of it
-WEIGHTS |= {n: WEIGHTS['kfr_free'] if m.knowledge else 1. for n,m in METHODS.items() if m.alone}           # a loss that stands alone has no weight but KFR's
+# a loss that stands alone has no weight but KFR's
+WEIGHTS |= {n: WEIGHTS['kfr_free'] if m.knowledge else 1. for n,m in METHODS.items() if m.alone}
 
 # %% ../nbs/api/75_study.ipynb #33d22877
 def variant_arms(
@@ -69,10 +78,12 @@ def variant_arms(
         method = METHODS[choose('method', changes.get('method','kfr_free'), METHODS)]
         for k in changes: choose('setting', k, sorted(known-{'seed','dataset','data'}))
         made = dict(method='kfr_free') | dict(changes); said = ', '.join(f'{k}={v}' for k,v in made.items() if k != 'method')
-        if name.endswith('_shuffled') or name in _built_in and dict(ARMS[name].changes) != made: raise ValueError(f'there is an arm {name!r} with other settings, or it would be the control of one: choose another name')
+        if name.endswith('_shuffled') or name in _built_in and dict(ARMS[name].changes) != made:
+            raise ValueError(f'there is an arm {name!r} with other settings, or it would be the control of one: choose another name')
         arms[name] = Arm(f'{method.label} ({name})', made, f'{method.label} with {said or "nothing changed"}.')
         if (method.knowledge or made.get('margins') == 'tree') and f'{name}_shuffled' not in _built_in:
-            arms[f'{name}_shuffled'] = Arm(f'{method.label} ({name}, shuffled tree)', made | dict(tree='shuffled'), f'Control: {name} with the classes permuted over the tree.')
+            arms[f'{name}_shuffled'] = Arm(f'{method.label} ({name}, shuffled tree)', made | dict(tree='shuffled'),
+                f'Control: {name} with the classes permuted over the tree.')
     return arms
 
 def add_variant(
@@ -118,29 +129,54 @@ class StudyConfig:
         return 'recall@1' if is_retrieval(replace(self.base, method=self.arm(self.arms[0]).changes['method'])) else 'top1'
 
 # %% ../nbs/api/75_study.ipynb #1574bddb
-_beside = tuple(n for n,a in ARMS.items() if not (METHODS[a.changes['method']].alone or METHODS[a.changes['method']].relabels))           # rivals with the tree are asked for by name
+# rivals with the tree are asked for by name
+_beside = tuple(n for n,a in ARMS.items() if not (METHODS[a.changes['method']].alone or METHODS[a.changes['method']].relabels))
 _main = ('ce','kfr','kfr_all','kfr_free','kfr_free_shuffled','triplet_l1')
 _tuned = dict(pretrained=True, phase1=0., epochs=20, lr=1e-5, lr_end=1e-5, schedule='constant', precision='bf16')
 PRESETS = dict(
-    quick=StudyConfig('quick', TrainConfig(dataset='shapes', image_size=32, train_per_class=50, augment='flip', model='resnet10', epochs=10, phase1=0.5, batch_size=32, lr=3e-3, eval_every=5), arms=_main),
-    small=StudyConfig('small', TrainConfig(dataset='cifar100', image_size=32, train_per_class=100, model='resnet10', epochs=20, batch_size=64, eval_every=5), arms=_beside),
-    paper=StudyConfig('paper', TrainConfig(dataset='cifar100', image_size=64, model='resnet34', epochs=100, batch_size=32, precision='bf16'), arms=_beside),
-    sound=StudyConfig('sound', TrainConfig(dataset='cifar100', image_size=64, model='resnet34', stem='unpooled', epochs=100, batch_size=128, optimizer='sgd', lr=0.1, lr_end=1e-4, weight_decay=5e-4, grad_clip=5., precision='bf16', compile=True, feed='resident', eval_every=10, save_seconds=15.),
-        arms=('ce','kfr','kfr_shuffled','kfr_all','kfr_free','kfr_free_shuffled','kfr_plus','kfr_plus_shuffled'), seeds=(0,1,2,3,4), values=(0.,1.,3.,10.,30.,100.)),
-    paper_cvt=StudyConfig('paper_cvt', TrainConfig(dataset='cifar100', image_size=64, model='cvt13', dropout=0.15, sam=0.05, epochs=100, batch_size=32, precision='bf16'), arms=_main),
-    paper_mini=StudyConfig('paper_mini', TrainConfig(dataset='mini-imagenet', image_size=224, model='wide_resnet50_2', **_tuned, batch_size=32), arms=_main, weights=dict(WEIGHTS, kfr=1., kfr_all=1.)),
-    paper_imagenet=StudyConfig('paper_imagenet', TrainConfig(dataset='imagenet1k', image_size=224, model='wide_resnet101_2', **_tuned, batch_size=20), arms=_main, weights=dict(WEIGHTS, kfr=100., kfr_all=100.)))
-_head = dict(frozen=True, pretrained=True, model='timm:tf_efficientnet_lite0', image_size=96, embedding_dim=128, batch_size=64, lr=3e-4, eval_every=10)
-PRESETS['frozen'] = StudyConfig('frozen', TrainConfig(dataset='shapes', hidden=256, epochs=20, **_head), arms=('ce','kfr','kfr_shuffled','kfr_free','kfr_free_shuffled','kfr_plus','kfr_plus_shuffled'), seeds=tuple(range(20)), weights=dict(WEIGHTS, kfr=1., kfr_all=1.))
+    quick=StudyConfig('quick', TrainConfig(dataset='shapes', image_size=32, train_per_class=50, augment='flip',
+        model='resnet10', epochs=10, phase1=0.5, batch_size=32, lr=3e-3, eval_every=5), arms=_main),
+    small=StudyConfig('small', TrainConfig(dataset='cifar100', image_size=32, train_per_class=100, model='resnet10',
+        epochs=20, batch_size=64, eval_every=5), arms=_beside),
+    paper=StudyConfig('paper', TrainConfig(dataset='cifar100', image_size=64, model='resnet34', epochs=100, batch_size=32,
+        precision='bf16'), arms=_beside),
+    sound=StudyConfig('sound', TrainConfig(dataset='cifar100', image_size=64, model='resnet34', stem='unpooled',
+        epochs=100, batch_size=128, optimizer='sgd', lr=0.1, lr_end=1e-4, weight_decay=5e-4, grad_clip=5.,
+        precision='bf16', compile=True, feed='resident', eval_every=10, save_seconds=15.),
+        arms=('ce','kfr','kfr_shuffled','kfr_all','kfr_free','kfr_free_shuffled','kfr_plus','kfr_plus_shuffled'),
+        seeds=(0,1,2,3,4), values=(0.,1.,3.,10.,30.,100.)),
+    paper_cvt=StudyConfig('paper_cvt',
+        TrainConfig(dataset='cifar100', image_size=64, model='cvt13', dropout=0.15, sam=0.05, epochs=100, batch_size=32,
+        precision='bf16'), arms=_main),
+    paper_mini=StudyConfig('paper_mini',
+        TrainConfig(dataset='mini-imagenet', image_size=224, model='wide_resnet50_2', **_tuned, batch_size=32),
+        arms=_main, weights=dict(WEIGHTS, kfr=1., kfr_all=1.)),
+    paper_imagenet=StudyConfig('paper_imagenet',
+        TrainConfig(dataset='imagenet1k', image_size=224, model='wide_resnet101_2', **_tuned, batch_size=20), arms=_main,
+        weights=dict(WEIGHTS, kfr=100., kfr_all=100.)))
+_head = dict(frozen=True, pretrained=True, model='timm:tf_efficientnet_lite0', image_size=96, embedding_dim=128,
+    batch_size=64, lr=3e-4, eval_every=10)
+PRESETS['frozen'] = StudyConfig('frozen', TrainConfig(dataset='shapes', hidden=256, epochs=20, **_head),
+    arms=('ce','kfr','kfr_shuffled','kfr_free','kfr_free_shuffled','kfr_plus','kfr_plus_shuffled'),
+    seeds=tuple(range(20)), weights=dict(WEIGHTS, kfr=1., kfr_all=1.))
 _pairs = ('triplet','triplet_star','lifted','lifted_star','ms','ms_star')
 _ahsml = dict(protocol='retrieval', noise=0.3, optimizer='adam', weight_decay=1e-5, phase1=0.)
 _noisy = dict(baseline='ms', sweep=('ms','ms_star'), swept='noise')
-_paper = dict(_ahsml, model='bn_inception', embedding_dim=512, pretrained=True, freeze_bn=True, image_size=224, batch_size=80, per_class=5, epochs=60, lr=3e-5, lr_end=3e-5, schedule='constant', precision='bf16', eval_every=5)
-_all_pairs = (*_pairs,'ms_divergence','ms_consistency','lifted_divergence','lifted_consistency','ms_star_poincare','ms_star_max','ms_star_tree','proxy_nca','soft_triple','circle','proxy_anchor')
+_paper = dict(_ahsml, model='bn_inception', embedding_dim=512, pretrained=True, freeze_bn=True, image_size=224,
+    batch_size=80, per_class=5, epochs=60, lr=3e-5, lr_end=3e-5, schedule='constant', precision='bf16', eval_every=5)
+_all_pairs = (*_pairs,'ms_divergence','ms_consistency','lifted_divergence','lifted_consistency','ms_star_poincare',
+    'ms_star_max','ms_star_tree','proxy_nca','soft_triple','circle','proxy_anchor')
 PRESETS |= dict(
-    ahsml_quick=StudyConfig('ahsml_quick', TrainConfig(dataset='shapes', image_size=32, train_per_class=40, model='resnet10', embedding_dim=64, epochs=6, batch_size=64, lr=3e-3, eval_every=4, **_ahsml), arms=(*_pairs[2:],'ms_divergence','ms_consistency'), values=(0.,0.3), **_noisy),
-    ahsml_small=StudyConfig('ahsml_small', TrainConfig(dataset='cars196', image_size=64, model='timm:tf_efficientnet_lite0', pretrained=True, freeze_bn=True, embedding_dim=128, train_per_class=20, epochs=4, batch_size=64, lr=3e-4, lr_end=1e-5, eval_every=4, **_ahsml), arms=('ms','ms_star'), **(_noisy | dict(sweep=None))),
-    ahsml_frozen=StudyConfig('ahsml_frozen', TrainConfig(dataset='shapes', epochs=10, **_head, **_ahsml), arms=(*_pairs,'ms_divergence','ms_consistency'), values=(0.,0.3,0.5,0.7), seeds=tuple(range(20)), **_noisy),
+    ahsml_quick=StudyConfig('ahsml_quick',
+        TrainConfig(dataset='shapes', image_size=32, train_per_class=40, model='resnet10', embedding_dim=64, epochs=6,
+        batch_size=64, lr=3e-3, eval_every=4, **_ahsml), arms=(*_pairs[2:],'ms_divergence','ms_consistency'),
+        values=(0.,0.3), **_noisy),
+    ahsml_small=StudyConfig('ahsml_small',
+        TrainConfig(dataset='cars196', image_size=64, model='timm:tf_efficientnet_lite0', pretrained=True, freeze_bn=True,
+        embedding_dim=128, train_per_class=20, epochs=4, batch_size=64, lr=3e-4, lr_end=1e-5, eval_every=4, **_ahsml),
+        arms=('ms','ms_star'), **(_noisy | dict(sweep=None))),
+    ahsml_frozen=StudyConfig('ahsml_frozen', TrainConfig(dataset='shapes', epochs=10, **_head, **_ahsml),
+        arms=(*_pairs,'ms_divergence','ms_consistency'), values=(0.,0.3,0.5,0.7), seeds=tuple(range(20)), **_noisy),
     ahsml_cub=StudyConfig('ahsml_cub', TrainConfig(dataset='cub200', **_paper), arms=_all_pairs, values=(0.,0.3,0.5,0.7), **_noisy),
     ahsml_cars=StudyConfig('ahsml_cars', TrainConfig(dataset='cars196', **_paper), arms=_all_pairs, values=(0.,0.3,0.5,0.7), **_noisy),
     ahsml_sop=StudyConfig('ahsml_sop', TrainConfig(dataset='sop', **_paper), arms=_pairs, **(_noisy | dict(sweep=None))))
@@ -196,13 +232,17 @@ def plan(
     def at(a,v,s):
         if study.swept != 'alpha': return replace(arm_config(study,a,s), **{study.swept: v})
         return arm_config(study,'ce',s) if v == 0 and not METHODS[study.arm(a).changes['method']].alone else arm_config(study,a,s,v)
-    rows += [('sweep', a, at(a,v,s), *((v,) if study.swept == 'alpha' else ())) for a in study.sweeps for s in study.seeds for v in study.values]
+    rows += [('sweep', a, at(a,v,s), *((v,) if study.swept == 'alpha' else ())) for a in study.sweeps
+        for s in study.seeds for v in study.values]
     return pd.DataFrame([dict(part=p, arm=a, alpha=v[0] if v else c.alpha, seed=c.seed, key=c.key(), config=c) for p,a,c,*v in rows])
 
 # %% ../nbs/api/75_study.ipynb #887309d0
 _unrecorded = ('data','workers','tensorboard','device','save_every','save_seconds','seed','alpha','method','tree')
-_joins_later = ('method','alpha','normalize','ell','detach','partner_source','acts_on','warmup','distance','level_ratio','k','transform','margin','temperature','beta','depth_decay','tree','tree_seed','phase1','similarity','tau','expmap','clip','gamma','spread',
-    'negative_gamma','margins','momentum','sample_margin','divergence','consistency','anchors','positive_scale','negative_scale','sample_scale','views')
+_joins_later = ('method','alpha','normalize','ell','detach','partner_source','acts_on','warmup','distance','level_ratio',
+    'k','transform','margin','temperature','beta','depth_decay','tree','tree_seed','phase1','similarity','tau','expmap',
+    'clip','gamma','spread',
+    'negative_gamma','margins','momentum','sample_margin','divergence','consistency','anchors','positive_scale',
+    'negative_scale','sample_scale','views')
 def trunk_key(
     cfg:TrainConfig, # A run
 )->str|None: # Equal for runs with the same first phase; None for a run that shares none
@@ -276,10 +316,12 @@ def _serve(folder:str, threads:int)->None:
 # %% ../nbs/api/75_study.ipynb #63266754
 class _Worker:
     "A worker process, restarted when it dies"
-    def __init__(self, folder:Path, threads:int=1): self.folder,self.threads,self.process,self.share,self.startup,self.busy = folder,threads,None,0.,0.,False
+    def __init__(self, folder:Path, threads:int=1):
+        self.folder,self.threads,self.process,self.share,self.startup,self.busy = folder,threads,None,0.,0.,False
     def start(self):
         env = os.environ | {k: str(self.threads) for k in ('OMP_NUM_THREADS','MKL_NUM_THREADS')}
-        env['PYTHONPATH'] = os.pathsep.join(dict.fromkeys([str(Path(load_run.__globals__['__file__']).parents[1]), *filter(None, [os.environ.get('PYTHONPATH')])]))
+        env['PYTHONPATH'] = os.pathsep.join(dict.fromkeys([str(Path(load_run.__globals__['__file__']).parents[1]),
+            *filter(None, [os.environ.get('PYTHONPATH')])]))
         code = f'from kfr_nb.study import _serve; _serve({str(self.folder)!r}, {self.threads})'
         with open(self.folder/'workers.log','ab') as log:
             self.process = subprocess.Popen([sys.executable,'-c',code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
@@ -328,11 +370,13 @@ def make_runs(
     minutes:float|None=None, # Stop after so many minutes; no limit by default
 )->dict[str,dict]: # For each key: `status` ('done', 'failed', or 'unfinished' where the time has passed) and `error`
     "Make runs in parallel; finished ones are skipped, an interrupted one goes on where it was"
-    if minutes is not None and not minutes > 0: raise ValueError(f'minutes must be greater than 0, got {minutes}: leave it out to run without a limit')
+    if minutes is not None and not minutes > 0:
+        raise ValueError(f'minutes must be greater than 0, got {minutes}: leave it out to run without a limit')
     folder,ends = Path(folder), None if minutes is None else time.time()+60*minutes; folder.mkdir(parents=True, exist_ok=True)
     todo = {c.key(): c for c in configs}; records = {k: dict(status='done', error='') for k,c in todo.items() if _finished(folder/k)}
     first = {trunk_key(c): k for k,c in reversed(todo.items())}                  # the run of each trunk that the others wait for
-    waiting = sorted((c for k,c in todo.items() if k not in records), key=lambda c: (_failed_before(folder/c.key()), trunk_key(c) is not None and first[trunk_key(c)] != c.key()))
+    waiting = sorted((c for k,c in todo.items() if k not in records),
+        key=lambda c: (_failed_before(folder/c.key()), trunk_key(c) is not None and first[trunk_key(c)] != c.key()))
     def ready(c): k = trunk_key(c); return k is None or first[k] in (c.key(),*records) or (folder/'trunks'/k).exists()
     n = max(1, min(jobs or default_jobs(), len(waiting)))
     workers = [_Worker(folder, _threads(n)) for _ in range(n)]
@@ -349,7 +393,9 @@ def _drain(workers:list, waiting:list, ready:Callable, records:dict, bar, ends:f
     def late(w): return ends is not None and begun.is_set() and time.time()+w.startup >= ends        # one run is begun in any case
     def serve(w):
         while waiting and not stop.is_set() and not late(w):
-            with lock: i = next((i for i,c in enumerate(waiting) if ready(c)), None); cfg = None if i is None else waiting.pop(i); begun.set()
+            with lock:
+                i = next((i for i,c in enumerate(waiting) if ready(c)), None)
+                cfg = None if i is None else waiting.pop(i); begun.set()
             if cfg is None: time.sleep(0.1); continue
             r = w.run(cfg, ends); w.share = 0.
             if stop.is_set() or r['status'] == 'unfinished': return
@@ -379,7 +425,8 @@ class _Bar:
     "Progress over all runs that are still to be made"
     def __init__(self, total:int, records:dict, workers:list, show:bool):
         self.total,self.records,self.workers,self.before = total,records,workers,len(records)
-        self.bar = progress_bar(total=float(total-len(records)), show=show, delay=0, smoothing=0.02, bar_format='{desc} {percentage:3.0f}%|{bar}| {elapsed} passed, {remaining} left')
+        self.bar = progress_bar(total=float(total-len(records)), show=show, delay=0, smoothing=0.02,
+            bar_format='{desc} {percentage:3.0f}%|{bar}| {elapsed} passed, {remaining} left')
         self.update()
     def update(self)->None:
         done,failed = len(self.records),sum(r['status'] != 'done' for r in self.records.values())
@@ -391,7 +438,8 @@ class _Bar:
 # %% ../nbs/api/75_study.ipynb #ca3512f4
 def _row(arm:str, alpha:float, cfg:TrainConfig, folder:Path, record:dict)->tuple[dict,pd.DataFrame|None]:
     "One row of the table, and the history of the run"
-    row = dict(arm=arm, label=ARMS[arm].label, method=cfg.method, tree=cfg.tree, alpha=alpha, noise=cfg.noise, seed=cfg.seed, key=cfg.key(), **record)
+    row = dict(arm=arm, label=ARMS[arm].label, method=cfg.method, tree=cfg.tree, alpha=alpha, noise=cfg.noise,
+        seed=cfg.seed, key=cfg.key(), **record)
     settings = {f'cfg_{k}': v for k,v in dataclasses.asdict(cfg).items() if k not in _unrecorded}
     if record['status'] != 'done': return row | settings, None
     try: run = load_run(folder/cfg.key())
@@ -416,9 +464,13 @@ class Measure:
     "How a metric is shown"
     label:str; scale:float=1.; unit:str=''; digits:int=3; better:str|None='higher'
 
-MEASURES = {'top1': Measure('Top-1 accuracy', 100, '%', 1), 'mistake_severity': Measure('Mistake severity', 1, 'edges', 2, 'lower'), 'hd@1': Measure('Hierarchical distance@1', 1, 'edges', 2, 'lower'),
-    'hd@5': Measure('Hierarchical distance@5', 1, 'edges', 2, 'lower'), **{f'recall@{k}': Measure(f'Recall@{k}', 100, '%', 1) for k in (1,2,4,8,10,100,1000)}, 'map_r': Measure('MAP@R', 100, '%', 1),
-    'mahp': Measure('mAHP', 100, '%', 1), 'tree_correlation': Measure('Tree correlation'), 'latent_distance': Measure('Latent distance', better=None)}
+MEASURES = {'top1': Measure('Top-1 accuracy', 100, '%', 1),
+    'mistake_severity': Measure('Mistake severity', 1, 'edges', 2, 'lower'),
+    'hd@1': Measure('Hierarchical distance@1', 1, 'edges', 2, 'lower'),
+    'hd@5': Measure('Hierarchical distance@5', 1, 'edges', 2, 'lower'),
+    **{f'recall@{k}': Measure(f'Recall@{k}', 100, '%', 1) for k in (1,2,4,8,10,100,1000)}, 'map_r': Measure('MAP@R', 100, '%', 1),
+    'mahp': Measure('mAHP', 100, '%', 1), 'tree_correlation': Measure('Tree correlation'),
+    'latent_distance': Measure('Latent distance', better=None)}
 
 def primary_of(
     runs:pd.DataFrame, # One row for each run
@@ -434,7 +486,8 @@ def summarise(
     rows = []
     for g,r in runs.groupby(list(by), sort=False):
         ok = r.loc[r['status']=='done']
-        row = {k: v for k,v in zip(by,g)} | dict(n=len(ok), failed=int((r['status']=='failed').sum()), collapsed=int(ok['collapsed'].astype(bool).sum()) if 'collapsed' in ok else 0)
+        row = {k: v for k,v in zip(by,g)} | dict(n=len(ok), failed=int((r['status']=='failed').sum()),
+            collapsed=int(ok['collapsed'].astype(bool).sum()) if 'collapsed' in ok else 0)
         for m in MEASURES:
             if m in ok: row |= {m: ok[m].mean(), f'{m}_std': ok[m].std()}
         rows.append(row)
@@ -458,7 +511,8 @@ def compare(
 )->pd.DataFrame: # One row for each arm, comparison ('baseline', 'control' or 'plain') and metric
     "Paired differences to the baseline, of each method to its own shuffled-tree control, and of each starred loss to the plain one"
     ok = runs[runs['status']=='done']; arms = list(dict.fromkeys(ok['arm'])); rows = []
-    pairs = dict(baseline={a: baseline for a in arms if a != baseline} if baseline in arms else {}, control={a: f'{a}_shuffled' for a in arms if f'{a}_shuffled' in arms},
+    pairs = dict(baseline={a: baseline for a in arms if a != baseline} if baseline in arms else {},
+        control={a: f'{a}_shuffled' for a in arms if f'{a}_shuffled' in arms},
         plain={a: a[:-5] for a in arms if a.endswith('_star') and a[:-5] in arms and a[:-5] != baseline})
     for m in [m for m in (metrics or MEASURES) if m in ok and MEASURES[m].better]:
         for kind,p in pairs.items():
@@ -477,7 +531,8 @@ def sentence(
 )->str: # One sentence
     "A paired difference in words, no stronger than its interval"
     m = MEASURES[r['metric']]; d,lo,hi = (f'{m.scale*r[k]:+.{m.digits}f}'.replace('-','−') for k in ('difference','low','high'))
-    unit = 'points' if m.unit == '%' else m.unit; a,b = _name(r['label'],True),_name(r['baseline_label']) if r['baseline'] != f'{r["arm"]}_shuffled' else 'itself with a shuffled tree'
+    unit = 'points' if m.unit == '%' else m.unit
+    a,b = _name(r['label'],True),_name(r['baseline_label']) if r['baseline'] != f'{r["arm"]}_shuffled' else 'itself with a shuffled tree'
     if r['n'] == 0: return f'{a} and {b} have no finished run with the same seed, so nothing can be said.'
     if r['n'] == 1: return f'{a} against {b}: {d} {unit} in the one seed they share. One seed allows no conclusion.'
     said = dict(better='is better than', worse='is worse than', open='cannot be told from')[r['verdict']]
@@ -500,9 +555,11 @@ def answer(
         out.append(f'{label(a)} beats both the baseline and its shuffled-tree control here, so this study supports a gain from knowledge.' if won
                    else f'{label(a)} does not beat both the baseline and its control, so this study supports no claim that the tree\'s knowledge raised its accuracy.')
     fallen = runs.loc[[r.get('status') == 'done' and r.get('collapsed') is True for r in runs.to_dict('records')]]
-    for a,r in fallen.groupby('arm', sort=False): out.append(f'{label(a)} collapsed in {len(r)} of {(runs["arm"]==a).sum()} runs (seeds {", ".join(map(str,r["seed"]))}): its latents fell together, where the loss is trivially zero.')
+    for a,r in fallen.groupby('arm', sort=False):
+        out.append(f'{label(a)} collapsed in {len(r)} of {(runs["arm"]==a).sum()} runs (seeds {", ".join(map(str,r["seed"]))}): its latents fell together, where the loss is trivially zero.')
     bad,left = (runs[runs['status']==s] for s in ('failed','unfinished'))
-    if len(left): out.append(f'{len(left)} of {len(runs)} runs are not finished yet and are missing from everything said here; the same command goes on with them.')
+    if len(left):
+        out.append(f'{len(left)} of {len(runs)} runs are not finished yet and are missing from everything said here; the same command goes on with them.')
     if len(bad): out.append(f'{len(bad)} of {len(runs)} runs failed and are missing from the means; they are listed below.')
     return out
 
@@ -531,12 +588,15 @@ def study_figures(
         of = ' of '+ARMS[study.sweeps[0]].label if len(study.sweeps) == 1 else ''
         swept,axis = sweep[sweep['status']=='done'],f'weight α{of}' if study.swept == 'alpha' else 'share of wrong training labels'
         add('sweep', plot_sweep(swept, study.swept, m, title=f'{points} (%)', label=axis))
-        others = {k: (f'{v.label} ({v.unit})' if v.unit else v.label, v.scale, v.better) for k in ('mistake_severity','recall@1','map_r','tree_correlation') if k != m and k in swept and pd.notna(swept[k]).any() for v in [MEASURES[k]]}
+        others = {k: (f'{v.label} ({v.unit})' if v.unit else v.label, v.scale, v.better)
+            for k in ('mistake_severity','recall@1','map_r','tree_correlation') if k != m and k in swept
+            and pd.notna(swept[k]).any() for v in [MEASURES[k]]}
         if others: figures['sweep_others'] = plot_sweeps(swept, others, study.swept, axis)
     joined = max(joins(arm_config(study,a,0)) for a in study.arms); phase = joined+0.5 if joined else None
     curves = history.assign(epoch=history['epoch']+1)
     add('curves', plot_curves(curves, f'test_{m}', phase=phase, scale=100, title=f'{points} (%)'))
-    if 'latent_distance' in curves: add('latents', plot_curves(curves, 'latent_distance', phase=phase, title='Mean latent distance', legend=False))
+    if 'latent_distance' in curves:
+        add('latents', plot_curves(curves, 'latent_distance', phase=phase, title='Mean latent distance', legend=False))
     for f in figures.values(): plt.close(f)
     return figures
 
@@ -548,14 +608,18 @@ def _svg(fig, name:str, alt:str)->str:
     with mpl.rc_context({'svg.fonttype':'none', 'svg.hashsalt':name, 'font.family':'sans-serif'}):
         for ax in fig.axes:
             ax.set_facecolor('none')
-            for t in (*ax.get_xticklabels(), *ax.get_yticklabels(), ax.xaxis.label, ax.yaxis.label, ax.title, *(ax.get_legend().get_texts() if ax.get_legend() else [])): t.set_color(_ink)
+            for t in (*ax.get_xticklabels(), *ax.get_yticklabels(), ax.xaxis.label, ax.yaxis.label, ax.title,
+                    *(ax.get_legend().get_texts() if ax.get_legend() else [])):
+                t.set_color(_ink)
             for s in ax.spines.values(): s.set_edgecolor(_ink)
             ax.tick_params(color=_ink)
-        buffer = io.StringIO(); fig.savefig(buffer, format='svg', transparent=True, bbox_inches='tight', metadata=dict(Date=None, Creator=None))
+        buffer = io.StringIO()
+        fig.savefig(buffer, format='svg', transparent=True, bbox_inches='tight', metadata=dict(Date=None, Creator=None))
     svg = buffer.getvalue(); svg = svg[svg.index('<svg'):].replace(_ink, 'currentColor')
     svg = re.sub(r'<metadata>.*?</metadata>', '', svg, flags=re.S)
     svg = re.sub(r'font(-family)?: *([^;"]*)sans-serif[^;"]*', lambda m: m[0] if not m[1] else 'font-family: inherit', svg)
-    for i in set(re.findall(r' id="([^"]+)"', svg)): svg = svg.replace(f'id="{i}"', f'id="{name}-{i}"').replace(f'#{i}"', f'#{name}-{i}"').replace(f'#{i})', f'#{name}-{i})')
+    for i in set(re.findall(r' id="([^"]+)"', svg)):
+        svg = svg.replace(f'id="{i}"', f'id="{name}-{i}"').replace(f'#{i}"', f'#{name}-{i}"').replace(f'#{i})', f'#{name}-{i})')
     return re.sub(r'<svg ', f'<svg role="img" aria-label="{html.escape(alt)}" ', svg, count=1)
 
 # %% ../nbs/api/75_study.ipynb #a17554a0
@@ -568,10 +632,14 @@ def _table(df:pd.DataFrame, caption:str='', numbers:Sequence[str]=())->str:
 
 def _means(summary:pd.DataFrame)->pd.DataFrame:
     "The summary with 'mean ± std' in its cells"
-    def show(v, s, m): return '–' if not math.isfinite(v) else f'{m.scale*v:.{m.digits}f}' + (f' ± {m.scale*s:.{m.digits}f}' if math.isfinite(s) else '')
+    def show(v, s, m):
+        return '–' if not math.isfinite(v) else f'{m.scale*v:.{m.digits}f}' + (f' ± {m.scale*s:.{m.digits}f}' if math.isfinite(s) else '')
     out = pd.DataFrame({'Arm': summary['label'] if 'label' in summary else summary.iloc[:,0], 'Seeds': summary['n']})
     for k,m in MEASURES.items():
-        if k in summary: out[m.label + (f' ({m.unit})' if m.unit else '') + dict(higher=' ↑',lower=' ↓').get(m.better or '','')] = [show(v,s,m) for v,s in zip(summary[k],summary[f'{k}_std'])]
+        if k in summary:
+            out[m.label + (f' ({m.unit})' if m.unit else '')
+                + dict(higher=' ↑',lower=' ↓').get(m.better or '','')] = [show(v,s,m)
+                for v,s in zip(summary[k],summary[f'{k}_std'])]
     return out
 
 def _swept(study:StudyConfig, sweep:pd.DataFrame)->pd.DataFrame:
@@ -585,8 +653,10 @@ def _changes(differences:pd.DataFrame)->pd.DataFrame:
     def show(r):
         m = MEASURES[r['metric']]; d,lo,hi = (m.scale*r[k] for k in ('difference','low','high'))
         mark = dict(better=' ✓', worse=' ✗').get(r['verdict'],'')
-        return '–' if not math.isfinite(d) else (f'{d:+.{m.digits}f}' + (f' [{lo:+.{m.digits}f}, {hi:+.{m.digits}f}]{mark}' if math.isfinite(lo) else '')).replace('-','−')
-    d = differences.assign(cell=[show(r) for r in differences.to_dict('records')], metric=differences['metric'].map(lambda k: MEASURES[k].label))
+        return '–' if not math.isfinite(d) else (f'{d:+.{m.digits}f}'
+            + (f' [{lo:+.{m.digits}f}, {hi:+.{m.digits}f}]{mark}' if math.isfinite(lo) else '')).replace('-','−')
+    d = differences.assign(cell=[show(r) for r in differences.to_dict('records')],
+        metric=differences['metric'].map(lambda k: MEASURES[k].label))
     t = d.pivot_table(index=['arm','baseline','n'], columns='metric', values='cell', aggfunc='first', sort=False).reset_index()
     name = lambda a: ARMS[a].label if a in ARMS else a
     return t.assign(arm=t['arm'].map(name), baseline=t['baseline'].map(name)).rename(columns=dict(arm='Arm', baseline='Against', n='Seeds'))
@@ -613,7 +683,10 @@ _captions = dict(
     sweep_others='The same sweep by other metrics; arrows say which way is better.',
     curves='The primary metric on the test split by epoch, mean over seeds with their range. Left of a dashed line, where there is one, all arms train with cross-entropy alone.',
     latents='Mean distance between latents of different pictures. A fall towards zero is a collapse.')
-_alts = dict(arms='Primary metric of each arm', paired_baseline='Paired differences to the baseline', paired_plain='Paired differences of the starred losses to the plain ones', paired_control='Paired differences to the shuffled-tree control', sweep='Accuracy over the weight', sweep_others='Other metrics over the swept value', curves='Accuracy over epochs', latents='Latent distance over epochs')
+_alts = dict(arms='Primary metric of each arm', paired_baseline='Paired differences to the baseline',
+    paired_plain='Paired differences of the starred losses to the plain ones',
+    paired_control='Paired differences to the shuffled-tree control', sweep='Accuracy over the weight',
+    sweep_others='Other metrics over the swept value', curves='Accuracy over epochs', latents='Latent distance over epochs')
 
 # %% ../nbs/api/75_study.ipynb #4d89d294
 def _chance(differences:pd.DataFrame)->str:
@@ -622,10 +695,13 @@ def _chance(differences:pd.DataFrame)->str:
         'would show at least one interval without zero even if no arm differed.</p>') if n < 14 else f'<p class=dim>The intervals stand for one comparison each; with {n} of them, one or more without zero are to be expected by chance alone.</p>'
 
 def _limits(study:StudyConfig, runs:pd.DataFrame)->str:
-    b = study.base; n = (runs['status']=='done').groupby(runs['arm']).sum(); seeds = f'{n.min()} to {n.max()}' if n.min() != n.max() else f'{n.max()}'
-    chosen = ('No setting was chosen by these runs: weights, schedule and size were fixed before them.' + (' They were fixed after earlier trials, though, and some of those looked at test pictures of shapes (their difficulty, the weight of the scale-free form): read this page as a demonstration, not as a blind test.' if b.dataset == 'shapes' else '') if not b.valid_fraction else
+    b = study.base; n = (runs['status']=='done').groupby(runs['arm']).sum()
+    seeds = f'{n.min()} to {n.max()}' if n.min() != n.max() else f'{n.max()}'
+    chosen = ('No setting was chosen by these runs: weights, schedule and size were fixed before them.'
+        + (' They were fixed after earlier trials, though, and some of those looked at test pictures of shapes (their difficulty, the weight of the scale-free form): read this page as a demonstration, not as a blind test.' if b.dataset == 'shapes' else '') if not b.valid_fraction else
               f'{b.valid_fraction:.0%} of the training pictures were kept apart as a validation split for choosing settings; every figure on this page is from ' + ('the test split, which chose nothing.' if b.judged_on == 'test' else 'them, and says how settings were chosen, not how well they do.'))
-    if b.noise: chosen += f' {b.noise:.0%} of the training labels were made wrong on purpose ({b.noise_kind}), others for each seed; test labels are as they came.'
+    if b.noise:
+        chosen += f' {b.noise:.0%} of the training labels were made wrong on purpose ({b.noise_kind}), others for each seed; test labels are as they came.'
     return (f'<ul><li>{seeds} seed{"" if n.max()==1 else "s"} for each arm, on one data set ({html.escape(b.dataset)}), one net ({html.escape(b.model)}) and {b.epochs} epochs. Other data, nets or longer training may order the arms otherwise.</li>'
             f'<li>Intervals are over seeds: they cover start weights, order and augmentation of pictures, not the choice of pictures or of settings.</li><li>{chosen}</li></ul>')
 
@@ -643,21 +719,32 @@ def study_report(
     figures:Mapping[str,Any]|None=None, # From `study_figures`; made here by default
 )->str: # The page
     "The HTML report of a study"
-    d = compare(runs, study.baseline); b = study.base; bad = [t.loc[t['status']=='failed'] for t in (runs,sweep) if t is not None]; bad = pd.concat(bad); bad = bad.loc[~bad['key'].duplicated()]
+    d = compare(runs, study.baseline); b = study.base
+    bad = [t.loc[t['status']=='failed'] for t in (runs,sweep) if t is not None]; bad = pd.concat(bad)
+    bad = bad.loc[~bad['key'].duplicated()]
     figures = study_figures(study, runs, sweep, history, d) if figures is None else figures
     draw = lambda *names: ''.join(f'<figure>{_svg(figures[n],n,_alts[n])}<figcaption>{html.escape(_captions[n])}</figcaption></figure>' for n in names if n in figures)
     means,env = _means(summarise(runs)),environment(); numbers = list(means.columns[1:])
     split = dict(test='test', valid='validation')[b.judged_on]
     intro = f'<p class=dim>{len(study.arms)} arms × {len(study.seeds)} seeds on {html.escape(b.dataset)}: {html.escape(b.model)}, {b.epochs} epochs, batch {b.batch_size}, judged on the {split} split. Made {time.strftime("%Y-%m-%d %H:%M")}.</p>'
-    said = ''.join(f'<li>{html.escape(t)}</li>' for t in answer(runs,d)) or '<li>Nothing can be compared: there is one arm, or no run has finished.</li>'
-    what = pd.DataFrame([dict(Arm=a.label, Weight=f'{a.changes.get("alpha", study.weights[a.changes["method"]]):g}' if a.changes['method']!='ce' else '–', Meaning=a.describe) for a in map(study.arm, study.arms)])
+    said = ''.join(f'<li>{html.escape(t)}</li>'
+        for t in answer(runs,d)) or '<li>Nothing can be compared: there is one arm, or no run has finished.</li>'
+    what = pd.DataFrame([dict(Arm=a.label,
+        Weight=f'{a.changes.get("alpha", study.weights[a.changes["method"]]):g}' if a.changes['method']!='ce' else '–',
+        Meaning=a.describe) for a in map(study.arm, study.arms)])
     settings = '\n'.join(f'{k} = {v!r}' for k,v in dataclasses.asdict(b).items() if k not in _unrecorded)
     sections = [('', intro+f'<div class=answer><ul>{said}</ul></div>'),
-        ('Arms', draw('arms') + _table(means, f'Mean ± standard deviation over seeds, {split} split. ↑ higher is better, ↓ lower is better.', numbers)),
-        ('Differences within seeds', draw('paired_baseline','paired_plain','paired_control') + (_table(_changes(d), 'Difference [95% interval]. ✓ better, ✗ worse: the interval leaves zero out.', list(MEASURES[m].label for m in MEASURES)) if len(d) else '<p>No seed has two finished arms.</p>') + _chance(d)),
-        (dict(alpha='The weight α', noise='The share of wrong labels')[study.swept], draw('sweep','sweep_others') + _table(_swept(study, sweep), '', numbers)) if sweep is not None and (sweep['status']=='done').any() else None,
+        ('Arms', draw('arms') + _table(means,
+            f'Mean ± standard deviation over seeds, {split} split. ↑ higher is better, ↓ lower is better.', numbers)),
+        ('Differences within seeds', draw('paired_baseline','paired_plain','paired_control')
+            + (_table(_changes(d), 'Difference [95% interval]. ✓ better, ✗ worse: the interval leaves zero out.',
+            list(MEASURES[m].label for m in MEASURES)) if len(d) else '<p>No seed has two finished arms.</p>') + _chance(d)),
+        (dict(alpha='The weight α', noise='The share of wrong labels')[study.swept],
+            draw('sweep','sweep_others') + _table(_swept(study, sweep), '', numbers)) if sweep is not None
+        and (sweep['status']=='done').any() else None,
         ('Training', draw('curves','latents')),
-        ('Runs that failed', _table(bad[['arm','seed','alpha','error']], 'Their folders are kept; the same command tries them again.')) if len(bad) else None,
+        ('Runs that failed', _table(bad[['arm','seed','alpha','error']],
+            'Their folders are kept; the same command tries them again.')) if len(bad) else None,
         ('What this shows, and what it does not', _limits(study, runs)),
         ('Arms in words', _table(what)),
         ('How to make it again', f'<pre>{html.escape(command)}</pre><details><summary>Settings shared by all runs</summary><pre>{html.escape(settings)}</pre></details><details><summary>Machine and packages</summary><pre>{html.escape(json.dumps(env, indent=1))}</pre></details>')]
@@ -673,12 +760,16 @@ def check_ready(
     parts = ('dataset','data','image_size','valid_fraction','split_seed','train_per_class','train_limit','test_limit')
     todo = [c for c in configs if not _finished(Path(folder)/c.key())]
     opened = {k: open_data(c) for k,c in {tuple(getattr(c,k) for k in parts): c for c in todo}.items()}
-    needy = [c for c in todo if METHODS[c.method].knowledge and c.alpha and c.tree != 'flat' and (c.tree_name or opened[tuple(getattr(c,k) for k in parts)].tree_name) is None]
-    if needy: raise ValueError(f"data set {needy[0].dataset!r} has no knowledge tree, and {', '.join(dict.fromkeys(c.method for c in needy))} need one: pass tree_name='FILE', an edge list or Newick file over its classes, or choose arms that need none, such as ce, triplet_l1, infonce")
+    needy = [c for c in todo if METHODS[c.method].knowledge and c.alpha and c.tree != 'flat'
+        and (c.tree_name or opened[tuple(getattr(c,k) for k in parts)].tree_name) is None]
+    if needy:
+        raise ValueError(f"data set {needy[0].dataset!r} has no knowledge tree, and {', '.join(dict.fromkeys(c.method for c in needy))} need one: pass tree_name='FILE', an edge list or Newick file over its classes, or choose arms that need none, such as ce, triplet_l1, infonce")
     seen = (*parts,'model','precision','cached_views','augment','views','protocol','unseen_fraction')
-    for c in {(*(getattr(c,k) for k in seen), METHODS[c.method].alone, needs_margins(c), switch(c,'consistency')): c for c in todo if c.frozen}.values(): fill_features(c, progress)
+    for c in {(*(getattr(c,k) for k in seen), METHODS[c.method].alone, needs_margins(c), switch(c,'consistency')): c
+            for c in todo if c.frozen}.values():
+        fill_features(c, progress)
 
-# %% ../nbs/api/75_study.ipynb #35e995c1
+# %% ../nbs/api/75_study.ipynb #92c46ca1
 @dataclass
 class Study:
     "A finished study: its tables and where they are"
@@ -700,6 +791,7 @@ class Study:
         t = pd.concat([self.runs, *([self.sweep] if self.sweep is not None else [])], ignore_index=True)
         return t.loc[(t['status']==status) & ~t['key'].duplicated()]
 
+# %% ../nbs/api/75_study.ipynb #33be5447
 def _write_csv(path:Path, df:pd.DataFrame)->None:
     with atomic_path(path) as tmp: df.to_csv(tmp, index=False)
 
@@ -719,10 +811,13 @@ def write_study(
     write_json(out/'study.json', dict(study=record, command=command, environment=environment()))
     for name,f in figures.items():
         for kind in ('png','svg'):
-            with atomic_path(out/'figures'/f'{name}.{kind}') as tmp: f.savefig(tmp, format=kind, dpi=160, bbox_inches='tight', facecolor='white')
-    with atomic_path(out/'report.html') as tmp: tmp.write_text(study_report(study, runs, sweep, history, command, figures), encoding='utf-8')
+            with atomic_path(out/'figures'/f'{name}.{kind}') as tmp:
+                f.savefig(tmp, format=kind, dpi=160, bbox_inches='tight', facecolor='white')
+    with atomic_path(out/'report.html') as tmp:
+        tmp.write_text(study_report(study, runs, sweep, history, command, figures), encoding='utf-8')
     return out/'report.html'
 
+# %% ../nbs/api/75_study.ipynb #c71861ce
 def run_study(
     preset:str|StudyConfig='quick', # A preset's name, or a study
     out:str|Path='results', # Folder for the results; the runs are in its folder `runs`
@@ -763,13 +858,14 @@ def run_sweep(
     if not len(ok): return t,None
     number = all(isinstance(v,(int,float)) and v >= 0 for v in values)
     m = primary_of(ok); kw = dict(metric=m, title=f'{MEASURES[m].label} (%)')
-    ax = plot_sweep(ok, param, label=param, **kw) if number else plot_arms(ok.assign(arm=ok[param].astype(str), label=ok[param].astype(str)), baseline=None, **kw)
+    ax = plot_sweep(ok, param, label=param, **kw) if number else plot_arms(ok.assign(arm=ok[param].astype(str),
+        label=ok[param].astype(str)), baseline=None, **kw)
     figure:Any = ax.figure
     with atomic_path(out/'sweep.png') as tmp: figure.savefig(tmp, format='png', dpi=160, bbox_inches='tight')
     figure.clear()
     return t, out/'sweep.png'
 
-# %% ../nbs/api/75_study.ipynb #b74f5ee9
+# %% ../nbs/api/75_study.ipynb #473043af
 def publish(
     out:str|Path, # Folder that `run_study` wrote
     name:str, # Name of the results, such as 'shapes_quick'
@@ -791,7 +887,9 @@ def _portable(command:str)->str:
     "A command without the options that only say where and with how many processes"
     return re.sub(r" --(out|data|jobs|minutes)[ =]('[^']*'|\S+)", '', command)
 
-_promised = dict(runs=('arm','label','seed','key','status','alpha'), sweep=('arm','alpha','seed','key','status'), history=('arm','seed','epoch'))
+# %% ../nbs/api/75_study.ipynb #4ec4df30
+_promised = dict(runs=('arm','label','seed','key','status','alpha'), sweep=('arm','alpha','seed','key','status'),
+    history=('arm','seed','epoch'))
 _unique = dict(runs=['arm','seed'], sweep=['arm','alpha','seed'], history=['arm','seed','epoch'])
 
 def read_results(
@@ -805,7 +903,8 @@ def read_results(
         if part != 'runs' and not f.exists(): out[part] = None; continue
         try: t = pd.read_csv(f)
         except FileNotFoundError: raise ValueError(f'{f} is missing: publish() writes it') from None
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as e: raise ValueError(f'{f} is not a table ({e}); publish the study again') from None
+        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as e:
+            raise ValueError(f'{f} is not a table ({e}); publish the study again') from None
         out[part] = _checked(f, t, _promised[part], _unique[part])
     return SimpleNamespace(**out, study=read_json(Path(folder)/f'{name}_study.json'))
 

@@ -134,24 +134,35 @@ class TrainConfig:
     def __post_init__(self): _check_config(self)
 
 # %% ../nbs/api/70_train.ipynb #0ade7c2c
-_choices = dict(judged_on=('test','valid'), augment=('auto','paper','weak','strong','flip','none'), protocol=('auto','recognition','retrieval'), sampler=('auto','shuffle','balanced'),
+_choices = dict(judged_on=('test','valid'), augment=('auto','paper','weak','strong','flip','none'),
+    protocol=('auto','recognition','retrieval'), sampler=('auto','shuffle','balanced'),
     noise_kind=tuple(NOISES), similarity=tuple(SIMILARITIES), expmap=('exponential','folded'), margins=('epoch','running','tree'),
-    sample_margin=('min','max'), anchors=('first','all'), optimizer=('adamw','adam','sgd'), stem=('standard','unpooled','small'), normalize=('sample','batch','feature',None), detach=(None,'anchor','partners'),
-    partner_source=('batch','dataset','means','weights','weights_only'), acts_on=('embedding','logits','pooled','layers'), distance=('tree','graph','precision'), tree=('real','shuffled','flat'), schedule=('cosine','linear','constant'),
+    sample_margin=('min','max'), anchors=('first','all'), optimizer=('adamw','adam','sgd'),
+    stem=('standard','unpooled','small'), normalize=('sample','batch','feature',None), detach=(None,'anchor','partners'),
+    partner_source=('batch','dataset','means','weights','weights_only'), acts_on=('embedding','logits','pooled','layers'),
+    distance=('tree','graph','precision'), tree=('real','shuffled','flat'), schedule=('cosine','linear','constant'),
     precision=('no','bf16','fp16'), feed=('auto','resident','loader'), device=('auto','cpu','cuda','mps'))
 _at_least = dict(epochs=1, batch_size=1, eval_every=1, save_every=0, save_seconds=0, workers=0, alpha=0, weight_decay=0, sam=0, grad_clip=0,
     seed=0, split_seed=0, per_class=1, clip=0, spread=0, cached_views=1, beta=0, depth_decay=0)
-_above = dict(lr=0, lr_end=0, ell=0, k=0, temperature=0, tau=0, positive_scale=0, negative_scale=0, sample_scale=0, proxy_lr=0, level_ratio=0)
+_above = dict(lr=0, lr_end=0, ell=0, k=0, temperature=0, tau=0, positive_scale=0, negative_scale=0, sample_scale=0,
+    proxy_lr=0, level_ratio=0)
 
 def _check_relativity(c:TrainConfig)->None:
     "Options of the KFR loss that do not go together"
-    if c.acts_on != 'embedding' and c.partner_source != 'batch': raise ValueError(f'partner_source={c.partner_source!r} are embeddings, and acts_on={c.acts_on!r} compares other latents: use one of the two')
-    if c.partner_source == 'weights_only' and METHODS[c.method].alone: raise ValueError(f"partner_source='weights_only' needs a classifier that learns, and method {c.method!r} trains without one")
-    if c.frozen and c.acts_on in ('pooled','layers'): raise ValueError(f'acts_on={c.acts_on!r} has nothing to learn where frozen=True: use embedding or logits')
-    if c.acts_on == 'layers' and c.projection: raise ValueError("projection takes latents of one width, and acts_on='layers' gives several: use one of the two")
-    if c.method == 'hxe' and c.distance != 'tree': raise ValueError(f"method 'hxe' goes down the tree itself, and distance={c.distance!r} has no levels: use distance='tree', or method 'soft_labels'")
-    if c.method == 'hxe' and c.level_ratio != 1: raise ValueError(f"method 'hxe' knows no lengths of edges, got level_ratio={c.level_ratio}: weigh levels by depth_decay")
-    if c.level_ratio != 1 and c.distance != 'tree': raise ValueError(f'level_ratio weighs the edges of a tree, and distance={c.distance!r} has none: use distance=tree')
+    if c.acts_on != 'embedding' and c.partner_source != 'batch':
+        raise ValueError(f'partner_source={c.partner_source!r} are embeddings, and acts_on={c.acts_on!r} compares other latents: use one of the two')
+    if c.partner_source == 'weights_only' and METHODS[c.method].alone:
+        raise ValueError(f"partner_source='weights_only' needs a classifier that learns, and method {c.method!r} trains without one")
+    if c.frozen and c.acts_on in ('pooled','layers'):
+        raise ValueError(f'acts_on={c.acts_on!r} has nothing to learn where frozen=True: use embedding or logits')
+    if c.acts_on == 'layers' and c.projection:
+        raise ValueError("projection takes latents of one width, and acts_on='layers' gives several: use one of the two")
+    if c.method == 'hxe' and c.distance != 'tree':
+        raise ValueError(f"method 'hxe' goes down the tree itself, and distance={c.distance!r} has no levels: use distance='tree', or method 'soft_labels'")
+    if c.method == 'hxe' and c.level_ratio != 1:
+        raise ValueError(f"method 'hxe' knows no lengths of edges, got level_ratio={c.level_ratio}: weigh levels by depth_decay")
+    if c.level_ratio != 1 and c.distance != 'tree':
+        raise ValueError(f'level_ratio weighs the edges of a tree, and distance={c.distance!r} has none: use distance=tree')
 
 def _check_config(c:TrainConfig)->None:
     for name,known in _choices.items(): choose(name, getattr(c,name), known)
@@ -160,19 +171,25 @@ def _check_config(c:TrainConfig)->None:
         if not getattr(c,name) >= low: raise ValueError(f'{name} must be at least {low}, got {getattr(c,name)}')
     for name,low in _above.items():
         if not getattr(c,name) > low: raise ValueError(f'{name} must be greater than {low}, got {getattr(c,name)}')
-    if c.phase1 is not None and not 0 <= c.phase1 <= 1: raise ValueError(f'phase1 is a share of the epochs, between 0 and 1, got {c.phase1}')
+    if c.phase1 is not None and not 0 <= c.phase1 <= 1:
+        raise ValueError(f'phase1 is a share of the epochs, between 0 and 1, got {c.phase1}')
     for name in ('valid_fraction','noise','momentum','label_smoothing','warmup'):
         if not 0 <= getattr(c,name) < 1: raise ValueError(f'{name} must be at least 0 and less than 1, got {getattr(c,name)}')
-    if c.unseen_fraction is not None and not 0 < c.unseen_fraction < 1: raise ValueError(f'unseen_fraction must be between 0 and 1, got {c.unseen_fraction}')
+    if c.unseen_fraction is not None and not 0 < c.unseen_fraction < 1:
+        raise ValueError(f'unseen_fraction must be between 0 and 1, got {c.unseen_fraction}')
     for v in c.views.split(','): choose('view', v, ('plain','weak','strong'))
     for name in ('image_size','train_per_class','train_limit','test_limit','embedding_dim','hidden','projection'):
         v = getattr(c,name)
         if v is not None and v < 1: raise ValueError(f'{name} must be positive, got {v}')
-    if c.judged_on == 'valid' and not c.valid_fraction: raise ValueError("judged_on='valid' needs validation pictures: give valid_fraction, such as 0.2")
-    if c.frozen and not c.pretrained: raise ValueError('frozen=True keeps a backbone as it was pretrained: use pretrained=True, and a model that has weights')
-    if c.frozen and METHODS[c.method].foreground: raise ValueError(f'method {c.method!r} looks at feature maps, and frozen=True keeps pooled features only: use frozen=False')
+    if c.judged_on == 'valid' and not c.valid_fraction:
+        raise ValueError("judged_on='valid' needs validation pictures: give valid_fraction, such as 0.2")
+    if c.frozen and not c.pretrained:
+        raise ValueError('frozen=True keeps a backbone as it was pretrained: use pretrained=True, and a model that has weights')
+    if c.frozen and METHODS[c.method].foreground:
+        raise ValueError(f'method {c.method!r} looks at feature maps, and frozen=True keeps pooled features only: use frozen=False')
     _check_relativity(c)
-    if c.sam and c.precision == 'fp16': raise ValueError("sam needs full or bf16 precision: fp16's gradient scaling does not fit its two passes")
+    if c.sam and c.precision == 'fp16':
+        raise ValueError("sam needs full or bf16 precision: fp16's gradient scaling does not fit its two passes")
 
 # %% ../nbs/api/70_train.ipynb #17ba0791
 def config_from_dict(
@@ -198,7 +215,8 @@ def command_of(
     words = ['kfr','train'] + (['--out',str(out)] if out else [])
     for f in dataclasses.fields(cfg):
         v,name = getattr(cfg,f.name),f.name.replace('_','-')
-        if v != f.default: words += [f'--{name}' if v else f'--no-{name}'] if isinstance(v,bool) else [f'--{name}',str(v).lower() if v is None else str(v)]
+        if v != f.default:
+            words += [f'--{name}' if v else f'--no-{name}'] if isinstance(v,bool) else [f'--{name}',str(v).lower() if v is None else str(v)]
     return shlex.join(words)
 
 # %% ../nbs/api/70_train.ipynb #f1abd670
@@ -215,7 +233,8 @@ def joins(
     cfg:TrainConfig, # Settings: epochs, phase1, method
 )->int: # Epoch, from 0
     "The first epoch of the evaluated loss"
-    return round((0. if METHODS[cfg.method].alone or METHODS[cfg.method].early else 0.6) * cfg.epochs if cfg.phase1 is None else cfg.phase1*cfg.epochs)
+    return round((0. if METHODS[cfg.method].alone or METHODS[cfg.method].early else 0.6) * cfg.epochs
+        if cfg.phase1 is None else cfg.phase1*cfg.epochs)
 
 def weight_of(
     cfg:TrainConfig, # Settings: alpha, epochs, phase1, warmup, method
@@ -305,7 +324,8 @@ def open_data(
     disjoint = dict(labels='disjoint', unseen_fraction=cfg.unseen_fraction) if is_retrieval(cfg) else {}
     ds = load_dataset(dataset or cfg.dataset, root=data or cfg.data, image_size=cfg.image_size, valid_fraction=cfg.valid_fraction,
         split_seed=cfg.split_seed, train_per_class=cfg.train_per_class, train_limit=cfg.train_limit, **disjoint)
-    if cfg.judged_on == 'valid' and ds.valid is not None: ds = replace(ds, test=ds.valid, valid=None, other_classes=dict(test=ds.valid_classes) if is_retrieval(cfg) else {})
+    if cfg.judged_on == 'valid' and ds.valid is not None:
+        ds = replace(ds, test=ds.valid, valid=None, other_classes=dict(test=ds.valid_classes) if is_retrieval(cfg) else {})
     if cfg.test_limit is None or cfg.test_limit >= len(ds.test): return ds
     keep = torch.randperm(len(ds.test), generator=torch.Generator().manual_seed(cfg.split_seed))[:cfg.test_limit]
     return replace(ds, test=ds.test.subset(keep.sort().values))
@@ -345,11 +365,13 @@ _synset_trees = ('cifar10','cifar100','mini-imagenet','tiny-imagenet','imagenet1
 def _graph_distances(cfg:TrainConfig, ds:DataSet, t:KnowledgeTree)->Tensor:
     "Shortest paths in WordNet's graph, where each class stands as it does in the tree"
     name = cfg.tree_name or ds.tree_name; base = (name or '').removesuffix('-contracted')
-    if base not in _synset_trees: raise ValueError(f"distance='graph' needs classes that are synsets of WordNet, and the tree {name!r} has others: use distance='tree', or tree_name= one of {', '.join(_synset_trees)}")
+    if base not in _synset_trees:
+        raise ValueError(f"distance='graph' needs classes that are synsets of WordNet, and the tree {name!r} has others: use distance='tree', or tree_name= one of {', '.join(_synset_trees)}")
     known = {r['class']: r['synset'] for r in class_table(base)} if base in ('cifar10','cifar100') else {c: c for c in t.classes}
     D = wordnet_distances([known[choose('class', c, known)] for c in ds.classes])
     if cfg.tree != 'shuffled': return D
-    order = torch.randperm(len(D), generator=torch.Generator().manual_seed(cfg.seed if cfg.tree_seed is None else cfg.tree_seed)); return D[order][:,order]
+    order = torch.randperm(len(D), generator=torch.Generator().manual_seed(cfg.seed if cfg.tree_seed is None else cfg.tree_seed))
+    return D[order][:,order]
 
 # %% ../nbs/api/70_train.ipynb #b8646027
 def run_tree(
@@ -402,7 +424,8 @@ def _accelerator(cfg:TrainConfig):
     from accelerate.utils import DistributedDataParallelKwargs
     AcceleratorState._reset_state()                           # a process may train several configurations in turn
     kind = default_device().type if cfg.device == 'auto' else cfg.device
-    if kind == 'cuda' and not torch.cuda.is_available(): raise ValueError("device='cuda' but PyTorch sees no GPU: use device='cpu', or install a CUDA build of torch")
+    if kind == 'cuda' and not torch.cuda.is_available():
+        raise ValueError("device='cuda' but PyTorch sees no GPU: use device='cpu', or install a CUDA build of torch")
     unused = DistributedDataParallelKwargs(find_unused_parameters=METHODS[cfg.method].foreground or METHODS[cfg.method].alone)
     if not dist.is_initialized() and PartialState._shared_state and (PartialState().device.type != kind): PartialState._reset_state()
     return Accelerator(mixed_precision='no' if cfg.frozen else cfg.precision, cpu=kind == 'cpu', kwargs_handlers=[unused])
@@ -444,7 +467,8 @@ def prepare(
     "Everything that a run needs, made from its configuration"
     method,acc = METHODS[cfg.method],_accelerator(cfg)
     ds,noise = plant_noise(cfg, open_data(cfg))
-    if cfg.batch_size % acc.num_processes: raise ValueError(f'batch_size {cfg.batch_size} cannot be shared by {acc.num_processes} processes')
+    if cfg.batch_size % acc.num_processes:
+        raise ValueError(f'batch_size {cfg.batch_size} cannot be shared by {acc.num_processes} processes')
     D = class_distances(cfg, ds).to(acc.device) if method.knowledge and cfg.alpha or cfg.margins == 'tree' and needs_margins(cfg) else None
     way = class_lineages(cfg, ds).to(acc.device) if cfg.method == 'hxe' and cfg.alpha else None
     seed_everything(cfg.seed, cfg.deterministic)
@@ -456,7 +480,8 @@ def prepare(
     if method.criterion: criterion = method.criterion(ds.num_classes, net.classifier.in_features).to(acc.device)
     else: criterion = projection_head(cfg, net).to(acc.device) if cfg.projection and method.relates else None
     opt = _optimizer(cfg, net, criterion)
-    t = SimpleNamespace(cfg=cfg, method=method, ds=ds, noise=noise, D=D, way=way, alpha=cfg.alpha, truth=judge(cfg,ds), net=net, criterion=criterion, space=embedding_space(cfg),
+    t = SimpleNamespace(cfg=cfg, method=method, ds=ds, noise=noise, D=D, way=way, alpha=cfg.alpha, truth=judge(cfg,ds),
+        net=net, criterion=criterion, space=embedding_space(cfg),
         acc=acc, device=acc.device, history=[], sums={}, count={}, spent=0., saved=time.monotonic(), **_feeds(cfg, ds, net, acc, bank))
     t.model,t.optimizer = acc.prepare(_compiled(net) if cfg.compile else net), opt if cfg.sam else acc.prepare(opt)
     t.steps,t.done = len(t.feed)*cfg.epochs,1.; t.note = lambda **kv: _note(t, kv); start_margins(t); start_means(t)
@@ -465,7 +490,7 @@ def prepare(
 
 def _compiled(net:nn.Module)->Any:
     "The net, to be compiled at its first step"
-    torch.compiler.reset()                                      # after eight nets in one process PyTorch would give up compiling, without a word
+    torch.compiler.reset()  # after eight nets in one process PyTorch would give up compiling, without a word
     return torch.compile(net)
 
 def _note(t, kv:dict)->None:
@@ -481,12 +506,14 @@ def _feeds(cfg:TrainConfig, ds:DataSet, net:nn.Module, acc, bank:FeatureBank|Non
     sampler = ('balanced' if alone else 'shuffle') if cfg.sampler == 'auto' else cfg.sampler
     kw = dict(image_size=ds.image_size, device=acc.device, mode=cfg.feed, workers=cfg.workers, mean=net.mean, std=net.std)
     train = dict(kw, train=True, seed=cfg.seed, rank=acc.process_index, world=acc.num_processes, sampler=sampler, per_class=cfg.per_class)
-    n,plain = cfg.batch_size//acc.num_processes, dict(kw, train=False, augment='plain' if retrieval else 'none', rank=acc.process_index, world=acc.num_processes)
+    n,plain = cfg.batch_size//acc.num_processes, dict(kw, train=False, augment='plain' if retrieval else 'none',
+        rank=acc.process_index, world=acc.num_processes)
     def make(*a, **k): return FeatureFeed(make_feed(*a, **(k | dict(mode='loader'))), bank) if bank else make_feed(*a, **k)
     feed = make(ds.train, n, views=views, **train) if views else make(ds.train, n, augment=augment, **train)
     first = make(ds.train, n, augment=augment, **train) if views and joins(cfg) else feed
     evals = {s: make(getattr(ds,s), 256, **plain) for s in ('valid','test') if getattr(ds,s) is not None}
-    return dict(feed=feed, first=first, evals=evals, train_plain=make(ds.train, 256, **plain) if needs_margins(cfg) else None, views=len(views or ' '))
+    return dict(feed=feed, first=first, evals=evals,
+        train_plain=make(ds.train, 256, **plain) if needs_margins(cfg) else None, views=len(views or ' '))
 
 # %% ../nbs/api/70_train.ipynb #534ad673
 def fill_features(
@@ -494,7 +521,8 @@ def fill_features(
     progress:bool=True, # Show a bar
 )->None:
     "Compute the features that a run will ask for and that are not kept yet"
-    ds = open_data(cfg); net = build_net(cfg, ds.num_classes); device = default_device() if cfg.device == 'auto' else torch.device(cfg.device)
+    ds = open_data(cfg); net = build_net(cfg, ds.num_classes)
+    device = default_device() if cfg.device == 'auto' else torch.device(cfg.device)
     _feeds(cfg, ds, net, SimpleNamespace(device=device, process_index=0, num_processes=1), feature_bank(cfg, net, device, progress))
 
 # %% ../nbs/api/70_train.ipynb #0286dd55
@@ -561,7 +589,8 @@ def train_step(
         torch.manual_seed(t.generator.initial_seed() + t.acc.process_index)      # dropout
         with t.acc.autocast(): terms = losses(t, batch, epoch)
         t.acc.backward(terms['loss'])
-        if t.cfg.grad_clip: t.acc.clip_grad_norm_([*t.model.parameters(), *(() if t.criterion is None else t.criterion.parameters())], t.cfg.grad_clip)
+        if t.cfg.grad_clip:
+            t.acc.clip_grad_norm_([*t.model.parameters(), *(() if t.criterion is None else t.criterion.parameters())], t.cfg.grad_clip)
         return terms
     terms = forward_backward()
     t.note(**terms)
@@ -638,8 +667,10 @@ def save_checkpoint(t:SimpleNamespace, folder:Path, epoch:int, step:int)->None:
     try:
         shutil.rmtree(tmp, ignore_errors=True); tmp.mkdir(parents=True)
         save_file({k: v.contiguous() for k,v in t.net.state_dict().items()}, tmp/'weights.safetensors')
-        state = dict(key=t.cfg.key(), classes=t.ds.num_classes, epoch=epoch, step=step, optimizer=t.optimizer.state_dict(), sums=t.sums, count=t.count, spent=t.spent,
-                     history=t.history, scaler=t.acc.scaler.state_dict() if t.acc.scaler else None, rng=torch.get_rng_state(), **_further_state(t))
+        state = dict(key=t.cfg.key(), classes=t.ds.num_classes, epoch=epoch, step=step,
+            optimizer=t.optimizer.state_dict(), sums=t.sums, count=t.count, spent=t.spent,
+                     history=t.history, scaler=t.acc.scaler.state_dict() if t.acc.scaler else None,
+                     rng=torch.get_rng_state(), **_further_state(t))
         torch.save(state, tmp/'state.pt')
         if new.exists(): shutil.rmtree(new)
         tmp.replace(new)
@@ -679,7 +710,8 @@ def _read_checkpoint(t, ckpt:Path)->dict:
     if not isinstance(state, dict) or state.get('key') != t.cfg.key():
         raise ValueError(f"{ckpt} belongs to another configuration (key {state.get('key') if isinstance(state,dict) else None}, this run's is {t.cfg.key()}): choose another --out")
     missing,unexpected = t.net.load_state_dict(weights, strict=False)
-    if missing or unexpected: raise ValueError(f'{ckpt} does not fit the model {t.cfg.model!r}: missing {missing[:3]}, unexpected {unexpected[:3]}')
+    if missing or unexpected:
+        raise ValueError(f'{ckpt} does not fit the model {t.cfg.model!r}: missing {missing[:3]}, unexpected {unexpected[:3]}')
     return state
 
 def resume(t:SimpleNamespace, folder:Path)->tuple[int,int]:
@@ -690,7 +722,8 @@ def resume(t:SimpleNamespace, folder:Path)->tuple[int,int]:
     t.optimizer.load_state_dict(state['optimizer'])
     if t.acc.scaler and state['scaler']: t.acc.scaler.load_state_dict(state['scaler'])
     _restore_further(t, state)
-    t.history = state['history']; t.count = state['count']; t.sums = {k: v.to(t.device) for k,v in state['sums'].items()}; t.spent = state.get('spent', 0.)
+    t.history = state['history']; t.count = state['count']
+    t.sums = {k: v.to(t.device) for k,v in state['sums'].items()}; t.spent = state.get('spent', 0.)
     return state['epoch'],state['step']
 
 # %% ../nbs/api/70_train.ipynb #2a459380
@@ -817,7 +850,8 @@ def _keep_noise(t, folder:Path)->None:
 
 # %% ../nbs/api/70_train.ipynb #a72b2006
 def _progress_bar(t, done:int):
-    return progress_bar(desc=f'{t.method.label} · seed {t.cfg.seed}', total=t.steps, show=None if t.acc.is_main_process else False, initial=done, unit='step')
+    return progress_bar(desc=f'{t.method.label} · seed {t.cfg.seed}', total=t.steps,
+        show=None if t.acc.is_main_process else False, initial=done, unit='step')
 
 def _report(t, folder:Path, bar)->None:
     "Write the history, show the newest figures, and say it when the latents have collapsed"
@@ -838,7 +872,8 @@ def final_metrics(
 )->dict: # Figures by name
     "Recognition, retrieval and hierarchy figures of a split"
     z,logits,y = p['z'],p['logits'],p['y']
-    out = dict(top1_last=metrics.top1(logits,y), ce=F.cross_entropy(logits,y).item(), latent_distance=pairwise_latent_distance(z[:1024]).mean().item())
+    out = dict(top1_last=metrics.top1(logits,y), ce=F.cross_entropy(logits,y).item(),
+        latent_distance=pairwise_latent_distance(z[:1024]).mean().item())
     out |= {f'recall@{k}': v for k,v in metrics.recall_at_k(z, y, ks=(1,)).items()} | dict(map_r=metrics.map_at_r(z,y))
     if truth is None: return out
     D,H = truth['D'],truth['H']
@@ -861,7 +896,8 @@ def retrieval_metrics(
     out = {f'recall@{k}': v for k,v in metrics.recall_at_k(z, y, ks=[k for k in ks if k < len(y)], **by).items()}
     out |= dict(map_r=metrics.map_at_r(z, y, **by), latent_distance=pairwise_latent_distance(z[:1024]).mean().item())
     if truth is None: return out
-    return out | dict(mahp=metrics.mean_average_hierarchical_precision(z, y, truth['H'], **by), tree_correlation=metrics.tree_correlation(z, y, truth['D'], **by))
+    return out | dict(mahp=metrics.mean_average_hierarchical_precision(z, y, truth['H'], **by),
+        tree_correlation=metrics.tree_correlation(z, y, truth['D'], **by))
 
 def _retrieval_of(cfg:TrainConfig, p:dict, truth:dict|None)->dict:
     return retrieval_metrics(p, truth, RECALLS.get(cfg.dataset,(1,2,4,8)), **ranking(cfg))
@@ -881,14 +917,18 @@ class Run:
         "The trained net, read from its weights"
         c = self.config; net = build_net(c, len(self.record['classes']), pretrained=c.frozen)
         missing,unexpected = net.load_state_dict(load_file(self.path/'weights.safetensors'), strict=not c.frozen)
-        if bad := [k for k in missing if not k.startswith('backbone.')] + unexpected: raise ValueError(f'{self.path}: its weights do not fit its settings, first {bad[0]}')
+        if bad := [k for k in missing if not k.startswith('backbone.')] + unexpected:
+            raise ValueError(f'{self.path}: its weights do not fit its settings, first {bad[0]}')
         return net.eval()
 
 def _why_not(path:Path)->str:
     "Why a folder holds no finished run, and what to do"
-    if (path/'config.json').exists(): return f'it has not finished; go on with: {command_of(config_from_dict(read_json(path/"config.json")), path)}'
-    near = [f.parent for top in (path,path/'runs',path.parent) if top.is_dir() for f in sorted(top.glob('*/result.json'), key=lambda f: -f.stat().st_mtime)]
-    return 'there is no run here (no result.json); ' + (f'near it there are {", ".join(map(str, near[:3]))}' if near else f'make one with: kfr train --out {path}')
+    if (path/'config.json').exists():
+        return f'it has not finished; go on with: {command_of(config_from_dict(read_json(path/"config.json")), path)}'
+    near = [f.parent for top in (path,path/'runs',path.parent) if top.is_dir()
+        for f in sorted(top.glob('*/result.json'), key=lambda f: -f.stat().st_mtime)]
+    return 'there is no run here (no result.json); ' + (f'near it there are {", ".join(map(str, near[:3]))}' if near
+        else f'make one with: kfr train --out {path}')
 
 def load_run(
     path:str|Path, # Run folder
@@ -912,12 +952,16 @@ def _finish(t, folder:Path)->Run:
     h,p,retrieval = pd.DataFrame(t.history),_joint_predict(t, t.evals['test']),is_retrieval(t.cfg)
     if t.acc.is_main_process:
         figures = _retrieval_of(t.cfg, p, t.truth) if retrieval else dict(top1=h['test_top1'].tail(5).mean(), **final_metrics(p, t.truth))
-        if 'valid' in t.evals: figures |= {'valid_recall@1': h['valid_recall@1'].iloc[-1]} if retrieval else dict(valid_top1=h['valid_top1'].tail(5).mean())
+        if 'valid' in t.evals:
+            figures |= {'valid_recall@1': h['valid_recall@1'].iloc[-1]} if retrieval else dict(valid_top1=h['valid_top1'].tail(5).mean())
         told = find_collapse(h.dropna(subset=['latent_distance']))
         with atomic_path(folder/'weights.safetensors') as tmp: save_file({k: v.contiguous() for k,v in t.net.state_dict().items()}, tmp)
         with atomic_path(folder/'history.csv') as tmp: h.to_csv(tmp, index=False)
-        write_json(folder/'result.json', dict(key=t.cfg.key(), config=dataclasses.asdict(t.cfg), metrics=figures, collapsed=told is not None, message=told,
-            classes=list(t.ds.classes), test_classes=list(t.ds.test_classes), pictures=dict(train=len(t.ds.train), test=len(t.ds.test)), splits=t.ds.splits, processes=t.acc.num_processes, device=str(t.device), environment=environment()))
+        write_json(folder/'result.json',
+            dict(key=t.cfg.key(), config=dataclasses.asdict(t.cfg), metrics=figures, collapsed=told is not None, message=told,
+            classes=list(t.ds.classes), test_classes=list(t.ds.test_classes),
+            pictures=dict(train=len(t.ds.train), test=len(t.ds.test)), splits=t.ds.splits, processes=t.acc.num_processes,
+            device=str(t.device), environment=environment()))
         shutil.rmtree(folder/'checkpoints', ignore_errors=True)
     t.acc.wait_for_everyone()
     return load_run(folder)
@@ -941,7 +985,9 @@ def embed_run(
     s = getattr(ds, choose('split', split, ('train','valid','test')))
     if s is None: raise ValueError(f'{ds.name!r} was loaded without a {split!r} split (valid_fraction is {run.config.valid_fraction})')
     net,device = run.model,torch.device(device or default_device()); bank = feature_bank(run.config, net, device)
-    feed:Any = make_feed(s, 256, image_size=ds.image_size, train=False, augment='plain' if is_retrieval(run.config) else 'none', device=device, mode='loader' if bank else run.config.feed, mean=net.mean, std=net.std)
+    feed:Any = make_feed(s, 256, image_size=ds.image_size, train=False,
+        augment='plain' if is_retrieval(run.config) else 'none', device=device,
+        mode='loader' if bank else run.config.feed, mean=net.mean, std=net.std)
     if bank: feed = FeatureFeed(feed, bank); on_features(net)
     return predict(net.to(device), feed, run.config.channels_last, embedding_space(run.config))
 

@@ -51,7 +51,8 @@ def _check_nodes(nodes, ids, parents, lengths):
     "Raise `ValueError` unless these arrays, in preorder, make one tree"
     if len(ids) < len(nodes): raise ValueError(f'node {next(n for i,n in enumerate(nodes) if ids[n] != i)!r} is named twice')
     tops = np.flatnonzero(parents < 0)
-    if len(tops) > 1: raise ValueError(f'a tree has one root, got {len(tops)}: {[nodes[i] for i in tops[:5]]}; `from_edges` joins several under one')
+    if len(tops) > 1:
+        raise ValueError(f'a tree has one root, got {len(tops)}: {[nodes[i] for i in tops[:5]]}; `from_edges` joins several under one')
     for i in np.flatnonzero(~(np.isfinite(lengths) & (lengths >= 0)))[:1]:
         raise ValueError(f'edge {nodes[parents[i]]!r} > {nodes[i]!r} has length {lengths[i]}; lengths must be finite and not negative')
 
@@ -70,7 +71,8 @@ def _class_numbers(ids:dict, classes:Sequence[str])->np.ndarray:
     if not len(classes): raise ValueError('a tree needs at least one class, got none')
     for c in classes:
         if c not in ids: raise _unknown(c, ids, 'class')
-    if len(set(classes)) < len(classes): raise ValueError(f'class {next(c for i,c in enumerate(classes) if c in classes[:i])!r} is listed twice')
+    if len(set(classes)) < len(classes):
+        raise ValueError(f'class {next(c for i,c in enumerate(classes) if c in classes[:i])!r} is listed twice')
     return np.array([ids[c] for c in classes], dtype=np.int64)
 
 # %% ../nbs/api/10_tree.ipynb #7b52009b
@@ -132,7 +134,8 @@ def from_edges(
     if not names: raise ValueError('a tree needs at least one edge, got none')
     tops = [n for n in names if n not in up]
     if len(tops) > 1:
-        if root in up or root in tops: raise ValueError(f'the {len(tops)} roots {tops[:3]} cannot be joined under {root!r}, which is a node already; give another name: root=...')
+        if root in up or root in tops:
+            raise ValueError(f'the {len(tops)} roots {tops[:3]} cannot be joined under {root!r}, which is a node already; give another name: root=...')
         names.append(root); up |= {n:root for n in tops}
     number = {n:i for i,n in enumerate(names)}
     return cls(names, [number[up[n]] if n in up else -1 for n in names], [length.get(n, 1.) for n in names], classes)
@@ -225,16 +228,20 @@ def _over_lca(t:KnowledgeTree, value:np.ndarray, dtype:torch.dtype, finish:Calla
     return out
 
 # %% ../nbs/api/10_tree.ipynb #ca3512f4
-TRANSFORMS:dict[str,Callable[[Tensor],Tensor]] = dict(identity=lambda d: d, sqrt=torch.Tensor.sqrt_, log1p=torch.Tensor.log1p_, square=torch.Tensor.square_)
+TRANSFORMS:dict[str,Callable[[Tensor],Tensor]] = dict(identity=lambda d: d, sqrt=torch.Tensor.sqrt_,
+    log1p=torch.Tensor.log1p_, square=torch.Tensor.square_)
 
 def _transformed(D:Tensor, k:float, transform)->Tensor:
     "Apply k and f_e and check that they made distances"
     if not D.is_floating_point(): raise ValueError(f'k and transform need a float dtype, got {D.dtype}; ask for dtype=torch.float32')
     f = transform if callable(transform) else TRANSFORMS[choose('transform', transform, TRANSFORMS)]
     out = f(D.mul_(k))
-    if not isinstance(out, Tensor) or out.shape != D.shape: raise ValueError(f'transform must return a tensor of shape {tuple(D.shape)}, got {tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__}')
-    if (z := out.diagonal().abs().max()) != 0: raise ValueError(f'transform must map 0 to 0, got {z.item():.4g}: a class is at distance 0 from itself')
-    if not torch.isfinite(out).all() or out.min() < 0: raise ValueError('transform made negative, infinite or NaN distances; it must map distances (0 and more) to distances')
+    if not isinstance(out, Tensor) or out.shape != D.shape:
+        raise ValueError(f'transform must return a tensor of shape {tuple(D.shape)}, got {tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__}')
+    if (z := out.diagonal().abs().max()) != 0:
+        raise ValueError(f'transform must map 0 to 0, got {z.item():.4g}: a class is at distance 0 from itself')
+    if not torch.isfinite(out).all() or out.min() < 0:
+        raise ValueError('transform made negative, infinite or NaN distances; it must map distances (0 and more) to distances')
     return out
 
 # %% ../nbs/api/10_tree.ipynb #af3e1334
@@ -374,9 +381,11 @@ def show(
     def draw(i, lead, stem):
         hidden = bool(below.get(i)) and depth is not None and self._depths[i] >= depth
         edge = f' ({self._lengths[i]:g})' if self.weighted and i else ''
-        lines.append(lead + ('• ' if is_class[i] else '') + self._nodes[i] + edge + (f' … {_number(inside[i]-is_class[i], "class")} below' if hidden else ''))
+        lines.append(lead + ('• ' if is_class[i] else '') + self._nodes[i] + edge
+            + (f' … {_number(inside[i]-is_class[i], "class")} below' if hidden else ''))
         kids = [] if hidden else below.get(i, [])
-        for n,k in enumerate(kids[:most]): draw(k, stem + ('├─ ' if n < len(kids)-1 else '└─ '), stem + ('│  ' if n < len(kids)-1 else '   '))
+        for n,k in enumerate(kids[:most]):
+            draw(k, stem + ('├─ ' if n < len(kids)-1 else '└─ '), stem + ('│  ' if n < len(kids)-1 else '   '))
         if len(kids) > most: lines.append(stem + f'└─ … {len(kids)-most} more with {_number(inside[kids[most:]].sum(), "class")}')
     draw(0, '', '')
     return _Drawing('\n'.join(lines))
@@ -397,7 +406,8 @@ def to_newick(
 )->str: # One line
     "The tree in Newick format"
     mark = {i:f'[&class={n}]' for n,i in enumerate(self._class_ids)} if classes and list(self._classes) != _leaves(self._nodes, self._parents) else {}
-    texts = [(_quoted(n) + mark.get(i,'') + (f':{l!r}' if self.weighted and i else '')) for i,(n,l) in enumerate(zip(self._nodes, self._lengths.tolist()))]
+    texts = [(_quoted(n) + mark.get(i,'') + (f':{l!r}' if self.weighted and i else ''))
+        for i,(n,l) in enumerate(zip(self._nodes, self._lengths.tolist()))]
     below:dict[int,list[str]] = {}
     for i in range(len(texts)-1, -1, -1):
         if i in below: texts[i] = '(' + ','.join(below.pop(i)[::-1]) + ')' + texts[i]
@@ -434,7 +444,8 @@ def _parse_newick(text:str)->tuple[list,list,list,dict]:
         elif s == ')': now = stack.pop()
         elif s == ':': want_length = True
         elif s == ';': break
-        elif names[now] is not None: raise ValueError(f'Newick: {s!r} at character {at} follows the name {names[now]!r}; quote names with spaces')
+        elif names[now] is not None:
+            raise ValueError(f'Newick: {s!r} at character {at} follows the name {names[now]!r}; quote names with spaces')
         else: names[now] = s[1:-1].replace("''", "'") if kind == 'quoted' else s
     if stack: raise ValueError(f'Newick: {len(stack)} opening bracket(s) without a closing one')
     return names,parents,lengths,marks
@@ -456,7 +467,8 @@ def from_newick(
         if n is None and i not in has_children: raise ValueError(f'Newick: leaf {i} has no name')
         if n is None or (i in has_children and not inner): names[i] = next(fresh)
     if classes is None and marks:
-        if sorted(marks) != list(range(len(marks))): raise ValueError(f'Newick: the class marks are {sorted(marks)}, expected 0 to {len(marks)-1}')
+        if sorted(marks) != list(range(len(marks))):
+            raise ValueError(f'Newick: the class marks are {sorted(marks)}, expected 0 to {len(marks)-1}')
         classes = [names[marks[i]] for i in range(len(marks))]
     return cls(names, parents, lengths, classes)
 
@@ -465,7 +477,8 @@ _NEWICK,_EDGES = ('.nwk','.newick','.tree'),{'.csv':',', '.tsv':'\t', '.edges':'
 
 def _suffix(path)->str:
     s = Path(path).suffix.lower()
-    if s not in _NEWICK and s not in _EDGES: raise ValueError(f'cannot tell the format of {str(path)!r} from its ending; known: {", ".join([*_NEWICK,*_EDGES])}')
+    if s not in _NEWICK and s not in _EDGES:
+        raise ValueError(f'cannot tell the format of {str(path)!r} from its ending; known: {", ".join([*_NEWICK,*_EDGES])}')
     return s
 
 @patch
@@ -478,23 +491,27 @@ def write(
     if s in _NEWICK: buffer.write(self.to_newick()+'\n')
     else:
         w = csv.writer(buffer, delimiter=_EDGES[s], lineterminator='\n'); w.writerow(['parent','child','length','class'])
-        for i,(p,n,l) in enumerate(zip(self._parents, self._nodes, self._lengths.tolist())): w.writerow([self._nodes[p] if i else '', n, f'{l:g}' if l == float(f'{l:g}') else repr(l), self._index.get(n, '')])
+        for i,(p,n,l) in enumerate(zip(self._parents, self._nodes, self._lengths.tolist())):
+            w.writerow([self._nodes[p] if i else '', n, f'{l:g}' if l == float(f'{l:g}') else repr(l), self._index.get(n, '')])
     with atomic_path(path) as tmp: tmp.write_text(buffer.getvalue(), encoding='utf-8')
     return Path(path)
 
 # %% ../nbs/api/10_tree.ipynb #7d7116e2
 def _parse_edges(text:str, sep:str)->tuple[list,list|None,str|None]:
     "Edges, marked classes and the root of a table or a bare edge list"
-    rows = [(n,[x.strip() for x in r]) for n,r in enumerate(csv.reader(io.StringIO(text), delimiter=sep), 1) if any(x.strip() for x in r) and not r[0].startswith('#')]
+    rows = [(n,[x.strip() for x in r]) for n,r in enumerate(csv.reader(io.StringIO(text), delimiter=sep), 1)
+        if any(x.strip() for x in r) and not r[0].startswith('#')]
     if not rows: raise ValueError('the file has no edges')
     edges,marks,tops = [],{},[]
     for n,r in rows[1:] if [x.lower() for x in rows[0][1][:2]] == ['parent','child'] else rows:
-        if not 2 <= len(r) <= 4 or not r[1]: raise ValueError(f'line {n}: expected parent, child and perhaps length and class, got {sep.join(r)!r}')
+        if not 2 <= len(r) <= 4 or not r[1]:
+            raise ValueError(f'line {n}: expected parent, child and perhaps length and class, got {sep.join(r)!r}')
         r += ['']*(4-len(r))
         if r[3]: marks[int(r[3]) if r[3].isdigit() else r[3]] = r[1]
         if r[0]: edges.append((r[0], r[1], *([r[2]] if r[2] else [])))
         else: tops.append(r[1])
-    if marks and set(marks) != set(range(len(marks))): raise ValueError(f'the class column must number the classes 0 to {len(marks)-1}, got {list(marks)[:5]}')
+    if marks and set(marks) != set(range(len(marks))):
+        raise ValueError(f'the class column must number the classes 0 to {len(marks)-1}, got {list(marks)[:5]}')
     return edges,[marks[i] for i in range(len(marks))] if marks else None,tops[0] if len(tops) == 1 and not edges else None
 
 # %% ../nbs/api/10_tree.ipynb #be461a0c
@@ -508,7 +525,8 @@ def read(
     s = _suffix(path)
     try: text = Path(path).read_text(encoding='utf-8')
     except UnicodeDecodeError: raise ValueError(f'{path} is not a text file') from None
-    except FileNotFoundError: raise ValueError(f'there is no tree file {path}: a line for each edge, parent and child with a tab between, makes one') from None
+    except FileNotFoundError:
+        raise ValueError(f'there is no tree file {path}: a line for each edge, parent and child with a tab between, makes one') from None
     try:
         if s in _NEWICK: return cls.from_newick(text, classes)
         sep = _EDGES[s] if _EDGES[s] in text else ',' if ',' in text else '\t' if '\t' in text else ' '
@@ -536,8 +554,10 @@ def from_networkx(
 )->KnowledgeTree:
     "A tree from a networkx graph"
     if not graph.is_directed():
-        if root is None or root not in graph: raise ValueError(f'an undirected graph needs its root: root={root!r} is not one of its {len(graph)} nodes')
-        if graph.number_of_edges() != len(graph)-1: raise ValueError(f'the graph is no tree: {len(graph)} nodes and {graph.number_of_edges()} edges, expected {len(graph)-1}')
+        if root is None or root not in graph:
+            raise ValueError(f'an undirected graph needs its root: root={root!r} is not one of its {len(graph)} nodes')
+        if graph.number_of_edges() != len(graph)-1:
+            raise ValueError(f'the graph is no tree: {len(graph)} nodes and {graph.number_of_edges()} edges, expected {len(graph)-1}')
         pairs = list(require('networkx', 'dev').bfs_edges(graph, root))
     else: pairs = list(graph.edges())
     marked = sorted((l,str(n)) for n,l in graph.nodes(data='label') if l is not None)
@@ -566,7 +586,8 @@ def from_ranks(
             try: name = _name(row[rank], rank)
             except ValueError as e: raise ValueError(f'row {n}: {e}; give it a name, or leave out this column: ranks=...') from None
             if qualify and rank != ranks[-1]: name = '/'.join([*path[1:][-1:], name])
-            if edges.setdefault(name, path[-1]) != path[-1]: raise ValueError(f'row {n}: {rank} {name!r} stands under {path[-1]!r} here but under {edges[name]!r} before; correct one, or tell them apart with qualify=True')
+            if edges.setdefault(name, path[-1]) != path[-1]:
+                raise ValueError(f'row {n}: {rank} {name!r} stands under {path[-1]!r} here but under {edges[name]!r} before; correct one, or tell them apart with qualify=True')
             path.append(name)
         if path[-1] in classes: raise ValueError(f'row {n}: {ranks[-1]} {path[-1]!r} is there already')
         classes.append(path[-1])
@@ -584,8 +605,10 @@ def from_linkage(
     Z,C = np.asarray(Z, dtype=np.float64),len(classes)
     if Z.shape != (C-1,4): raise ValueError(f'a linkage of {C} classes has shape ({C-1}, 4), got {Z.shape}')
     names = [*map(_name, classes), *(f'merge{i}' for i in range(C-1))]
-    if not np.isfinite(Z).all() or (Z[:,:2] < 0).any() or (Z[:,:2].max(1) >= C+np.arange(C-1)).any(): raise ValueError('the linkage refers to groups that do not exist yet')
+    if not np.isfinite(Z).all() or (Z[:,:2] < 0).any() or (Z[:,:2].max(1) >= C+np.arange(C-1)).any():
+        raise ValueError('the linkage refers to groups that do not exist yet')
     h = np.concatenate([np.zeros(C), Z[:,2]])
-    if lengths and (Z[:,2:3] < h[Z[:,:2].astype(int)]).any(): raise ValueError('the merge heights fall (centroid and median linkage do that), so there are no edge lengths; use lengths=False')
+    if lengths and (Z[:,2:3] < h[Z[:,:2].astype(int)]).any():
+        raise ValueError('the merge heights fall (centroid and median linkage do that), so there are no edge lengths; use lengths=False')
     pairs = [(C+i, int(c)) for i,z in enumerate(Z) for c in z[:2]]
     return cls.from_edges([(names[p], names[c], (h[p]-h[c])/2 if lengths else 1.) for p,c in pairs], classes)

@@ -48,7 +48,8 @@ def resample(
 )->Tensor: # Views, shape (B, 3, size, size)
     "Views by one bilinear resampling; beyond its edges a picture is mirrored"
     n = chunk if x.device.type == 'cpu' else max(1, len(x))
-    return torch.cat([F.grid_sample(p, F.affine_grid(m, (len(p),3,size,size), align_corners=False), padding_mode='reflection', align_corners=False)
+    return torch.cat([F.grid_sample(p, F.affine_grid(m, (len(p),3,size,size), align_corners=False),
+        padding_mode='reflection', align_corners=False)
                       for p,m in zip(x.split(n), maps.split(n))])
 
 # %% ../nbs/api/18_views.ipynb #fa35e192
@@ -61,7 +62,8 @@ def shrink(
     h,w = x.shape[-2:]
     if min(h,w) == side: return x
     to = (round(h*side/min(h,w)), round(w*side/min(h,w)))
-    return torch.cat([F.interpolate(p.float(), to, mode='bilinear', antialias=True, align_corners=False).round().clamp(0,255).to(torch.uint8) for p in x.split(chunk)])
+    return torch.cat([F.interpolate(p.float(), to, mode='bilinear', antialias=True,
+        align_corners=False).round().clamp(0,255).to(torch.uint8) for p in x.split(chunk)])
 
 def centre(
     x:Tensor, # Pictures, shape (..., H, W)
@@ -102,7 +104,8 @@ def crop_flip(
     return torch.where((u[:,5] < .5)[:,None,None,None], x.flip(3), x)
 
 # %% ../nbs/api/18_views.ipynb #887309d0
-OPERATIONS = dict(identity=(0.,False), autocontrast=(0.,False), equalize=(0.,False), posterize=(4.,False), solarize=(1.,False), colour=(0.9,True), contrast=(0.9,True),
+OPERATIONS = dict(identity=(0.,False), autocontrast=(0.,False), equalize=(0.,False), posterize=(4.,False),
+    solarize=(1.,False), colour=(0.9,True), contrast=(0.9,True),
                   brightness=(0.9,True), sharpness=(0.9,True), rotate=(30.,True), shear_x=(0.3,True), shear_y=(0.3,True),
                   translate_x=(150/331,True), translate_y=(150/331,True))    # amount at full strength, and whether it has a sign
 MOVES = ('rotate','shear_x','shear_y','translate_x','translate_y')         # operations that move pixels
@@ -132,7 +135,8 @@ def move(
     n = max(1, pixels//(len(across)*len(down)))
     for p,m in zip(x.split(n), maps.to(x.device).split(n)):
         rows = (m[:,:,1,None]*down + m[:,:,2:]).transpose(1,2)[:,:,None]
-        out.append(F.grid_sample(p-GREY, torch.addcmul(rows, m[:,None,None,:,0], across[:,None]), align_corners=False).add_(GREY).round_().to(torch.uint8))
+        out.append(F.grid_sample(p-GREY, torch.addcmul(rows, m[:,None,None,:,0], across[:,None]),
+            align_corners=False).add_(GREY).round_().to(torch.uint8))
     return torch.cat(out)
 
 # %% ../nbs/api/18_views.ipynb #63266754
@@ -162,7 +166,8 @@ def apply_operation(
     if name == 'posterize': return tv.posterize(x, round(8-amount))
     if name == 'solarize': return tv.solarize(x, 255*(1-amount))
     if name in ('identity','sharpness'): return x if name == 'identity' else _sharpness(x, 1+amount)
-    return getattr(tv, name)(x) if name in ('autocontrast','equalize') else getattr(tv, f"adjust_{name.replace('colour','saturation')}")(x, 1+amount)
+    return getattr(tv, name)(x) if name in ('autocontrast','equalize') else getattr(tv,
+        f"adjust_{name.replace('colour','saturation')}")(x, 1+amount)
 
 # %% ../nbs/api/18_views.ipynb #0286dd55
 def draw_operations(
@@ -194,7 +199,7 @@ def rand_augment(
     return x
 
 # %% ../nbs/api/18_views.ipynb #c5b76da3
-VIEW_WIDTH = 6                                          # numbers that the geometry of a view takes; strong views take two more for each operation
+VIEW_WIDTH = 6  # numbers that the geometry of a view takes; strong views take two more for each operation
 
 def framed_view(
     x:Tensor, # Frames, uint8, shape (B, 3, K, K)
@@ -206,6 +211,8 @@ def framed_view(
     "Views that are cut from frames"
     if choose('view', name, FRAMED) == 'plain': return centre(x, size)
     if u is None: raise ValueError(f'a {name} view needs random numbers u')
-    if name == 'crop': return resample(x.float(), view_maps(u.to(x.device, non_blocking=True), x.shape[3], x.shape[2], least=0.16, turn=0.), size).round().to(torch.uint8)
+    if name == 'crop':
+        return resample(x.float(), view_maps(u.to(x.device, non_blocking=True), x.shape[3], x.shape[2], least=0.16,
+            turn=0.), size).round().to(torch.uint8)
     x = crop_flip(x, size, u.to(x.device, non_blocking=True))
     return rand_augment(x, u[:,VIEW_WIDTH:], magnitude=magnitude) if name == 'strong' else x

@@ -32,7 +32,8 @@ def _adapter_class():
         def __init__(self, loss, **kwargs): super().__init__(**kwargs); self.loss = loss
         def compute_loss(self, embeddings, labels, indices_tuple, ref_emb, ref_labels):
             if labels is None: raise ValueError('this loss needs labels')
-            if indices_tuple is not None: raise ValueError('this loss chooses its own partners: call it without a miner (indices_tuple=None)')
+            if indices_tuple is not None:
+                raise ValueError('this loss chooses its own partners: call it without a miner (indices_tuple=None)')
             own = ref_emb is embeddings
             extra = {} if own else dict(partner_z=ref_emb, partner_labels=ref_labels)
             return _values(self.loss(embeddings, labels, **extra), len(embeddings))
@@ -54,7 +55,8 @@ def _own_margins(loss:Any)->tuple[float,float]|None:
     if isinstance(loss, pml.TripletMarginLoss): return loss.margin, 0.
     sign = 1 if loss.distance.is_inverted else -1
     if isinstance(loss, pml.MultiSimilarityLoss): return sign*loss.base, sign*loss.base
-    if isinstance(loss, (pml.ContrastiveLoss,pml.LiftedStructureLoss,pml.GeneralizedLiftedStructureLoss)): return sign*loss.pos_margin, sign*loss.neg_margin
+    if isinstance(loss, (pml.ContrastiveLoss,pml.LiftedStructureLoss,pml.GeneralizedLiftedStructureLoss)):
+        return sign*loss.pos_margin, sign*loss.neg_margin
     return None
 
 # %% ../../nbs/api/46_adapters.ipynb #91032ad7
@@ -84,10 +86,13 @@ def with_margins(
     "A loss of pytorch-metric-learning with margins by class and pair of classes in place of its constants"
     if not isinstance(loss, require('pytorch_metric_learning.losses', 'pml').BaseMetricLossFunction) or _own_margins(loss) is None:
         raise ValueError(f'{type(loss).__name__} has no margins that could be shifted pair by pair; this works for TripletMarginLoss, ContrastiveLoss, LiftedStructureLoss, GeneralizedLiftedStructureLoss and MultiSimilarityLoss')
-    if getattr(loss, 'margins', None) is not None: raise ValueError('this loss has margins by class already; set its attribute margins to change them')
+    if getattr(loss, 'margins', None) is not None:
+        raise ValueError('this loss has margins by class already; set its attribute margins to change them')
     C = len(margins.positive)
-    if margins.negative.shape != (C,C): raise ValueError(f'margins.negative must have shape ({C}, {C}), got {tuple(margins.negative.shape)}')
+    if margins.negative.shape != (C,C):
+        raise ValueError(f'margins.negative must have shape ({C}, {C}), got {tuple(margins.negative.shape)}')
     new,hooks = copy.deepcopy(loss),_PairShift()
     new.margins = margins
-    new.register_forward_pre_hook(hooks.before, with_kwargs=True); new.register_forward_hook(hooks.after); new.distance.register_forward_hook(hooks.shift)
+    new.register_forward_pre_hook(hooks.before, with_kwargs=True); new.register_forward_hook(hooks.after)
+    new.distance.register_forward_hook(hooks.shift)
     return new

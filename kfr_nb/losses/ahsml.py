@@ -91,8 +91,10 @@ def _check_classes(counts:Tensor, missing:str)->None:
     choose('missing', missing, ('raise','nan'))
     if missing == 'nan': return
     absent = (counts == 0).nonzero().flatten().tolist()
-    if absent: raise ValueError(f"no sample of class {_list(absent)}: check the labels and num_classes={len(counts)}, or pass missing='nan' for rows of NaN, whose margins are then gamma")
-    if counts.max() < 2: raise ValueError(f"each of the {len(counts)} classes has a single sample, so no class has a similarity within it; missing='nan' leaves the diagonal NaN")
+    if absent:
+        raise ValueError(f"no sample of class {_list(absent)}: check the labels and num_classes={len(counts)}, or pass missing='nan' for rows of NaN, whose margins are then gamma")
+    if counts.max() < 2:
+        raise ValueError(f"each of the {len(counts)} classes has a single sample, so no class has a similarity within it; missing='nan' leaves the diagonal NaN")
 
 # %% ../../nbs/api/44_ahsml.ipynb #1574bddb
 def class_similarity(
@@ -111,7 +113,8 @@ def class_similarity(
     if cosine: S = _from_sums(*_unit_sums(z, labels, num_classes), counts, z.dtype)
     else:
         few = _similarities(f, z[:8], z[:8]); order = labels.argsort(stable=True)
-        if ((few-few.T).abs() > 1e-3*(1+few.abs())).any(): raise ValueError('the similarity must be symmetric, but sim(a, b) differs from sim(b, a)')
+        if ((few-few.T).abs() > 1e-3*(1+few.abs())).any():
+            raise ValueError('the similarity must be symmetric, but sim(a, b) differs from sim(b, a)')
         S = _from_pairs(z[order], labels[order], counts, f)
     S.diagonal().copy_(_impute(S.diagonal(), counts))
     return S
@@ -194,10 +197,12 @@ def _spread(x:Tensor, lo:float, hi:float, spread:float)->Tensor:
 def _pole(lo:float, hi:float, shift:bool|None)->tuple[bool,int]:
     "For similarities from lo to hi: is the reciprocal of (1 + S)/2 or of S; and the side of its pole, 0 for both"
     if shift is None: shift = not (lo > 0 or hi < 0) and lo >= -1-1e-4
-    if shift and lo < -1-1e-4: raise ValueError(f'similarities of classes go down to {lo:.4g}, but (1 + S)/2 keeps their order only from -1 on; use shift=False, or a similarity in [-1, 1]')
+    if shift and lo < -1-1e-4:
+        raise ValueError(f'similarities of classes go down to {lo:.4g}, but (1 + S)/2 keeps their order only from -1 on; use shift=False, or a similarity in [-1, 1]')
     if shift or lo >= 0: return shift, 1
     if hi <= 0: return False, -1
-    if lo < -1-1e-4: raise ValueError(f'similarities of classes go from {lo:.4g} to {hi:.4g}: with both signs and below -1 neither 1/S nor 2/(1 + S) keeps their order; use a similarity in [-1, 1] or of one sign')
+    if lo < -1-1e-4:
+        raise ValueError(f'similarities of classes go from {lo:.4g} to {hi:.4g}: with both signs and below -1 neither 1/S nor 2/(1 + S) keeps their order; use a similarity in [-1, 1] or of one sign')
     return False, 0
 
 def _reciprocal(x:Tensor, shift:bool, side:int, eps:float=1e-6)->Tensor:
@@ -218,7 +223,8 @@ def _check_similarity(S:Tensor)->None:
         ok |= p.isnan() & q.isnan() & (unknown[i:i+512,None] | unknown[j:j+512])
         if not ok.all():
             a,b = (~ok).nonzero()[0].tolist(); u,v = p[a,b].item(),q[a,b].item(); a,b = a+i,b+j
-            raise ValueError(f'S must be symmetric, but S[{a}, {b}] is {u:.6g} and S[{b}, {a}] is {v:.6g}' if math.isfinite(u) and math.isfinite(v) else f'S[{a}, {b}] is {u if not math.isfinite(u) else v}')
+            raise ValueError(f'S must be symmetric, but S[{a}, {b}] is {u:.6g} and S[{b}, {a}] is {v:.6g}'
+                if math.isfinite(u) and math.isfinite(v) else f'S[{a}, {b}] is {u if not math.isfinite(u) else v}')
 
 def _between(S:Tensor, spread:float, shift:bool|None, below:float)->Tensor:
     "M_n: γ less the reciprocals mapped onto [0, spread]; γ where unknown and on the diagonal"
@@ -226,7 +232,8 @@ def _between(S:Tensor, spread:float, shift:bool|None, below:float)->Tensor:
     def rows(i): r = S[i:i+128].clone(); r[:,i:].fill_diagonal_(torch.nan); return r
     def union(ranges): return tuple(f(v) for f,v in zip((min,max), zip(*ranges)))
     lo,hi = union(_range(rows(i)) for i in n)
-    if not hi-lo > 100*torch.finfo(S.dtype).eps*max(abs(lo), abs(hi)): return out                    # no other class, or all the same up to rounding
+    if not hi-lo > 100*torch.finfo(S.dtype).eps*max(abs(lo), abs(hi)):
+        return out  # no other class, or all the same up to rounding
     how = _pole(lo, hi, shift)
     lo,hi = union(_range(_reciprocal(rows(i), *how)) for i in n)
     for i in n: out[i:i+128] = (below-_spread(_reciprocal(rows(i), *how), lo, hi, spread)).nan_to_num_(nan=below)
@@ -265,10 +272,12 @@ class ClassSimilarity:
         momentum:float|None=None, # None: exact over all that was fed; in [0, 1): share of the old class means that stays
         keep_samples:bool|None=None, # Exact form: hold the samples, for `extremes`; None: only where the similarity needs them anyway
     ):
-        if momentum is not None and not 0 <= momentum < 1: raise ValueError(f'momentum must be in [0, 1), or None for the exact form, got {momentum}')
+        if momentum is not None and not 0 <= momentum < 1:
+            raise ValueError(f'momentum must be in [0, 1), or None for the exact form, got {momentum}')
         self.num_classes,self.kind,self.tau,self.momentum = num_classes,similarity,tau,momentum
         self.f,self.cosine = _similarity(similarity, tau)
-        if keep_samples is False and not self.cosine and momentum is None: raise ValueError('only the cosine similarity factorises; any other needs the samples: keep_samples=True, or a momentum')
+        if keep_samples is False and not self.cosine and momentum is None:
+            raise ValueError('only the cosine similarity factorises; any other needs the samples: keep_samples=True, or a momentum')
         self.keep = momentum is None and (not self.cosine if keep_samples is None else keep_samples)
         self.reset()
 
@@ -276,13 +285,15 @@ class ClassSimilarity:
         "Forget everything"
         C,self._kept,self.dtype = self.num_classes,[],torch.float32
         self._state = dict(counts=torch.zeros(C, dtype=torch.int64))
-        if self.momentum is not None: self._state |= dict(mean=torch.zeros(C,0)) | {k: torch.full((C,), torch.nan) for k in ('within','least','greatest')}
+        if self.momentum is not None:
+            self._state |= dict(mean=torch.zeros(C,0)) | {k: torch.full((C,), torch.nan) for k in ('within','least','greatest')}
         elif self.cosine: self._state |= dict(sums=torch.zeros(C,0), squares=torch.zeros(C))
 
     def _room(self, k:str, z:Tensor)->None:
         "The tensor by class and feature has the features of the batch"
         if not self._state[k].shape[1]: self._state[k] = torch.zeros(self.num_classes, z.shape[1])
-        if self._state[k].shape[1] != z.shape[1]: raise ValueError(f'a batch of {z.shape[1]} features after batches of {self._state[k].shape[1]}')
+        if self._state[k].shape[1] != z.shape[1]:
+            raise ValueError(f'a batch of {z.shape[1]} features after batches of {self._state[k].shape[1]}')
 
 # %% ../../nbs/api/44_ahsml.ipynb #511a418e
 @patch
@@ -378,9 +389,11 @@ def load_state_dict(self:ClassSimilarity,
 )->ClassSimilarity:
     "Go on from a saved state"
     mine = {*self._state} | ({'z','labels'} if self.keep else set())
-    if set(state) != mine: raise ValueError(f'the state was saved by a ClassSimilarity with other options: it has {sorted(state)}, expected {sorted(mine)}')
+    if set(state) != mine:
+        raise ValueError(f'the state was saved by a ClassSimilarity with other options: it has {sorted(state)}, expected {sorted(mine)}')
     C = len(state['counts'])
-    if C != self.num_classes: raise ValueError(f'the state is of {C} classes, but there are {self.num_classes} now: start anew, or go on with the classes it was saved with')
+    if C != self.num_classes:
+        raise ValueError(f'the state is of {C} classes, but there are {self.num_classes} now: start anew, or go on with the classes it was saved with')
     self.reset(); self._state = {k: state[k].clone() for k in self._state}
     if self.keep and len(state['z']): self._kept = [(state['z'].clone(),state['labels'].clone())]
     self.dtype = next((state[k].dtype for k in ('z','mean') if k in state and state[k].numel()), self.dtype)

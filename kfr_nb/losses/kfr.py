@@ -52,14 +52,15 @@ def _naive_quantitative_relativity(z, labels, D, normalize='sample', ell=1.0):
 def _sort_rows(r:Tensor)->tuple[Tensor,Tensor]:
     "Each row of non-negative ratios in rising order, and the order"
     if r.device.type != 'cpu' or r.dtype != torch.float32: return r.sort(1)
-    key = r.view(torch.int32).long().bitwise_left_shift_(32).bitwise_or_(torch.arange(r.shape[1]))     # a float's bits, read as an integer, keep its order
+    # a float's bits, read as an integer, keep its order
+    key = r.view(torch.int32).long().bitwise_left_shift_(32).bitwise_or_(torch.arange(r.shape[1]))
     key.numpy().sort(axis=1)                                                   # vectorised in NumPy, several times as fast as torch.sort
     return (key >> 32).int().view(torch.float32), key.bitwise_and_(0xffffffff)
 
 def _share_ties(r:Tensor, before:Tensor, upto:Tensor)->None:
     "In place: partners with equal ratios get the prefix sums of their group"
     step = (r[:,1:] != r[:,:-1]) | (r[:,1:] == torch.inf)                      # partners at infinity weigh nothing: no tie
-    rows = (~step.all(1)).nonzero()[:,0] if r.device.type == 'cpu' else slice(None)          # few rows have ties; a GPU would have to wait to know
+    rows = (~step.all(1)).nonzero()[:,0] if r.device.type == 'cpu' else slice(None)  # few rows have ties; a GPU would have to wait to know
     step = step[rows]; edge = torch.ones(len(step), 1, dtype=torch.bool, device=r.device)
     before[rows] = torch.where(torch.cat([edge,step],1), before[rows], 0).cummax(1).values
     upto[rows] = torch.where(torch.cat([step,edge],1), upto[rows], torch.inf).flip(1).cummin(1).values.flip(1)
@@ -85,7 +86,8 @@ def _random_pairs(z, labels, partner_z, partner_labels, generator, extended):
     if partner_z.ndim == 3: b,c = zip(partner_z, partner_labels)
     else:
         where = z.device if generator is None else generator.device
-        b,c = ((partner_z[i],partner_labels[i]) for i in torch.randint(len(partner_z), (2,len(z)), generator=generator, device=where).to(z.device, non_blocking=True))
+        b,c = ((partner_z[i],partner_labels[i])
+            for i in torch.randint(len(partner_z), (2,len(z)), generator=generator, device=where).to(z.device, non_blocking=True))
     a = (z,labels)
     return [(a,b,c),(b,a,c),(c,a,b)] if extended else [(a,b,c)]
 
@@ -150,7 +152,8 @@ def quantitative_relativity_loss(
     extended:bool=False, # Put every sample, partners too, in the anchor's place
 )->Any: # The loss, a tensor (and the statistics)
     "Mean of |d_z(a,b)·d_T(a,c) − d_z(a,c)·d_T(a,b)| over triplets (KFR, Eq. 6)"
-    choose('partners', partners, ('all','random')); choose('detach', detach, (None,'anchor','partners')); choose('reduction', reduction, ('mean','sum','none'))
+    choose('partners', partners, ('all','random')); choose('detach', detach, (None,'anchor','partners'))
+    choose('reduction', reduction, ('mean','sum','none'))
     z,labels,D,pz,py = _prepare(z, labels, D, normalize, partner_z, partner_labels, validate)
     if partners == 'all': num,bound,t,x = _all_terms(z, labels, pz, py, D, ell, detach, validate, extended)
     else: num,bound,t,x = _random_terms(z, labels, pz, py, D, ell, detach, validate, generator, extended)
@@ -173,7 +176,8 @@ class QuantitativeRelativityLoss(nn.Module):
         if D.ndim != 2 or D.shape[0] != D.shape[1]: raise ValueError(f'D must have shape (C, C), got {tuple(D.shape)}')
         self.options = options; self.register_buffer('D', D.clone())
 
-    def forward(self, z:Tensor, labels:Tensor, **options): return quantitative_relativity_loss(z, labels, self.D, **{**self.options, **options})
+    def forward(self, z:Tensor, labels:Tensor, **options):
+        return quantitative_relativity_loss(z, labels, self.D, **{**self.options, **options})
     def extra_repr(self): return ', '.join([f'classes={len(self.D)}']+[f'{k}={v!r}' for k,v in self.options.items()])
 
 # %% ../../nbs/api/42_kfr.ipynb #a9334987

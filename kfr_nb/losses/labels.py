@@ -12,7 +12,7 @@ from ..core import check_embeddings, check_labels, choose
 # %% auto #0
 __all__ = ['soft_labels', 'soft_label_loss', 'Lineages', 'lineages', 'hierarchical_cross_entropy']
 
-# %% ../../nbs/api/43_label_losses.ipynb #c1dfd96e
+# %% ../../nbs/api/43_label_losses.ipynb #ea5a7dbe
 def soft_labels(
     D:Tensor, # Class distances, shape (C, C)
     beta:float=15., # How fast a label falls with the distance
@@ -22,6 +22,7 @@ def soft_labels(
     if not beta >= 0: raise ValueError(f'beta must be at least 0, got {beta}')
     return (-beta*D).softmax(1)
 
+# %% ../../nbs/api/43_label_losses.ipynb #5ca66d29
 def _reduced(loss:Tensor, reduction:str)->Tensor:
     choose('reduction', reduction, ('mean','sum','none'))
     return loss if reduction == 'none' else getattr(loss, reduction)()
@@ -61,7 +62,8 @@ def lineages(
     for c,v in enumerate(classes):
         while v >= 0: ways[c].append(v); under.setdefault(v, []).append(c); v = parents[v]
     number:dict[tuple,int] = {(c,): c for c in range(len(classes))}             # nodes with the same classes below are one
-    ways = [[c]+list(dict.fromkeys(n for v in w if len(under[v]) > 1 for n in [number.setdefault(tuple(under[v]), len(number))])) for c,w in enumerate(ways)]
+    ways = [[c]+list(dict.fromkeys(n for v in w if len(under[v]) > 1
+        for n in [number.setdefault(tuple(under[v]), len(number))])) for c,w in enumerate(ways)]
     members,depths = torch.zeros(len(number), len(classes), dtype=torch.bool), torch.zeros(len(number))
     for below,n in number.items(): members[n,list(below)] = True
     for w in ways: depths[w] = torch.arange(len(w)-1, -1, -1.)

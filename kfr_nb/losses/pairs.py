@@ -46,11 +46,13 @@ def _pair_margins(margins, labels:Tensor, share:float, like:Tensor, validate:boo
         return [torch.as_tensor(float(m), dtype=like.dtype, device=like.device) for m in (margins,margins,share*margins)]
     C = len(margins.positive)
     for k,shape in dict(sample=(C,), positive=(C,), negative=(C,C)).items():
-        if getattr(margins, k).shape != shape: raise ValueError(f'margins.{k} must have shape {shape}, got {tuple(getattr(margins, k).shape)}')
+        if getattr(margins, k).shape != shape:
+            raise ValueError(f'margins.{k} must have shape {shape}, got {tuple(getattr(margins, k).shape)}')
     if validate: check_labels(labels, C)
     a,p,n = (getattr(margins, k).detach().to(like.device) for k in ('sample','positive','negative'))
     out = [m.to(like.dtype) for m in (a[labels][:,None], p[labels][:,None], n[labels[:,None],labels])]
-    if validate and not all(m.isfinite().all() for m in out): raise ValueError('margins have NaN or infinite values for classes of this batch')
+    if validate and not all(m.isfinite().all() for m in out):
+        raise ValueError('margins have NaN or infinite values for classes of this batch')
     return out
 
 # %% ../../nbs/api/40_pairs.ipynb #17ba0791
@@ -154,7 +156,8 @@ def multi_similarity_loss(
     "Soft count of views and positives below and of negatives above their margins (AHSML, Eq. 3 and 11)"
     for name,v in dict(positive_scale=positive_scale, negative_scale=negative_scale, sample_scale=sample_scale).items():
         if not _number(name, v) > 0: raise ValueError(f'{name} must be positive, got {v}')
-    def side(x, mask, scale): return F.pad(torch.where(mask, scale*x, -torch.inf), (1,0)).logsumexp(1)/scale     # the padded 0 is the 1 in the logarithm
+    # the padded 0 is the 1 in the logarithm
+    def side(x, mask, scale): return F.pad(torch.where(mask, scale*x, -torch.inf), (1,0)).logsumexp(1)/scale
     x,views,pos,neg = _excess(sim, labels, margins, augmented, 1., validate)
     total = side(-x, pos, positive_scale) + side(x, neg, negative_scale)
     return _reduce(total if views is None else total + side(-x, views, sample_scale), reduction)
@@ -165,7 +168,8 @@ def _pair_distance(z:Tensor, distance:str, normalize:str|None)->Tensor:
     choose('distance', distance, ('l1','l2'))
     z = normalize_latents(z, normalize)
     if distance == 'l1': return pairwise_l1(z)/z.shape[1]
-    return torch.cdist(z, z, compute_mode='donot_use_mm_for_euclid_dist')/math.sqrt(z.shape[1])     # differences, not products: exact for close pairs
+    # differences, not products: exact for close pairs
+    return torch.cdist(z, z, compute_mode='donot_use_mm_for_euclid_dist')/math.sqrt(z.shape[1])
 
 # %% ../../nbs/api/40_pairs.ipynb #761f22b2
 def contrastive_loss(
@@ -207,7 +211,8 @@ def distance_triplet_loss(
 )->Tensor: # The loss; 0 where the batch has no triplet
     "Mean of [d_ap − d_an + margin]₊ over triplets of embeddings"
     if validate: labels = check_labels(labels, length=len(check_embeddings(z)))
-    return triplet_loss(-_pair_distance(z, distance, normalize), labels, margin, triplets=triplets, generator=generator, reduction=reduction, validate=False)
+    return triplet_loss(-_pair_distance(z, distance, normalize), labels, margin, triplets=triplets, generator=generator,
+        reduction=reduction, validate=False)
 
 # %% ../../nbs/api/40_pairs.ipynb #c5b76da3
 def info_nce_loss(
@@ -220,11 +225,13 @@ def info_nce_loss(
 )->Tensor: # The loss
     "Cross-entropy of finding each picture's other view among those of the batch"
     if validate: check_embeddings(z1, 'z1'); check_embeddings(z2, 'z2')
-    if z1.shape != z2.shape: raise ValueError(f'two views of the same pictures are needed, got shapes {tuple(z1.shape)} and {tuple(z2.shape)}')
+    if z1.shape != z2.shape:
+        raise ValueError(f'two views of the same pictures are needed, got shapes {tuple(z1.shape)} and {tuple(z2.shape)}')
     if not temperature > 0: raise ValueError(f'temperature must be positive, got {temperature}')
     choose('negatives', negatives, ('other','both')); i = torch.arange(len(z1), device=z1.device)
     if negatives == 'other':
-        s = pairwise_cosine_similarity(z1, z2)/temperature; rows = F.cross_entropy(s, i, reduction='none'), F.cross_entropy(s.T, i, reduction='none')
+        s = pairwise_cosine_similarity(z1, z2)/temperature
+        rows = F.cross_entropy(s, i, reduction='none'), F.cross_entropy(s.T, i, reduction='none')
     else:
         s = (pairwise_cosine_similarity(torch.cat([z1,z2]))/temperature).fill_diagonal_(-torch.inf)
         rows = F.cross_entropy(s, torch.cat([i+len(i),i]), reduction='none').chunk(2)
@@ -254,7 +261,8 @@ def c2am_loss(
         raise ValueError(f'expected features (B, c, h, w) and foreground (B, 1, h, w), got {tuple(features.shape)} and {tuple(foreground.shape)}')
     if validate:
         check_embeddings(features.flatten(1), 'features'); check_embeddings(foreground.flatten(1), 'foreground')
-        if foreground.min() < 0 or foreground.max() > 1: raise ValueError(f'foreground must lie in [0, 1], got {foreground.min().item():.3g} to {foreground.max().item():.3g}; apply a sigmoid to the head')
+        if foreground.min() < 0 or foreground.max() > 1:
+            raise ValueError(f'foreground must lie in [0, 1], got {foreground.min().item():.3g} to {foreground.max().item():.3g}; apply a sigmoid to the head')
     p,maps = _wide(foreground.flatten(2)),_wide(features.flatten(2))
     f,b = ((q*maps).mean(2) for q in (p,1-p))
     repel = -(1-pairwise_cosine_similarity(f, b).clamp(eps, 1-eps)).log().mean(1)

@@ -57,13 +57,15 @@ def umap_points(
     tau:float=1.0, # Curvature of the ball the embeddings lie in, for metric 'poincare'
 )->Tensor: # Points, shape (N, 2), in double precision, around the centre; within the unit disc for 'hyperboloid'
     "A map of embeddings by UMAP"
-    z = check_embeddings(z).detach().cpu(); N = len(z); choose('geometry', geometry, ('euclidean','hyperboloid')); choose('metric', metric, [*METRICS,'precomputed'])
+    z = check_embeddings(z).detach().cpu(); N = len(z); choose('geometry', geometry, ('euclidean','hyperboloid'))
+    choose('metric', metric, [*METRICS,'precomputed'])
     if N == 0: raise ValueError('there is no embedding to map: z has 0 rows')
     if neighbors < 2: raise ValueError(f'neighbors must be 2 or more, got {neighbors}')
     library = metric in ('cosine','euclidean'); x = z.float() if library and N > 2 else latent_distances(z, metric, tau=tau)
     if N < 3: return torch.tensor([[0.,0.]] if N == 1 else [[-.5,0.],[.5,0.]]).double()*bool(x.any())
     p = _umap(x.numpy(), metric if library else 'precomputed', geometry, min(neighbors, N-1), min_dist, epochs, seed)
-    if not np.isfinite(p).all(): raise ValueError(f'UMAP lost {np.sum(~np.isfinite(p).all(1))} of {N} points: try another seed, or more neighbors than {neighbors}')
+    if not np.isfinite(p).all():
+        raise ValueError(f'UMAP lost {np.sum(~np.isfinite(p).all(1))} of {N} points: try another seed, or more neighbors than {neighbors}')
     if geometry == 'euclidean': return torch.from_numpy(p).double()-torch.from_numpy(p).double().mean(0)
     p = hyperboloid_to_disc(torch.from_numpy(p)); return recentre(p, ball_mean(p)[0])
 
@@ -72,9 +74,11 @@ def _umap(x, metric, geometry, neighbors, min_dist, epochs, seed)->np.ndarray:
     threads = torch.get_num_threads()
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', message='using precomputed metric')                # no inverse is wanted
-        try: return require('umap','viz').UMAP(n_components=2, metric=metric, output_metric=geometry, n_neighbors=neighbors, min_dist=min_dist, n_epochs=epochs,
+        try: return require('umap','viz').UMAP(n_components=2, metric=metric, output_metric=geometry,
+            n_neighbors=neighbors, min_dist=min_dist, n_epochs=epochs,
             init='random' if len(x) < 4 else 'spectral', random_state=seed, n_jobs=1).fit_transform(x)
-        finally: torch.set_num_threads(threads)                                              # numba sets OpenMP's threads for torch, too, and sums would come out otherwise from here on
+        finally:
+            torch.set_num_threads(threads)  # numba sets OpenMP's threads for torch, too, and sums would come out otherwise from here on
 
 # %% ../../nbs/api/80_viz_atlas.ipynb #91032ad7
 def trustworthiness(
@@ -117,8 +121,10 @@ def map_quality(
     "What a map keeps of the latents, and of the tree"
     choose('metric', metric, METRICS); check_embeddings(z); points = _check_map(points, tau); y = check_labels(labels, len(D), len(z)).cpu()
     if len(points) != len(z): raise ValueError(f'{len(z)} embeddings but {len(points)} points')
-    some = torch.randperm(len(z), generator=torch.Generator().manual_seed(0))[:limit]; trust = trustworthiness(latent_distances(z.detach().cpu()[some], metric), distances_of(points[some], tau=tau), k)
-    L,there = class_distances(z, y, metric); M,_ = class_distances(points, y, 'euclidean') if tau is None else class_distances(points, y, 'poincare', tau=tau)
+    some = torch.randperm(len(z), generator=torch.Generator().manual_seed(0))[:limit]
+    trust = trustworthiness(latent_distances(z.detach().cpu()[some], metric), distances_of(points[some], tau=tau), k)
+    L,there = class_distances(z, y, metric)
+    M,_ = class_distances(points, y, 'euclidean') if tau is None else class_distances(points, y, 'poincare', tau=tau)
     i,j = torch.triu_indices(len(there), len(there), 1); T = torch.as_tensor(D).cpu()[there][:,there]
     def rho(a, b): return _spearman(a[i,j], b[i,j]) if len(i) > 1 else float('nan')
     return dict(trustworthiness=trust, map_latents=rho(M,L), map_tree=rho(M,T), latents_tree=rho(L,T))
@@ -126,13 +132,16 @@ def map_quality(
 # %% ../../nbs/api/80_viz_atlas.ipynb #887309d0
 def _check_map(points, tau:float|None)->Tensor:
     p = torch.as_tensor(np.asarray(points.detach().cpu() if isinstance(points, Tensor) else points, dtype=np.float64))
-    if p.ndim != 2 or p.shape[1] != 2 or not len(p): raise ValueError(f'a map has two dimensions and at least one point: points must have shape (N, 2), got {tuple(p.shape)}')
+    if p.ndim != 2 or p.shape[1] != 2 or not len(p):
+        raise ValueError(f'a map has two dimensions and at least one point: points must have shape (N, 2), got {tuple(p.shape)}')
     check_embeddings(p, 'points'); far = p.norm(dim=1).max().item()
-    if tau is not None and far*tau**.5 >= 1: raise ValueError(f'points must lie within the rim at {tau**-.5:g}, the farthest is at {far:g}; tau=None draws a plane')
+    if tau is not None and far*tau**.5 >= 1:
+        raise ValueError(f'points must lie within the rim at {tau**-.5:g}, the farthest is at {far:g}; tau=None draws a plane')
     return p
 
 # %% ../../nbs/api/80_viz_atlas.ipynb #22d200f8
-_MARKS = dict(o='circle', s='square', D='diamond', v='triangle-down', P='cross', X='x', p='pentagon', h='hexagon', **{'^':'triangle-up', '<':'triangle-left', '>':'triangle-right', '*':'star'})
+_MARKS = dict(o='circle', s='square', D='diamond', v='triangle-down', P='cross', X='x', p='pentagon', h='hexagon',
+    **{'^':'triangle-up', '<':'triangle-left', '>':'triangle-right', '*':'star'})
 _MARK_ORDER = 'os^DvPX<>ph*'
 
 def branch_marks(
@@ -143,7 +152,8 @@ def branch_marks(
     out,small = [],[]
     for name,classes in branches(tree, most).items():
         if _is_small(tree, classes, most): small += classes; continue
-        m = _MARK_ORDER[len(out) % len(_MARK_ORDER)]; out.append(SimpleNamespace(name=_readable(name), classes=classes, color=_HUES[len(out) % len(_HUES)], mark=m, symbol=_MARKS[m]))
+        m = _MARK_ORDER[len(out) % len(_MARK_ORDER)]
+        out.append(SimpleNamespace(name=_readable(name), classes=classes, color=_HUES[len(out) % len(_HUES)], mark=m, symbol=_MARKS[m]))
     return out+[SimpleNamespace(name='other', classes=small, color=_GREY, mark='.', symbol='circle-open-dot')]*bool(small)
 
 # %% ../../nbs/api/80_viz_atlas.ipynb #b6692ea5
@@ -155,10 +165,12 @@ def _write_where_it_fits(ax, P, names, colors, size:float=7., bold:bool=False, t
     taken = [Bbox.from_extents(x-w, y-w, x+w, y+w) for x,y in at] if taken is None else taken; frame = ax.get_window_extent()
     for p,name,c in zip(P, names, colors):
         for dx,dy,ha,va in ((5,0,'left','center'),(-5,0,'right','center'),(0,5,'center','bottom'),(0,-5,'center','top')) if name else ():
-            t = ax.annotate(name, p, xytext=(dx,dy), textcoords='offset points', ha=ha, va=va, fontsize=size, weight='bold' if bold else 'normal', color=np.asarray(c)*.7,
+            t = ax.annotate(name, p, xytext=(dx,dy), textcoords='offset points', ha=ha, va=va, fontsize=size,
+                weight='bold' if bold else 'normal', color=np.asarray(c)*.7,
                             path_effects=[withStroke(linewidth=2, foreground='white')], zorder=5, annotation_clip=False)
             box = t.get_window_extent()
-            if frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1 and not any(box.overlaps(b) for b in taken): taken.append(box); break
+            if frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1 and not any(box.overlaps(b) for b in taken):
+                taken.append(box); break
             t.remove()
     return taken
 
@@ -168,7 +180,9 @@ def _note(quality:Mapping|None)->str:
 
 def _class_means(P:Tensor, y, tau)->np.ndarray:
     "Means of the classes that occur, in their order"
-    which = torch.as_tensor(np.unique(y, return_inverse=True)[1]); return (ball_mean(P, which, tau=tau) if tau is not None else torch.zeros(int(which.max())+1, 2).double().index_add_(0, which, P)/torch.bincount(which)[:,None]).numpy()
+    which = torch.as_tensor(np.unique(y, return_inverse=True)[1])
+    return (ball_mean(P, which, tau=tau) if tau is not None
+        else torch.zeros(int(which.max())+1, 2).double().index_add_(0, which, P)/torch.bincount(which)[:,None]).numpy()
 
 # %% ../../nbs/api/80_viz_atlas.ipynb #972a67c4
 def plot_map(
@@ -186,14 +200,20 @@ def plot_map(
 )->Any: # Axes
     "Pictures as faint points and classes as strong ones, coloured and marked by branch"
     import matplotlib.pyplot as plt
-    P = _check_map(points, tau).numpy(); y = check_labels(torch.as_tensor(labels).cpu(), len(tree.classes), len(P)).numpy(); rgb = branch_colors(tree, most)
+    P = _check_map(points, tau).numpy()
+    y = check_labels(torch.as_tensor(labels).cpu(), len(tree.classes), len(P)).numpy()
+    rgb = branch_colors(tree, most)
     if ax is None: _,ax = plt.subplots(figsize=(6,6), layout='constrained')
     there = np.unique(y); M = _class_means(torch.from_numpy(P), y, tau)
     if tau is not None: ax.add_patch(plt.Circle((0,0), tau**-.5, fill=False, color='0.6', lw=1))
     for b in branch_marks(tree, most):
-        mine = np.isin(y, b.classes); ax.scatter(*P[mine].T, c=rgb[y[mine]], marker=b.mark, s=9, alpha=.35 if means else .8, linewidths=0, zorder=1, label=None if means else b.name)
+        mine = np.isin(y, b.classes)
+        ax.scatter(*P[mine].T, c=rgb[y[mine]], marker=b.mark, s=9, alpha=.35 if means else .8, linewidths=0, zorder=1,
+            label=None if means else b.name)
         own = [k for k,c in enumerate(there) if c in b.classes]
-        if means and own: ax.scatter(*M[own].T, c=rgb[there[own]], marker=b.mark, s=38 if b.mark != '.' else 60, edgecolors='white', linewidths=.5, zorder=3, label=b.name)
+        if means and own:
+            ax.scatter(*M[own].T, c=rgb[there[own]], marker=b.mark, s=38 if b.mark != '.' else 60, edgecolors='white',
+                linewidths=.5, zorder=3, label=b.name)
     ax.set_aspect('equal', adjustable='datalim' if tau is None else 'box'); ax.set_axis_off()
     if legend: ax.legend(loc='upper center', bbox_to_anchor=(.5,0), ncols=4, fontsize=7, frameon=False, handletextpad=.2, columnspacing=.9)
     if quality: ax.text(.5, 1., _note(quality), transform=ax.transAxes, ha='center', va='bottom', fontsize=7, color='.3')
@@ -212,8 +232,10 @@ def fit_tree_means(
     **options, # For `fit_distances`: starts, steps, seed
 )->SimpleNamespace: # points, in the order of `tree.contract().nodes`, shape (nodes, 2), NaN for nodes without a picture; stress
     "Class means and the inner nodes above them in the disc or plane, by the distances of their latents"
-    choose('metric', metric, METRICS); t = tree.contract(); nodes = tree_means(z, labels, t, tau=1. if metric == 'poincare' else None); ok = nodes.isfinite().all(1)
-    if ok.sum() < 2 or not latent_distances(nodes[ok], metric).any(): raise ValueError(f'a tree through class means needs two nodes that differ, got the pictures of {len(torch.as_tensor(labels).unique())} class(es), {int(ok.sum())} node(s)')
+    choose('metric', metric, METRICS); t = tree.contract()
+    nodes = tree_means(z, labels, t, tau=1. if metric == 'poincare' else None); ok = nodes.isfinite().all(1)
+    if ok.sum() < 2 or not latent_distances(nodes[ok], metric).any():
+        raise ValueError(f'a tree through class means needs two nodes that differ, got the pictures of {len(torch.as_tensor(labels).unique())} class(es), {int(ok.sum())} node(s)')
     L = latent_distances(nodes[ok], metric); scale = size/L.mean().item(); p = fit_distances(L, scale=scale, tau=tau, **options)
     points = torch.full((len(t),2), torch.nan).double(); points[ok] = recentre(p, 0, tau=tau)             # the root comes first
     return SimpleNamespace(points=points, stress=stress(p, L, scale=scale, tau=tau).item())
@@ -234,11 +256,14 @@ def class_tree_disc(
     t = tree.contract(); g = tree_graph(t); rgb = branch_colors(tree, most)
     if labels is None: P = torch.as_tensor(points).double(); some = ~P.isnan().any(1); _check_map(P[some], tau)
     else: p = _check_map(points, tau); P = tree_means(p, labels, t, tau=tau); some = P.isfinite().all(1)
-    if len(P) != len(t): raise ValueError(f'the tree has {len(t)} nodes without its chains, but there are {len(P)} points; give labels where the points are pictures')
+    if len(P) != len(t):
+        raise ValueError(f'the tree has {len(t)} nodes without its chains, but there are {len(P)} points; give labels where the points are pictures')
     new = np.cumsum(some)-1; edges = [(new[a],new[b]) for a,b in g.edges if some[a] and some[b]]; P = P.numpy()
-    inner = ~np.isin(np.arange(len(t)), g.classes); ax = plot_disc(P[some], edges or None, g.colors[some], sizes=np.where(inner[some], 7, 0), tau=tau, ax=ax)
+    inner = ~np.isin(np.arange(len(t)), g.classes)
+    ax = plot_disc(P[some], edges or None, g.colors[some], sizes=np.where(inner[some], 7, 0), tau=tau, ax=ax)
     for b in branch_marks(tree, most):
-        own = [c for c in b.classes if some[g.classes[c]]]; ax.scatter(*P[g.classes[own]].T, c=rgb[own], marker=b.mark, s=34, edgecolors='white', linewidths=.5, zorder=3, label=b.name)
+        own = [c for c in b.classes if some[g.classes[c]]]
+        ax.scatter(*P[g.classes[own]].T, c=rgb[own], marker=b.mark, s=34, edgecolors='white', linewidths=.5, zorder=3, label=b.name)
     root = P[0]; ax.scatter(*root[:,None], marker='o', s=60, facecolors='white', edgecolors='.2', linewidths=1.4, zorder=4)
     if legend: ax.legend(loc='upper center', bbox_to_anchor=(.5,0), ncols=4, fontsize=7, frameon=False, handletextpad=.2, columnspacing=.9)
     if names: _name_nodes(ax, P, tree, g, some.numpy(), rgb, most)
@@ -247,8 +272,10 @@ def class_tree_disc(
 # %% ../../nbs/api/80_viz_atlas.ipynb #92cfceb3
 def _name_nodes(ax, P, tree, g, some, rgb, most)->None:
     "Branches in bold first, then classes where there is room"
-    top = [(g.names.index(n), g.colors[g.names.index(n)]) for n,cs in branches(tree, most).items() if n in g.names and len(cs) > 1 and not _is_small(tree, cs, most) and some[g.names.index(n)]]
-    taken = _write_where_it_fits(ax, P[[i for i,_ in top]], [_readable(g.names[i]) for i,_ in top], [c for _,c in top], 8, True) if top else None
+    top = [(g.names.index(n), g.colors[g.names.index(n)]) for n,cs in branches(tree, most).items() if n in g.names
+        and len(cs) > 1 and not _is_small(tree, cs, most) and some[g.names.index(n)]]
+    taken = _write_where_it_fits(ax, P[[i for i,_ in top]], [_readable(g.names[i]) for i,_ in top], [c for _,c in top], 8,
+        True) if top else None
     own = [c for c in range(len(tree.classes)) if some[g.classes[c]]]
     _write_where_it_fits(ax, P[g.classes[own]], [_readable(tree.classes[c]) for c in own], rgb[own], 6, taken=taken)
 
@@ -262,7 +289,8 @@ def _strip(
     from PIL import Image
     x = torch.nn.functional.interpolate(pictures.float(), (side,side), mode='area').round().byte(); rows = -(-len(x)//columns)
     x = torch.cat([x, x.new_zeros(rows*columns-len(x), 3, side, side)]).view(rows, columns, 3, side, side).permute(0,3,1,4,2).reshape(rows*side, columns*side, 3)
-    out = io.BytesIO(); Image.fromarray(x.numpy()).save(out, 'JPEG', quality=72); return 'data:image/jpeg;base64,'+base64.b64encode(out.getvalue()).decode()
+    out = io.BytesIO(); Image.fromarray(x.numpy()).save(out, 'JPEG', quality=72)
+    return 'data:image/jpeg;base64,'+base64.b64encode(out.getvalue()).decode()
 
 # %% ../../nbs/api/80_viz_atlas.ipynb #e1822db4
 _SCRIPT = """(async () => {
@@ -299,7 +327,8 @@ class HoverMap:
     def __repr__(self)->str: return f'HoverMap of {len(self.shown)} pictures'
     def write_html(self, path:str|Path)->Path:
         "Write a page of its own"
-        Path(path).write_text(f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Map of embeddings</title></head><body style="background:white">{self.html}</body></html>', encoding='utf-8'); return Path(path)
+        Path(path).write_text(f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Map of embeddings</title></head><body style="background:white">{self.html}</body></html>', encoding='utf-8')
+        return Path(path)
 
 # %% ../../nbs/api/80_viz_atlas.ipynb #c5b76da3
 def hover_map(
@@ -316,10 +345,13 @@ def hover_map(
     seed:int=0, # Of the sample, where there are more pictures
 )->HoverMap: # Shows itself in a notebook; `figure` is plotly's, `write_html` writes a page
     "Maps in which the picture under the pointer is shown, named, and ringed in all of them"
-    maps = {k: _check_map(p, tau) for k,p in (points if isinstance(points, Mapping) else {'': points}).items()}; N = len(next(iter(maps.values())))
-    if len({len(p) for p in maps.values()}) > 1: raise ValueError('linked maps show the same pictures, but they have '+', '.join(f'{len(p)} ({k})' for k,p in maps.items()))
+    maps = {k: _check_map(p, tau) for k,p in (points if isinstance(points, Mapping) else {'': points}).items()}
+    N = len(next(iter(maps.values())))
+    if len({len(p) for p in maps.values()}) > 1:
+        raise ValueError('linked maps show the same pictures, but they have '+', '.join(f'{len(p)} ({k})' for k,p in maps.items()))
     y = check_labels(torch.as_tensor(labels).cpu(), len(tree.classes), N).numpy()
-    if pictures is not None and (pictures.dtype != torch.uint8 or pictures.ndim != 4 or pictures.shape[:2] != (N,3)): raise ValueError(f'pictures must be uint8 of shape ({N}, 3, H, W), got {pictures.dtype} of shape {tuple(pictures.shape)}')
+    if pictures is not None and (pictures.dtype != torch.uint8 or pictures.ndim != 4 or pictures.shape[:2] != (N,3)):
+        raise ValueError(f'pictures must be uint8 of shape ({N}, 3, H, W), got {pictures.dtype} of shape {tuple(pictures.shape)}')
     keep = _stratified(y, most, seed)
     if len(keep) < N: title = f"{title+': ' if title else ''}{len(keep):,} of {N:,} pictures, drawn by class"
     fig = _linked_figure({k: p[keep].numpy() for k,p in maps.items()}, y[keep], tree, tau, title, height)
@@ -329,7 +361,8 @@ def hover_map(
 def _stratified(y:np.ndarray, most:int, seed:int)->np.ndarray:
     "Numbers of at most so many pictures, evenly over the classes' sorted row"
     if most < 1: raise ValueError(f'most must be 1 or more, got {most}')
-    order = np.lexsort((np.random.default_rng(seed).random(len(y)), y)); return np.sort(order[np.linspace(0, len(y)-1, most).round().astype(int)]) if len(y) > most else np.arange(len(y))
+    order = np.lexsort((np.random.default_rng(seed).random(len(y)), y))
+    return np.sort(order[np.linspace(0, len(y)-1, most).round().astype(int)]) if len(y) > most else np.arange(len(y))
 
 # %% ../../nbs/api/80_viz_atlas.ipynb #54ceb912
 def _above(tree:KnowledgeTree)->list[str]:
@@ -337,25 +370,43 @@ def _above(tree:KnowledgeTree)->list[str]:
 
 def _linked_figure(maps:dict, y, tree, tau, title, height):
     make_subplots,go = require('plotly.subplots','viz').make_subplots,require('plotly.graph_objects','viz')
-    fig = make_subplots(1, len(maps), subplot_titles=list(maps), horizontal_spacing=.03); rgb = [f'#{r:02x}{g:02x}{b:02x}' for r,g,b in (branch_colors(tree)*255).round().astype(int)]; above = _above(tree)
+    fig = make_subplots(1, len(maps), subplot_titles=list(maps), horizontal_spacing=.03)
+    rgb = [f'#{r:02x}{g:02x}{b:02x}' for r,g,b in (branch_colors(tree)*255).round().astype(int)]
+    above = _above(tree)
     for m,P in enumerate(maps.values()):
-        if tau is not None: fig.add_shape(type='circle', x0=-tau**-.5, x1=tau**-.5, y0=-tau**-.5, y1=tau**-.5, line=dict(color='#999', width=1), row=1, col=m+1)
+        if tau is not None:
+            fig.add_shape(type='circle', x0=-tau**-.5, x1=tau**-.5, y0=-tau**-.5, y1=tau**-.5,
+                line=dict(color='#999', width=1), row=1, col=m+1)
         for b in branch_marks(tree):
             own = np.flatnonzero(np.isin(y, b.classes))
-            if len(own): fig.add_scatter(x=P[own,0].round(3).tolist(), y=P[own,1].round(3).tolist(), mode='markers', name=b.name, legendgroup=b.name, showlegend=not m, customdata=own.tolist(), meta=m,
-                marker=dict(color=[rgb[c] for c in y[own]], symbol=b.symbol, size=7, line=dict(width=.4, color='white')), text=[f'<b>{_readable(tree.classes[c])}</b><br>{above[c]}' for c in y[own]], hovertemplate='%{text}<extra></extra>', row=1, col=m+1)
-    for m in range(len(maps)): fig.add_scatter(x=[], y=[], mode='markers', showlegend=False, hoverinfo='skip', marker=dict(symbol='circle-open', size=17, color='black', line=dict(width=2)), row=1, col=m+1)
+            if len(own): fig.add_scatter(x=P[own,0].round(3).tolist(), y=P[own,1].round(3).tolist(), mode='markers',
+                name=b.name, legendgroup=b.name, showlegend=not m, customdata=own.tolist(), meta=m,
+                marker=dict(color=[rgb[c] for c in y[own]], symbol=b.symbol, size=7, line=dict(width=.4, color='white')),
+                text=[f'<b>{_readable(tree.classes[c])}</b><br>{above[c]}' for c in y[own]],
+                hovertemplate='%{text}<extra></extra>', row=1, col=m+1)
+    for m in range(len(maps)):
+        fig.add_scatter(x=[], y=[], mode='markers', showlegend=False, hoverinfo='skip',
+            marker=dict(symbol='circle-open', size=17, color='black', line=dict(width=2)), row=1, col=m+1)
     fig.update_xaxes(visible=False); fig.update_yaxes(visible=False)
     for m in range(len(maps)): fig.update_yaxes(scaleanchor=f"x{m+1 if m else ''}", row=1, col=m+1)
-    fig.update_layout(template='none', paper_bgcolor='white', plot_bgcolor='white', height=height, title=dict(text=title, font_size=14), margin=dict(l=10, r=10, t=45 if title or any(maps) else 10, b=10), legend=dict(orientation='h', y=-.02), hovermode='closest'); return fig
+    fig.update_layout(template='none', paper_bgcolor='white', plot_bgcolor='white', height=height,
+        title=dict(text=title, font_size=14), margin=dict(l=10, r=10, t=45 if title or any(maps) else 10, b=10),
+        legend=dict(orientation='h', y=-.02), hovermode='closest')
+    return fig
 
 # %% ../../nbs/api/80_viz_atlas.ipynb #9109c85a
 def _hover_html(fig, y, tree, strip:str|None, side:int, zoom:int=3, columns:int=40)->str:
     f = json.loads(fig.to_json()); f['layout'].pop('template', None)
-    for t in f['data']: t.pop('text', None); t.pop('hovertemplate', None); t['hoverinfo'] = 'skip' if t.get('hoverinfo') == 'skip' else 'none'
-    data = json.dumps(dict(figure=f, labels=y.tolist(), names=[_readable(c) for c in tree.classes], above=_above(tree), columns=columns, side=side, zoom=zoom,
-        rings=[k for k,t in enumerate(f['data']) if t['hoverinfo'] == 'skip'], library=f"https://cdn.plot.ly/plotly-{require('plotly.offline','viz').get_plotlyjs_version()}.min.js"), separators=(',',':')).replace('</', '<\\/')
-    name = 'kfr-'+fingerprint(dict(data=data, strip=strip)); look = f"width:{side*zoom}px;height:{side*zoom}px;flex:none;background:url({strip}) 0 0/{columns*side*zoom}px auto" if strip else 'display:none'
+    for t in f['data']:
+        t.pop('text', None); t.pop('hovertemplate', None)
+        t['hoverinfo'] = 'skip' if t.get('hoverinfo') == 'skip' else 'none'
+    data = json.dumps(dict(figure=f, labels=y.tolist(), names=[_readable(c) for c in tree.classes], above=_above(tree),
+        columns=columns, side=side, zoom=zoom,
+        rings=[k for k,t in enumerate(f['data']) if t['hoverinfo'] == 'skip'],
+        library=f"https://cdn.plot.ly/plotly-{require('plotly.offline','viz').get_plotlyjs_version()}.min.js"),
+        separators=(',',':')).replace('</', '<\\/')
+    name = 'kfr-'+fingerprint(dict(data=data, strip=strip))
+    look = f"width:{side*zoom}px;height:{side*zoom}px;flex:none;background:url({strip}) 0 0/{columns*side*zoom}px auto" if strip else 'display:none'
     return (f'<div id="{name}" style="position:relative;background:white;color:#222"><div style="min-height:{fig.layout.height}px"></div>'
         f'<div style="display:none;position:absolute;z-index:9;pointer-events:none;gap:8px;width:170px;padding:6px;background:white;border:1px solid #888;border-radius:4px;font:12px sans-serif"><div style="{look}"></div>'
         f'<div><b></b><div style="color:#555;font-size:10.5px"></div></div></div></div><script>{_SCRIPT.replace("ID", json.dumps(name), 1).replace("(async () => {", "(async () => { const DATA = "+data+";", 1)}</script>')

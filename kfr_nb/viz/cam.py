@@ -31,7 +31,8 @@ def draw_pictures(
     wanted = list(every) if classes is None else [_class_number(c, names) for c in classes]
     pools = {c: (y == c).nonzero().flatten() for c in dict.fromkeys(wanted)}
     for c,pool in pools.items():
-        if not len(pool) and (per_class or classes is not None): raise ValueError(f'{_class_name(c, names)} has no picture among the {len(y)} given; leave it out, or give more pictures')
+        if not len(pool) and (per_class or classes is not None):
+            raise ValueError(f'{_class_name(c, names)} has no picture among the {len(y)} given; leave it out, or give more pictures')
     if not per_class: pools = {None: torch.cat([*pools.values(), y[:0]])}
     return torch.cat([_draw(pool, n, g, 'these classes' if c is None else _class_name(c, names)) for c,pool in pools.items()])
 
@@ -40,7 +41,8 @@ def _class_name(c:int, names)->str: return f'class {c}' if names is None else f'
 
 def _class_number(c, names)->int:
     if isinstance(c, str): return list(names or ()).index(choose('class', c, names or ()))
-    if c < 0 or (names is not None and c >= len(names)): raise ValueError(f'class {c} is out of range'+('' if names is None else f' for {len(names)} classes (0 to {len(names)-1})'))
+    if c < 0 or (names is not None and c >= len(names)):
+        raise ValueError(f'class {c} is out of range'+('' if names is None else f' for {len(names)} classes (0 to {len(names)-1})'))
     return int(c)
 
 def _draw(pool:Tensor, n:int, g:torch.Generator, what:str)->Tensor:
@@ -52,14 +54,16 @@ def _as_pictures(pictures)->Tensor:
     "Pictures as uint8 of shape (N, 3, H, W), or an error that says what is wrong with them"
     if isinstance(pictures, (list,tuple)):
         sizes = {tuple(np.shape(p)) for p in pictures}
-        if len(sizes) != 1: raise ValueError(f'pictures of one gallery must have one size, got {", ".join(map(str, sorted(sizes))) or "none"}; bring them to the size at which the net saw them')
+        if len(sizes) != 1:
+            raise ValueError(f'pictures of one gallery must have one size, got {", ".join(map(str, sorted(sizes))) or "none"}; bring them to the size at which the net saw them')
         pictures = torch.stack([torch.as_tensor(p) for p in pictures])
     p = torch.as_tensor(pictures).detach().cpu()
     if p.ndim == 3: p = p[:,None]
     if p.ndim != 4 or p.shape[1] not in (1,3) or 0 in p.shape:
         raise ValueError(f'pictures must have shape (N, 3, H, W), got {tuple(p.shape)}'+('; move the channels with permute(0,3,1,2)' if p.ndim == 4 and p.shape[-1] == 3 else ''))
     if p.is_floating_point():
-        if not (p.isfinite().all() and p.min() >= 0 and p.max() <= 1): raise ValueError(f'float pictures must lie in [0, 1], got {p.min():.3g} to {p.max():.3g}; give them as they were before normalisation')
+        if not (p.isfinite().all() and p.min() >= 0 and p.max() <= 1):
+            raise ValueError(f'float pictures must lie in [0, 1], got {p.min():.3g} to {p.max():.3g}; give them as they were before normalisation')
         p = (255*p).round().to(torch.uint8)
     if p.dtype != torch.uint8: raise ValueError(f'pictures must be uint8, or floats in [0, 1], got {p.dtype}')
     return p.expand(-1, 3, -1, -1)
@@ -84,9 +88,11 @@ def overlay(
 def _stretched(maps, pictures:Tensor)->Tensor:
     "Maps at the pictures' size, in [0, 1]"
     m = torch.as_tensor(maps).detach().cpu()
-    if m.ndim != 3 or len(m) != len(pictures): raise ValueError(f'{len(pictures)} pictures need maps of shape ({len(pictures)}, h, w), got {tuple(m.shape)}')
+    if m.ndim != 3 or len(m) != len(pictures):
+        raise ValueError(f'{len(pictures)} pictures need maps of shape ({len(pictures)}, h, w), got {tuple(m.shape)}')
     m = m.float(); low,high = (f((1,2), True) for f in (m.amin,m.amax))
-    return normalize_maps(torch.minimum(torch.maximum(resize_maps(m, tuple(pictures.shape[-2:])), low), high))      # rounding must not make hills of a flat map
+    # rounding must not make hills of a flat map
+    return normalize_maps(torch.minimum(torch.maximum(resize_maps(m, tuple(pictures.shape[-2:])), low), high))
 
 # %% ../../nbs/api/80_viz_cam.ipynb #12c6fc06
 def cam_table(
@@ -100,11 +106,13 @@ def cam_table(
     "What a gallery shows, as numbers"
     rows = []
     for model,each in found.items():
-        p = None if predicted is None else torch.as_tensor(predicted[model]).cpu(); right = None if correct is None else torch.as_tensor(correct[model]).cpu()
+        p = None if predicted is None else torch.as_tensor(predicted[model]).cpu()
+        right = None if correct is None else torch.as_tensor(correct[model]).cpu()
         if right is None and p is not None and labels is not None: right = p == torch.as_tensor(labels).cpu()
         for i,f in enumerate(each):
             true = torch.zeros(0,4) if boxes is None else _present(boxes[i])
-            rows.append(dict(model=model, picture=i, predicted=None if p is None else int(p[i]), correct=None if right is None else bool(right[i]), found=len(f), true=len(true), overlap=_overlap(f, true)))
+            rows.append(dict(model=model, picture=i, predicted=None if p is None else int(p[i]),
+                correct=None if right is None else bool(right[i]), found=len(f), true=len(true), overlap=_overlap(f, true)))
     return pd.DataFrame(rows).astype(dict(predicted=object, correct=object))
 
 def _present(b:Tensor)->Tensor:
@@ -153,13 +161,15 @@ def _panel(ax, picture:Tensor, right:bool|None=None, true:Any=(), found:Any=())-
     "One picture with its frame and its boxes"
     from matplotlib.patches import Rectangle
     from matplotlib.patheffects import withStroke
-    H,W = picture.shape[-2:]; ax.imshow(picture.permute(1,2,0).numpy(), extent=(0,W,H,0), interpolation='nearest' if max(H,W) <= 96 else 'antialiased')
+    H,W = picture.shape[-2:]
+    ax.imshow(picture.permute(1,2,0).numpy(), extent=(0,W,H,0), interpolation='nearest' if max(H,W) <= 96 else 'antialiased')
     ax.set(xticks=[], yticks=[], xlim=(0,W), ylim=(H,0))
     color,style,width = _FRAME[right]
     for s in ax.spines.values(): s.set(color=color, linestyle=style, linewidth=width)
     for kind,some in dict(true=true, found=found).items():
         for x0,y0,x1,y1 in (b.tolist() for b in some):
-            ax.add_patch(Rectangle((x0,y0), x1-x0, y1-y0, fill=False, edgecolor=_BOX[kind][0], linestyle=_BOX[kind][1], linewidth=1.5, path_effects=[withStroke(linewidth=2.8, foreground='black')], gid=kind))
+            ax.add_patch(Rectangle((x0,y0), x1-x0, y1-y0, fill=False, edgecolor=_BOX[kind][0], linestyle=_BOX[kind][1],
+                linewidth=1.5, path_effects=[withStroke(linewidth=2.8, foreground='black')], gid=kind))
 
 # %% ../../nbs/api/80_viz_cam.ipynb #7719a1c7
 def _figure(size:tuple[float,float])->Any:
@@ -180,19 +190,26 @@ def _sheet(
 )->Any: # Figure
     "Panels row by row, with text under each that has been measured to fit"
     left,gap,n = .38,.13,max(len(p) for _,p,_ in rows)
-    heights = [(size*max(p['picture'].shape[-2]/p['picture'].shape[-1] for p in ps if p), _LINE*max(len(p['lines']) for p in ps if p)) for _,ps,_ in rows]
-    width = max(left+n*(size+gap), 4.4); per = max(1, int((width-left)/1.75)); words = wrap_text(note, 64*(width-left-.1), 7.5, lines) if note else []      # of 72 points to the inch; on coarse pixels letters grow wider
+    heights = [(size*max(p['picture'].shape[-2]/p['picture'].shape[-1] for p in ps if p),
+        _LINE*max(len(p['lines']) for p in ps if p)) for _,ps,_ in rows]
+    width = max(left+n*(size+gap), 4.4); per = max(1, int((width-left)/1.75))
+    words = wrap_text(note, 64*(width-left-.1), 7.5, lines) if note else []  # of 72 points to the inch; on coarse pixels letters grow wider
     foot = .1+.17*-(-len(entries)//per)+.14*len(words); height = foot+.08+sum(p+t+.14+.14*b for (p,t),(_,_,b) in zip(heights,rows))
     fig = _figure((width,height)); top = height-.08+.14*bool(rows[0][2])
     for (label,panels,begins),(h,t) in zip(rows,heights):
         top -= .14*begins
-        fig.text(.17/width, (top-h/2)/height, '\n'.join(wrap_text(label, 72*h, 8)), rotation=90, ha='center', va='center', fontsize=8, linespacing=1.)
+        fig.text(.17/width, (top-h/2)/height, '\n'.join(wrap_text(label, 72*h, 8)), rotation=90, ha='center', va='center',
+            fontsize=8, linespacing=1.)
         for k,p in enumerate(panels):
             if p is None: continue
-            x = left+k*(size+gap); ax = fig.add_axes((x/width, (top-h)/height, size/width, h/height)); _panel(ax, p['picture'], p.get('right'), p.get('true',()), p.get('found',()))
-            for l,line in enumerate(p['lines']): fig.text((x+size/2)/width, (top-h-.055-_LINE*(l+.5))/height, line, ha='center', va='center', fontsize=_FONT)
+            x = left+k*(size+gap); ax = fig.add_axes((x/width, (top-h)/height, size/width, h/height))
+            _panel(ax, p['picture'], p.get('right'), p.get('true',()), p.get('found',()))
+            for l,line in enumerate(p['lines']):
+                fig.text((x+size/2)/width, (top-h-.055-_LINE*(l+.5))/height, line, ha='center', va='center', fontsize=_FONT)
         top -= h+t+.14
-    if entries: fig.legend(handles=list(entries), loc='upper left', bbox_to_anchor=(left/width, (foot+.02)/height), ncols=per, frameon=False, fontsize=7.5, borderpad=0, borderaxespad=0, handlelength=2.4, columnspacing=1.2, labelspacing=.35)
+    if entries:
+        fig.legend(handles=list(entries), loc='upper left', bbox_to_anchor=(left/width, (foot+.02)/height), ncols=per,
+            frameon=False, fontsize=7.5, borderpad=0, borderaxespad=0, handlelength=2.4, columnspacing=1.2, labelspacing=.35)
     for l,line in enumerate(words): fig.text(left/width, (.14*(len(words)-l)-.06)/height, line, va='center', fontsize=7.5)
     return fig
 
@@ -218,22 +235,31 @@ def plot_cams(
     "Originals and, row by row, what each model saw in them"
     p = _as_pictures(pictures); _check_gallery(p, maps, boxes, dict(found=found, correct=correct, predicted=predicted), labels, names)
     given,laid = found,{k: overlay(p, m, strength) for k,m in maps.items()}
-    found = {k: [_inside(b, p, i, 'found') for i,b in enumerate(f)] for k,f in (given or {k: cam_to_boxes(_stretched(m, p), tau=tau) for k,m in maps.items()}).items()}
+    found = {k: [_inside(b, p, i, 'found') for i,b in enumerate(f)]
+        for k,f in (given or {k: cam_to_boxes(_stretched(m, p), tau=tau) for k,m in maps.items()}).items()}
     true = [_inside(b, p, i, 'true') for i,b in enumerate(torch.zeros(len(p),0,4) if boxes is None else boxes)]
     table = cam_table({k: found[k] for k in maps}, boxes, labels=labels, predicted=predicted, correct=correct).to_dict('records')
-    rows = {'original': [dict(picture=x, true=t, lines=[] if labels is None else wrap_text(_named(labels[i], names), 72*size)) for i,(x,t) in enumerate(zip(p,true))]} | {k: [] for k in maps}
-    for r in table: k,i = r['model'],r['picture']; rows[k].append(dict(picture=laid[k][i], true=true[i], found=found[k][i], right=r['correct'], lines=_said(r, names, 72*size, delta, boxes is not None)))
+    rows = {'original': [dict(picture=x, true=t,
+        lines=[] if labels is None else wrap_text(_named(labels[i], names), 72*size))
+        for i,(x,t) in enumerate(zip(p,true))]} | {k: [] for k in maps}
+    for r in table:
+        k,i = r['model'],r['picture']
+        rows[k].append(dict(picture=laid[k][i], true=true[i], found=found[k][i], right=r['correct'],
+            lines=_said(r, names, 72*size, delta, boxes is not None)))
     banks = [(k, r[i:i+columns], i > 0 and not j) for i in range(0, len(p), columns) for j,(k,r) in enumerate(rows.items())]
-    return _sheet(banks, size, _legend(boxes is not None, None if given else tau, delta, table[0]['correct'] is not None), f'{_drawn(len(p), seed)} {note}'.strip())
+    return _sheet(banks, size, _legend(boxes is not None, None if given else tau, delta, table[0]['correct'] is not None),
+        f'{_drawn(len(p), seed)} {note}'.strip())
 
 # %% ../../nbs/api/80_viz_cam.ipynb #cb4e5208
 def _named(c, names)->str: return f'class {int(c)}' if names is None else _readable(names[int(c)])
 
-def _drawn(n:int, seed:int|None, what:str='picture')->str: return '' if seed is None else f'{n} {what}{"s" if n > 1 else ""} drawn at random, seed {seed}.'
+def _drawn(n:int, seed:int|None, what:str='picture')->str:
+    return '' if seed is None else f'{n} {what}{"s" if n > 1 else ""} drawn at random, seed {seed}.'
 
 def _said(r:dict, names, width:float, delta:float|None, boxes:bool)->list[str]:
     "The lines under one map"
-    name = '' if r['predicted'] is None else _named(r['predicted'], names); name = name if r['correct'] is None else f'{_MARK[r["correct"]]} {name}'
+    name = '' if r['predicted'] is None else _named(r['predicted'], names)
+    name = name if r['correct'] is None else f'{_MARK[r["correct"]]} {name}'
     out = wrap_text(name, width) if name.strip() else []
     if not boxes: return out
     if not r['true']: return [*out, 'no true box']
@@ -243,7 +269,9 @@ def _said(r:dict, names, width:float, delta:float|None, boxes:bool)->list[str]:
 def _legend(boxes:bool, tau:float|None, delta:float|None, verdict:bool)->list:
     from matplotlib.lines import Line2D
     from matplotlib.patheffects import withStroke
-    def line(color, style, width:Any=1.5, label='', edge=False): return Line2D([0], [0], color=color, linestyle=style, linewidth=width, label=label, path_effects=[withStroke(linewidth=width+1.4, foreground='black')] if edge else None)
+    def line(color, style, width:Any=1.5, label='', edge=False):
+        return Line2D([0], [0], color=color, linestyle=style, linewidth=width, label=label,
+            path_effects=[withStroke(linewidth=width+1.4, foreground='black')] if edge else None)
     out = [line(*_FRAME[r], label=f'{_MARK[r]} class {w}') for r,w in ((True,'right'),(False,'wrong'))] if verdict else []
     if boxes: out.append(line(*_BOX['true'], label='true box', edge=True))
     out.append(line(*_BOX['found'], label='box found'+('' if tau is None else f', τ = {tau:g}'), edge=True))
@@ -255,8 +283,10 @@ def _inside(b:Tensor, pictures:Tensor, i:int, kind:str)->Tensor:
     "The boxes of one picture, without NaN rows, or an error where one has no area or lies outside"
     H,W = pictures.shape[-2:]; b = _present(b)
     for x0,y0,x1,y1 in b.tolist():
-        if not (x0 < x1 and y0 < y1): raise ValueError(f'{kind} box [{x0:g}, {y0:g}, {x1:g}, {y1:g}] of picture {i} has no area; boxes are [x0, y0, x1, y1] in pixels, end exclusive')
-        if x0 >= W or y0 >= H or x1 <= 0 or y1 <= 0: raise ValueError(f'{kind} box [{x0:g}, {y0:g}, {x1:g}, {y1:g}] of picture {i} lies outside the picture, {W} wide and {H} high; boxes must be in the pixels of the picture shown')
+        if not (x0 < x1 and y0 < y1):
+            raise ValueError(f'{kind} box [{x0:g}, {y0:g}, {x1:g}, {y1:g}] of picture {i} has no area; boxes are [x0, y0, x1, y1] in pixels, end exclusive')
+        if x0 >= W or y0 >= H or x1 <= 0 or y1 <= 0:
+            raise ValueError(f'{kind} box [{x0:g}, {y0:g}, {x1:g}, {y1:g}] of picture {i} lies outside the picture, {W} wide and {H} high; boxes must be in the pixels of the picture shown')
     return b
 
 def _check_gallery(p:Tensor, maps, boxes, by_model:dict, labels, names, most:int=12)->None:
@@ -267,7 +297,8 @@ def _check_gallery(p:Tensor, maps, boxes, by_model:dict, labels, names, most:int
         for k in maps:
             if k not in d: raise ValueError(f'{what} has nothing for {k!r}, a row of maps; it has {", ".join(map(repr, d)) or "nothing"}')
             if len(d[k]) != len(p): raise ValueError(f'{what}[{k!r}] has {len(d[k])} entries for {len(p)} pictures')
-    if boxes is not None and (len(boxes) != len(p) or np.shape(boxes)[-1] != 4 or np.ndim(boxes) not in (2,3)): raise ValueError(f'boxes must have shape ({len(p)}, 4) or ({len(p)}, K, 4), got {tuple(np.shape(boxes))}')
+    if boxes is not None and (len(boxes) != len(p) or np.shape(boxes)[-1] != 4 or np.ndim(boxes) not in (2,3)):
+        raise ValueError(f'boxes must have shape ({len(p)}, 4) or ({len(p)}, K, 4), got {tuple(np.shape(boxes))}')
     if labels is not None: check_labels(torch.as_tensor(labels), None if names is None else len(names), length=len(p))
 
 # %% ../../nbs/api/80_viz_cam.ipynb #fb644351
@@ -284,6 +315,7 @@ def cam_pages(
     drawn = _drawn(len(pictures), options.pop('seed', None)); note = options.pop('note', '')
     def part(v, s): return {k: x[s] for k,x in v.items()} if isinstance(v, dict) else v[s] if v is not None else None
     for first in range(0, len(pictures), per_page):
-        s = slice(first, first+per_page); here = {k: part(v, s) if k in ('found','correct','predicted','labels') else v for k,v in options.items()}
+        s = slice(first, first+per_page)
+        here = {k: part(v, s) if k in ('found','correct','predicted','labels') else v for k,v in options.items()}
         page = '' if len(pictures) <= per_page else f'Page {first//per_page+1} of {-(-len(pictures)//per_page)}.'
         yield plot_cams(pictures[s], part(maps, s), part(boxes, s), note=' '.join(filter(None, (drawn,page,note))), **here)

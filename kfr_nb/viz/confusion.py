@@ -31,10 +31,13 @@ def climb(
     C = len(tree.classes); y = check_labels(labels, C).cpu(); p = check_labels(predicted, C, len(y)).cpu(); L = _levels(tree, by)
     if C < 2: raise ValueError(f'the tree has one class ({tree.classes[0]}), so there is no mistake to be made')
     if not len(y): raise ValueError('there is no picture: predicted and labels are empty')
-    i,j = np.nonzero(~np.eye(C, dtype=bool)); levels,first,which = np.unique(L[i,j], return_index=True, return_inverse=True); K = len(levels)
-    n = torch.bincount(C*y+p, minlength=C*C).view(C, C).numpy(); wrong = n.sum(1)-n.diagonal(); mistakes = np.bincount(which, n[i,j], K).astype(int)
+    i,j = np.nonzero(~np.eye(C, dtype=bool))
+    levels,first,which = np.unique(L[i,j], return_index=True, return_inverse=True); K = len(levels)
+    n = torch.bincount(C*y+p, minlength=C*C).view(C, C).numpy(); wrong = n.sum(1)-n.diagonal()
+    mistakes = np.bincount(which, n[i,j], K).astype(int)
     asked = wrong if wrong.any() else n.sum(1); even = asked@np.bincount(i*K+which, minlength=C*K).reshape(C, K)/(asked.sum()*(C-1))
-    return pd.DataFrame({by: levels, 'mistakes': mistakes, 'share': mistakes/wrong.sum() if wrong.any() else np.full(K, np.nan), 'chance': even,
+    return pd.DataFrame({by: levels, 'mistakes': mistakes,
+        'share': mistakes/wrong.sum() if wrong.any() else np.full(K, np.nan), 'chance': even,
                          'example': [f'{tree.classes[a]} / {tree.classes[b]}' for a,b in zip(i[first], j[first])]})
 
 # %% ../../nbs/api/80_viz_confusion.ipynb #9e6a55b6
@@ -43,10 +46,12 @@ def _of_arm(tables:pd.DataFrame|Sequence[pd.DataFrame])->pd.DataFrame:
     tables = [tables] if isinstance(tables, pd.DataFrame) else list(tables)
     if not tables: raise ValueError('an arm has no table; give one from climb for each seed')
     by = tables[0].columns[0]; levels = list(tables[0][by])
-    if any(t.columns[0] != by or list(t[by]) != levels for t in tables): raise ValueError('the tables are of different trees: their levels differ')
+    if any(t.columns[0] != by or list(t[by]) != levels for t in tables):
+        raise ValueError('the tables are of different trees: their levels differ')
     shares = np.array([t['share'] for t in tables]); some = shares[~np.isnan(shares).all(1)]
     mean,low,high = (some.mean(0),some.min(0),some.max(0)) if len(some) else [np.full(len(levels), np.nan)]*3
-    return pd.DataFrame({by: levels, 'mean': mean, 'low': low, 'high': high, 'chance': np.mean([t['chance'] for t in tables], axis=0), 'seeds': len(some), 'of': len(tables)})
+    return pd.DataFrame({by: levels, 'mean': mean, 'low': low, 'high': high,
+        'chance': np.mean([t['chance'] for t in tables], axis=0), 'seeds': len(some), 'of': len(tables)})
 
 _HATCHES = (None,'....','\\\\\\\\','xxxx','----','++++')                             # '////' is the controls'
 
@@ -60,17 +65,24 @@ def plot_climb(
     "Share of the mistakes at each level, for each arm, with the range over seeds and what chance would do"
     import matplotlib.pyplot as plt
     if not arms: raise ValueError('there is no arm to draw; give name -> table')
-    stats = {name: _of_arm(tables) for name,tables in arms.items()}; first = next(iter(stats.values())); by,levels = first.columns[0],list(first.iloc[:,0]); x = np.arange(len(levels)); width = .8/len(arms)
+    stats = {name: _of_arm(tables) for name,tables in arms.items()}; first = next(iter(stats.values()))
+    by,levels = first.columns[0],list(first.iloc[:,0]); x = np.arange(len(levels)); width = .8/len(arms)
     other = [name for name,t in stats.items() if t.columns[0] != by or list(t.iloc[:,0]) != levels]
-    if other: raise ValueError(f'arm {other[0]!r} is of another tree, or of another kind of level, than {next(iter(arms))!r}: draw them in two figures')
+    if other:
+        raise ValueError(f'arm {other[0]!r} is of another tree, or of another kind of level, than {next(iter(arms))!r}: draw them in two figures')
     if ax is None: _,ax = plt.subplots(figsize=(min(10, max(4.5, .5*len(x)*max(len(arms), 2)**.5+2)), 3.2), layout='constrained')
     for k,(name,t) in enumerate(stats.items()):
-        at = x+width*(k-(len(arms)-1)/2); n,of = t['seeds'].iloc[0],t['of'].iloc[0]; text = (labels or {}).get(name, name)+(' (no mistakes)' if not n else f' ({n} of {of} seeds have mistakes)' if n < of else '')
-        ax.bar(at, 100*t['mean'].fillna(0), .92*width, color=arm_color(name), hatch='////' if is_control(name) else _HATCHES[k%len(_HATCHES)], edgecolor='white', linewidth=0, label=text)
+        at = x+width*(k-(len(arms)-1)/2); n,of = t['seeds'].iloc[0],t['of'].iloc[0]
+        text = (labels or {}).get(name, name)+(' (no mistakes)' if not n else f' ({n} of {of} seeds have mistakes)' if n < of else '')
+        ax.bar(at, 100*t['mean'].fillna(0), .92*width, color=arm_color(name),
+            hatch='////' if is_control(name) else _HATCHES[k%len(_HATCHES)], edgecolor='white', linewidth=0, label=text)
         ax.vlines(at, 100*t['low'], 100*t['high'], color='0.2', linewidth=1.2)
-    chance = 100*np.mean([t['chance'] for t in stats.values()], axis=0); ax.hlines(chance, x-.46, x+.46, color='black', linewidth=1.4, linestyle=(0,(3,2)), label='wrong classes at random')
-    words = dict(distance='tree distance of the predicted to the true class (edges)', height='height of their lowest common ancestor (edges)')
-    ax.set(xticks=x, xticklabels=[f'{d:g}' for d in levels], xlabel=unit or words[by], ylabel='mistakes (%)'); ax.legend(frameon=False, fontsize=8)
+    chance = 100*np.mean([t['chance'] for t in stats.values()], axis=0)
+    ax.hlines(chance, x-.46, x+.46, color='black', linewidth=1.4, linestyle=(0,(3,2)), label='wrong classes at random')
+    words = dict(distance='tree distance of the predicted to the true class (edges)',
+        height='height of their lowest common ancestor (edges)')
+    ax.set(xticks=x, xticklabels=[f'{d:g}' for d in levels], xlabel=unit or words[by], ylabel='mistakes (%)')
+    ax.legend(frameon=False, fontsize=8)
     ax.spines[['top','right']].set_visible(False); ax.grid(axis='y', alpha=.25, linewidth=.7); ax.set_axisbelow(True)
     return ax
 
@@ -86,8 +98,10 @@ def confusion_counts(
 
 def _check_counts(counts, C:int)->np.ndarray:
     n = np.asarray(counts.detach().cpu() if isinstance(counts, Tensor) else counts, dtype=float)
-    if n.shape != (C,C): raise ValueError(f'the tree has {C} classes, so the counts must have shape ({C}, {C}), got {n.shape}'+('; confusion_counts makes them from predictions and labels' if n.ndim == 1 else ''))
-    if not (np.isfinite(n).all() and (n >= 0).all()): raise ValueError(f'counts must be finite and not negative, got {n.min():g} to {n.max():g}')
+    if n.shape != (C,C):
+        raise ValueError(f'the tree has {C} classes, so the counts must have shape ({C}, {C}), got {n.shape}'+('; confusion_counts makes them from predictions and labels' if n.ndim == 1 else ''))
+    if not (np.isfinite(n).all() and (n >= 0).all()):
+        raise ValueError(f'counts must be finite and not negative, got {n.min():g} to {n.max():g}')
     return n
 
 def plot_confusion(
@@ -103,7 +117,8 @@ def plot_confusion(
     total = n.sum(1, keepdims=True); share = np.divide(n, total, out=np.full_like(n, np.nan), where=total > 0)
     if ax is None: _,ax = plt.subplots(figsize=(6.2,5), layout='constrained')
     im = plot_in_tree_order(tree, share, norm=PowerNorm(.5, 0, 1), ax=ax)
-    ax.figure.colorbar(im, ax=ax, shrink=.8, label='share of the true class (rows)', ticks=[0,.01,.05,.1,.25,.5,1]); ax.set_xlabel('predicted, in the same order')
+    ax.figure.colorbar(im, ax=ax, shrink=.8, label='share of the true class (rows)', ticks=[0,.01,.05,.1,.25,.5,1])
+    ax.set_xlabel('predicted, in the same order')
     return ax
 
 # %% ../../nbs/api/80_viz_confusion.ipynb #22d200f8
@@ -114,10 +129,13 @@ def branch_confusion(
 )->pd.DataFrame: # A row for each true branch: `pictures`, `right`, then the share of its mistakes that goes to each branch
     "Where the mistakes of each branch go; branches of a few classes are counted together, as 'other branches'"
     C = len(tree.classes); n = _check_counts(counts, C); groups:dict[str,list[int]] = {}; rows = {}
-    for name,inside in branches(tree, most).items(): groups.setdefault('other branches' if _is_small(tree, inside, most) else _readable(name), []).extend(inside)
+    for name,inside in branches(tree, most).items():
+        groups.setdefault('other branches' if _is_small(tree, inside, most) else _readable(name), []).extend(inside)
     if 'other branches' in groups: groups['other branches'] = groups.pop('other branches')                    # last
     wrong = n*(1-np.eye(C))
     for a,inside in groups.items():
         out = np.array([wrong[np.ix_(inside, to)].sum() for to in groups.values()]); total = n[inside].sum()
-        rows[a] = dict(pictures=int(total), right=n[inside,inside].sum()/total if total else np.nan) | dict(zip(groups, out/out.sum() if out.sum() else np.full(len(out), np.nan)))
+        rows[a] = dict(pictures=int(total),
+            right=n[inside,inside].sum()/total if total
+            else np.nan) | dict(zip(groups, out/out.sum() if out.sum() else np.full(len(out), np.nan)))
     return pd.DataFrame(rows).T.astype(dict(pictures=int))

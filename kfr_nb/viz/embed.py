@@ -82,7 +82,8 @@ def fit_distances(
     every:bool=False, # Return what came of every start, not the best alone
 )->Tensor: # Points, shape (N, 2), or (starts, N, 2), in double precision
     "Points in two dimensions whose distances are as near to `scale·D` as descent on the stress brings them"
-    D = _check_distances(D); size = D.mean().item(); v = size/2*torch.randn(starts, len(D), 2, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
+    D = _check_distances(D); size = D.mean().item()
+    v = size/2*torch.randn(starts, len(D), 2, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
     into = (lambda v,s: s*v) if tau is None else (lambda v,s: expmap0(s/2*v, tau=tau))
     if first is not None: p = torch.as_tensor(first).double(); v[0] = p/scale if tau is None else 2/scale*logmap0(p, tau=tau)
     v.requires_grad_(); opt = torch.optim.Adam([v], lr=.1*size); falling = torch.optim.lr_scheduler.CosineAnnealingLR(opt, steps)
@@ -136,14 +137,17 @@ def plot_disc(
     import matplotlib.pyplot as plt
     from matplotlib.collections import LineCollection
     P = torch.as_tensor(np.asarray(points, dtype=np.float64)); reach = P.norm(dim=1).max().item() if tau is None else tau**-.5
-    if P.ndim != 2 or P.shape[1] != 2: raise ValueError(f'a disc has two dimensions: points must have shape (N, 2), got {tuple(P.shape)}; project_disc brings them down')
-    if not (P.norm(dim=1) < (torch.inf if tau is None else reach)).all(): raise ValueError(f'points must lie within the rim at {reach:g}, the farthest is at {P.norm(dim=1).max():g}')
+    if P.ndim != 2 or P.shape[1] != 2:
+        raise ValueError(f'a disc has two dimensions: points must have shape (N, 2), got {tuple(P.shape)}; project_disc brings them down')
+    if not (P.norm(dim=1) < (torch.inf if tau is None else reach)).all():
+        raise ValueError(f'points must lie within the rim at {reach:g}, the farthest is at {P.norm(dim=1).max():g}')
     if ax is None: _,ax = plt.subplots(figsize=(5,5), layout='constrained')
     rgb = np.tile((.27,.47,.67), (len(P),1)) if colors is None else np.asarray(colors, dtype=float)
     if tau is not None: ax.add_patch(plt.Circle((0,0), reach, fill=False, color='0.6', lw=1))
     if edges is not None:
         e = torch.as_tensor(np.asarray(edges)).long()
-        ax.add_collection(LineCollection(list(geodesics(P[e[:,0]], P[e[:,1]], tau=tau).numpy()), colors=rgb[e[:,1]], linewidths=1., alpha=.7, zorder=1))
+        ax.add_collection(LineCollection(list(geodesics(P[e[:,0]], P[e[:,1]], tau=tau).numpy()), colors=rgb[e[:,1]],
+            linewidths=1., alpha=.7, zorder=1))
     ax.scatter(*P.T.numpy(), c=rgb, s=sizes, marker=marker, edgecolors='white', linewidths=.4, zorder=2)
     _write_beside(ax, P.numpy(), names, rgb)
     ax.set(aspect='equal', xlim=(-1.06*reach,1.06*reach), ylim=(-1.06*reach,1.06*reach)); ax.set_axis_off()
@@ -154,7 +158,8 @@ def _write_beside(ax, P, names, rgb)->None:
     for p,name,c in zip(P, names if names is not None else [], rgb):
         if not name: continue
         out = p/max(np.linalg.norm(p), 1e-9); side = 'left' if out[0] > .3 else 'right' if out[0] < -.3 else 'center'
-        ax.annotate(_readable(name), p, xytext=5*out, textcoords='offset points', ha=side, va='center' if side != 'center' else 'bottom' if out[1] >= 0 else 'top',
+        ax.annotate(_readable(name), p, xytext=5*out, textcoords='offset points', ha=side,
+            va='center' if side != 'center' else 'bottom' if out[1] >= 0 else 'top',
                     fontsize=7, color=c*.75, annotation_clip=False, zorder=3)
 
 # %% ../../nbs/api/80_viz_embed.ipynb #cb7a1d77
@@ -163,7 +168,8 @@ def tree_graph(
 )->SimpleNamespace: # names (N,), edges (N-1, 2), D (N, N), colors (N, 3), classes: node of each class (C,), depth (N,)
     "All nodes of a tree as the arrays that a drawing needs, classes and inner nodes alike"
     names = list(tree.nodes); number = {n:i for i,n in enumerate(names)}
-    return SimpleNamespace(names=names, edges=np.array([(number[tree.parent(n)], i) for i,n in enumerate(names) if n != tree.root]).reshape(-1,2),
+    return SimpleNamespace(names=names,
+        edges=np.array([(number[tree.parent(n)], i) for i,n in enumerate(names) if n != tree.root]).reshape(-1,2),
         D=tree.with_classes(names).distances(), colors=np.asarray(_node_colors(tree, _below(tree)[1], branch_colors(tree))),
         classes=np.array([number[c] for c in tree.classes]), depth=np.array([tree.depth(n) for n in names]))
 
@@ -176,9 +182,11 @@ def tree_means(
     tau:float|None=1.0, # Curvature; None for the flat space
 )->Tensor: # Means in the order of `tree.nodes`, shape (nodes, d), in double precision; NaN for nodes without a point
     "Class means, and for each inner node the mean of the classes below it"
-    p = check_embeddings(torch.as_tensor(points), 'points').detach().cpu().double(); y = check_labels(torch.as_tensor(labels).cpu(), len(tree.classes), len(p))
+    p = check_embeddings(torch.as_tensor(points), 'points').detach().cpu().double()
+    y = check_labels(torch.as_tensor(labels).cpu(), len(tree.classes), len(p))
     mean = _flat_mean if tau is None else partial(ball_mean, tau=tau)
-    if tau is not None and len(p) and not (tau*p.square().sum(1) < 1).all(): raise ValueError(f'points must lie within the rim at {tau**-.5:g}, the farthest is at {p.norm(dim=1).max():g}; tau=None takes them as points of the flat space')
+    if tau is not None and len(p) and not (tau*p.square().sum(1) < 1).all():
+        raise ValueError(f'points must lie within the rim at {tau**-.5:g}, the farthest is at {p.norm(dim=1).max():g}; tau=None takes them as points of the flat space')
     by_class = mean(p, y, len(tree.classes)); there = by_class.isfinite().all(1).tolist(); inside = _below(tree)[1]
     pairs = torch.tensor([(c,i) for i,cs in enumerate(inside) for c in cs if there[c]]).reshape(-1,2).long()
     return mean(by_class[pairs[:,0]], pairs[:,1], len(tree))

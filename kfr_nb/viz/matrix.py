@@ -39,8 +39,11 @@ def _square(
 )->Tensor:
     "A symmetric (C, C) matrix in double precision, NaN allowed"
     M = torch.as_tensor(np.asarray(D.detach().cpu() if isinstance(D, Tensor) else D, dtype=np.float64))
-    if M.shape != (num_classes,num_classes): raise ValueError(f'the tree has {num_classes} classes, so {name} must have shape ({num_classes}, {num_classes}), got {tuple(M.shape)}')
-    if M.isinf().any(): a,b = M.isinf().nonzero()[0].tolist(); raise ValueError(f'{name} is infinite between classes {a} and {b}; NaN stands for a distance that is not known')
+    if M.shape != (num_classes,num_classes):
+        raise ValueError(f'the tree has {num_classes} classes, so {name} must have shape ({num_classes}, {num_classes}), got {tuple(M.shape)}')
+    if M.isinf().any():
+        a,b = M.isinf().nonzero()[0].tolist()
+        raise ValueError(f'{name} is infinite between classes {a} and {b}; NaN stands for a distance that is not known')
     if not torch.allclose(M, M.T, rtol=1e-4, atol=1e-6*max(1., M.nan_to_num().abs().max().item()), equal_nan=True):
         a,b = (~torch.isclose(M, M.T, rtol=1e-4, atol=1e-6, equal_nan=True)).nonzero()[0].tolist()
         raise ValueError(f'{name} must be symmetric, but from class {a} to {b} it is {M[a,b]:g} and back {M[b,a]:g}; (D+D.T)/2 is their mean')
@@ -73,7 +76,8 @@ def distance_bins(
     T = _square(T, len(T), 'T'); d,t = (v.numpy() for v in _pairs(_square(D, len(T)), T))
     levels,which = np.unique(t.round(6), return_inverse=True)
     if len(levels) > bins: which = np.unique(np.searchsorted(np.quantile(t, np.linspace(0, 1, bins+1)[1:-1]), t), return_inverse=True)[1]
-    rows = [dict(tree=t[which==b].mean(), pairs=int((which==b).sum()), mean=d[which==b].mean(), **dict(zip(('low','median','high'), np.quantile(d[which==b], (.25,.5,.75))))) for b in np.unique(which)]
+    rows = [dict(tree=t[which==b].mean(), pairs=int((which==b).sum()), mean=d[which==b].mean(),
+        **dict(zip(('low','median','high'), np.quantile(d[which==b], (.25,.5,.75))))) for b in np.unique(which)]
     return pd.DataFrame(rows, columns=['tree','pairs','mean','low','median','high'])
 
 # %% ../../nbs/api/80_viz_matrix.ipynb #b3f0c7f6
@@ -92,11 +96,15 @@ def plot_in_tree_order(
     if V.shape != (C,C): raise ValueError(f'the tree has {C} classes, so the matrix must have shape ({C}, {C}), got {V.shape}')
     order = np.argsort(tree._class_ids); rank,w = np.argsort(order),0.035*C
     if ax is None: _,ax = plt.subplots(figsize=(6.4,5.2), layout='constrained')
-    im = ax.imshow(V[np.ix_(order, order)], cmap=plt.get_cmap(cmap).with_extremes(bad='0.75'), norm=norm, interpolation='nearest', extent=(0,C,C,0))
+    im = ax.imshow(V[np.ix_(order, order)], cmap=plt.get_cmap(cmap).with_extremes(bad='0.75'), norm=norm,
+        interpolation='nearest', extent=(0,C,C,0))
     strip = branch_colors(tree, most)[order]
-    ax.imshow(strip[:,None], extent=(-w,-0.25*w,C,0), aspect='auto', clip_on=False); ax.imshow(strip[None], extent=(0,C,-0.25*w,-w), aspect='auto', clip_on=False)
-    named = {_readable(n): np.mean([rank[c] for c in labels])+0.5 for n,labels in branches(tree, most).items() if names and not _is_small(tree, labels, most)}
-    ax.set(xlim=(-w,C), ylim=(C,-w), aspect='equal', xticks=[]); ax.set_yticks(list(named.values()), list(named), fontsize=8); ax.tick_params(length=0)
+    ax.imshow(strip[:,None], extent=(-w,-0.25*w,C,0), aspect='auto', clip_on=False)
+    ax.imshow(strip[None], extent=(0,C,-0.25*w,-w), aspect='auto', clip_on=False)
+    named = {_readable(n): np.mean([rank[c] for c in labels])+0.5 for n,labels in branches(tree, most).items() if names
+        and not _is_small(tree, labels, most)}
+    ax.set(xlim=(-w,C), ylim=(C,-w), aspect='equal', xticks=[])
+    ax.set_yticks(list(named.values()), list(named), fontsize=8); ax.tick_params(length=0)
     for s in ax.spines.values(): s.set_visible(False)
     return im
 
@@ -126,12 +134,14 @@ def plot_bins(
     from kfr_nb.viz.sweep import arm_color
     if ax is None: _,ax = plt.subplots(figsize=(4.6,3.8), layout='constrained')
     reach = max((t['tree'].max() for t in tables.values() if len(t)), default=1.); aside = 0.012*reach
-    if slope is not None: ax.plot([0,reach], [0,slope*reach], color='0.45', linewidth=1, linestyle=(0,(4,3)), label='in proportion to the tree')
+    if slope is not None:
+        ax.plot([0,reach], [0,slope*reach], color='0.45', linewidth=1, linestyle=(0,(4,3)), label='in proportion to the tree')
     for k,(label,t) in enumerate(tables.items()):
         color,x = (colors or {}).get(label) or arm_color(label), t['tree']+aside*(k-(len(tables)-1)/2)
         ax.errorbar(x, t['median'], (t['median']-t['low'], t['high']-t['median']), fmt='none', ecolor=color, elinewidth=2.6, alpha=0.35)
         ax.plot(x, t['mean'], color=color, marker=_MARKS[k%len(_MARKS)], markersize=5, linewidth=1.5, label=label)
-    ax.spines[['top','right']].set_visible(False); ax.grid(alpha=0.25, linewidth=0.7); ax.set_axisbelow(True); ax.legend(frameon=False, fontsize=8)
+    ax.spines[['top','right']].set_visible(False); ax.grid(alpha=0.25, linewidth=0.7); ax.set_axisbelow(True)
+    ax.legend(frameon=False, fontsize=8)
     ax.set(xlabel='tree distance', ylabel='latent distance (mean of all pairs = 1)', xlim=(0,1.06*reach), ylim=(0,None)); return ax
 
 # %% ../../nbs/api/80_viz_matrix.ipynb #f6e1126c
@@ -151,7 +161,8 @@ def plot_matrices(
     if C < 2: raise ValueError(f'the tree has one class ({tree.classes[0]}), so there are no distances between classes to draw')
     if not matrices: raise ValueError('there is no latent matrix to draw; viz.tree.plot_distances draws a tree alone')
     latent = {label: _square(D, C, f'the matrix {label!r}') for label,D in matrices.items()}
-    shown = {knowledge: _relative(G)} | {label: _relative(D) for label,D in latent.items()}; top = max(M.nan_to_num().max().item() for M in shown.values())
+    shown = {knowledge: _relative(G)} | {label: _relative(D) for label,D in latent.items()}
+    top = max(M.nan_to_num().max().item() for M in shown.values())
     n = len(latent)+1+bool(bins); cols = min(columns, n); rows = -(-n//cols)
     fig,axs = plt.subplots(rows, cols, figsize=(3.1*cols+0.9,3.1*rows+0.5), layout='constrained', squeeze=False); axs = axs.ravel()
     for k,(ax,(label,M)) in enumerate(zip(axs, [(knowledge, shown[knowledge])]+[(l, shown[l]) for l in latent])):

@@ -19,7 +19,8 @@ def _positions(queries, n:int)->Tensor:
     "Positions of queries, int64, shape (Q,)"
     q = torch.as_tensor(queries).cpu()
     if q.ndim != 1 or not len(q): raise ValueError(f'queries must be positions, shape (Q,) with Q at least 1, got shape {tuple(q.shape)}')
-    if q.is_floating_point() or q.dtype == torch.bool: raise ValueError(f'queries must be whole numbers, got {q.dtype}; turn a mask into positions with nonzero().flatten()')
+    if q.is_floating_point() or q.dtype == torch.bool:
+        raise ValueError(f'queries must be whole numbers, got {q.dtype}; turn a mask into positions with nonzero().flatten()')
     if (bad := q[(q < 0) | (q >= n)]).numel(): raise ValueError(f'query {bad[0].item()} is out of range for {n} pictures (0 to {n-1})')
     return q.long()
 
@@ -34,7 +35,8 @@ def nearest_pictures(
 )->Tensor: # Positions in the gallery, the nearest first; equal ones in their order, int64, shape (Q, k)
     "The pictures that a search returns"
     check_embeddings(z); q = _positions(queries, len(z)); other = z if gallery is None else check_embeddings(gallery)
-    if other.shape[1] != z.shape[1]: raise ValueError(f'z has {z.shape[1]} dimensions and the gallery {other.shape[1]}; both must come from one net')
+    if other.shape[1] != z.shape[1]:
+        raise ValueError(f'z has {z.shape[1]} dimensions and the gallery {other.shape[1]}; both must come from one net')
     room = len(other)-(gallery is None)
     if not 1 <= k <= room: raise ValueError(f'k must be from 1 to {room}, the pictures that a query can return, got {k}')
     s = similarity_function(similarity, tau)(z[q], other).double()
@@ -58,31 +60,40 @@ def plot_retrieval(
     note:str='', # A sentence of your own
 )->Any: # Figure
     "Each query with its nearest pictures, method by method; solid frame and ✓: the right class; dashed frame and ✗: a wrong one"
-    p = _as_pictures(pictures); q = _positions(queries, len(p)); y = check_labels(torch.as_tensor(labels), None if classes is None else len(classes), len(p)).cpu()
+    p = _as_pictures(pictures); q = _positions(queries, len(p))
+    y = check_labels(torch.as_tensor(labels), None if classes is None else len(classes), len(p)).cpu()
     there,other = (p,y) if gallery is None else _check_searched(gallery, p, classes)
     C = max(int(y.max()), int(other.max()))+1 if classes is None else len(classes)
-    if D is not None and (D.ndim != 2 or D.shape[0] != D.shape[1] or len(D) < C or not torch.isfinite(D).all()): raise ValueError(f'D must be finite distances of at least {C} classes, shape (C, C), got shape {tuple(D.shape)}')
-    if recall is not None and (lost := [k for k in neighbours if k not in recall]): raise ValueError(f'recall has nothing for {lost[0]!r}; it has {", ".join(map(repr, recall)) or "nothing"}')
+    if D is not None and (D.ndim != 2 or D.shape[0] != D.shape[1] or len(D) < C or not torch.isfinite(D).all()):
+        raise ValueError(f'D must be finite distances of at least {C} classes, shape (C, C), got shape {tuple(D.shape)}')
+    if recall is not None and (lost := [k for k in neighbours if k not in recall]):
+        raise ValueError(f'recall has nothing for {lost[0]!r}; it has {", ".join(map(repr, recall)) or "nothing"}')
     if not neighbours: raise ValueError('neighbours is empty; give at least one method, name -> positions')
     for name,n in neighbours.items(): _check_neighbours(name, torch.as_tensor(n), len(q), len(there))
     rows = []
     for i,c in zip(q.tolist(), y[q].tolist()):
         for j,(name,n) in enumerate(neighbours.items()):
             first = dict(picture=p[i], lines=['query',*wrap_text(_named(c, classes), 72*size)]) if j == 0 else None
-            rows.append((name, [first, *[_result(there[m], other[m].item(), c, classes, D, size) for m in torch.as_tensor(n)[len(rows)//len(neighbours)].tolist()]], j == 0 and bool(rows)))
+            rows.append((name, [first, *[_result(there[m], other[m].item(), c, classes, D, size)
+                for m in torch.as_tensor(n)[len(rows)//len(neighbours)].tolist()]], j == 0 and bool(rows)))
     said = _sample_recall(q, neighbours, y, other, recall, gallery is None)
-    return _sheet(rows, size, _frames(), ' '.join(filter(None, (_drawn(len(q), seed, 'querie').replace('querie drawn','query drawn'), said, note))), lines=4+2*len(neighbours))
+    return _sheet(rows, size, _frames(),
+        ' '.join(filter(None, (_drawn(len(q), seed, 'querie').replace('querie drawn','query drawn'), said, note))),
+        lines=4+2*len(neighbours))
 
 # %% ../../nbs/api/80_viz_retrieval.ipynb #7b52009b
 def _check_searched(gallery:tuple, p:Tensor, classes)->tuple[Tensor,Tensor]:
     "Pictures and labels that were searched"
     x = _as_pictures(gallery[0]); y = check_labels(torch.as_tensor(gallery[1]), None if classes is None else len(classes), len(x)).cpu()
-    if x.shape[1:] != p.shape[1:]: raise ValueError(f'the pictures are {tuple(p.shape[1:])} and those of the gallery {tuple(x.shape[1:])}; bring them to one size')
+    if x.shape[1:] != p.shape[1:]:
+        raise ValueError(f'the pictures are {tuple(p.shape[1:])} and those of the gallery {tuple(x.shape[1:])}; bring them to one size')
     return x,y
 
 def _check_neighbours(name:str, n:Tensor, queries:int, pictures:int)->None:
-    if n.ndim != 2 or len(n) != queries or not n.shape[1]: raise ValueError(f'the neighbours of {name!r} must have shape ({queries}, k), got {tuple(n.shape)}')
-    if (bad := n[(n < 0) | (n >= pictures)]).numel(): raise ValueError(f'{name!r} has neighbour {bad[0].item()}, out of range for {pictures} pictures')
+    if n.ndim != 2 or len(n) != queries or not n.shape[1]:
+        raise ValueError(f'the neighbours of {name!r} must have shape ({queries}, k), got {tuple(n.shape)}')
+    if (bad := n[(n < 0) | (n >= pictures)]).numel():
+        raise ValueError(f'{name!r} has neighbour {bad[0].item()}, out of range for {pictures} pictures')
 
 def _result(picture:Tensor, c:int, query:int, classes, D, size:float)->dict:
     "One picture that was found"
@@ -91,13 +102,16 @@ def _result(picture:Tensor, c:int, query:int, classes, D, size:float)->dict:
 
 def _frames()->list:
     from matplotlib.lines import Line2D
-    return [Line2D([0], [0], color=c, linestyle=s, linewidth=w, label=f'{_MARK[r]} {what}') for r,what in ((True,'right class'),(False,'wrong class')) for c,s,w in [_FRAME[r]]]
+    return [Line2D([0], [0], color=c, linestyle=s, linewidth=w, label=f'{_MARK[r]} {what}')
+        for r,what in ((True,'right class'),(False,'wrong class')) for c,s,w in [_FRAME[r]]]
 
 def _sample_recall(q:Tensor, neighbours:Mapping[str,Tensor], y:Tensor, other:Tensor, recall:Mapping[str,float]|None, own:bool)->str:
     "Recall@1 of the queries that can be answered, beside that of all pictures"
-    can = torch.tensor([(other == y[i]).sum().item() > int(own) for i in q.tolist()]); out = [] if can.all() else [f'{(~can).sum().item()} of {len(q)} queries have no other picture of their class and are left out of Recall@1.']
+    can = torch.tensor([(other == y[i]).sum().item() > int(own) for i in q.tolist()])
+    out = [] if can.all() else [f'{(~can).sum().item()} of {len(q)} queries have no other picture of their class and are left out of Recall@1.']
     for name,n in neighbours.items():
         if not can.any(): break
-        hit = (other[torch.as_tensor(n)[:,0]] == y[q])[can]; whole = '' if recall is None else f', over all pictures {100*recall[name]:.0f}%'
+        hit = (other[torch.as_tensor(n)[:,0]] == y[q])[can]
+        whole = '' if recall is None else f', over all pictures {100*recall[name]:.0f}%'
         out.append(f'{name}: Recall@1 of the {len(hit)} drawn {100*hit.double().mean().item():.0f}%{whole}.')
     return ' '.join(out)

@@ -87,7 +87,8 @@ def plot_arms(
         if len(v) > 1: ax.plot([lo,hi], [i,i], color=color, linewidth=1.6, alpha=0.7, solid_capstyle='butt')
         ax.plot([m,m], [i-0.26,i+0.26], color=color, linewidth=2.6)
         fallen = r['collapsed'].to_numpy(bool) if 'collapsed' in r else np.zeros(len(r), bool)
-        ax.scatter(v[~fallen], np.full((~fallen).sum(), i), s=30, facecolor='none' if is_control(a) else color, edgecolor=color, linewidth=1.3, zorder=3)
+        ax.scatter(v[~fallen], np.full((~fallen).sum(), i), s=30, facecolor='none' if is_control(a) else color,
+            edgecolor=color, linewidth=1.3, zorder=3)
         ax.scatter(v[fallen], np.full(fallen.sum(), i), s=42, marker='x', color=color, linewidth=2, zorder=3)
         if a == baseline: ax.axvline(m, color=color, linewidth=0.9, linestyle=(0,(4,3)), zorder=0)
     ax.set(yticks=range(len(arms)), yticklabels=[labels.get(a,a) for a in arms], ylim=(len(arms)-0.4,-0.6), xlabel=title)
@@ -124,7 +125,8 @@ def plot_paired(
     for i,r in enumerate(pairs.to_dict('records')):
         color = arm_color(r['arm'])
         ax.plot([scale*r['low'],scale*r['high']], [i,i], color=color, linewidth=2, solid_capstyle='butt')
-        ax.scatter([scale*r['difference']], [i], s=46, facecolor='none' if is_control(r['arm']) else color, edgecolor=color, linewidth=1.5, zorder=3)
+        ax.scatter([scale*r['difference']], [i], s=46, facecolor='none' if is_control(r['arm']) else color,
+            edgecolor=color, linewidth=1.5, zorder=3)
     ax.axvline(0, color='0.5', linewidth=1)
     one = pairs['baseline'].nunique() == 1
     names = pairs['label'] if 'label' in pairs else pairs['arm']
@@ -151,7 +153,8 @@ def plot_sweep(
         g = [(v, scale*r[metric].to_numpy(float)) for v,r in t.groupby(param)]; color = arm_color(arm)
         stats = np.array([mean_interval(y) for _,y in g]); x = [v for v,_ in g]
         ax.fill_between(x, stats[:,1], stats[:,2], color=color, alpha=0.14, linewidth=0)
-        ax.plot(x, stats[:,0], color=color, linewidth=2, marker='_', markersize=14, markeredgewidth=2.4, label=t['label'].iloc[0] if 'label' in t else arm)
+        ax.plot(x, stats[:,0], color=color, linewidth=2, marker='_', markersize=14, markeredgewidth=2.4,
+            label=t['label'].iloc[0] if 'label' in t else arm)
         for v,y in g: ax.scatter(np.full(len(y), v), y, s=24, color=color, alpha=0.75, zorder=3, linewidth=0)
     if positive and positive[-1] > 5*positive[0]: ax.set_xscale('symlog', linthresh=positive[0], linscale=0.6)
     ticks = sorted(table[param].unique()); ax.set_xticks(ticks, [f'{v:g}' for v in ticks]); ax.minorticks_off()
@@ -174,20 +177,23 @@ def plot_curves(
     for arm,h in history.dropna(subset=[metric]).groupby('arm', sort=False):
         g = scale*h.groupby('epoch')[metric].agg(['mean','min','max']); color = arm_color(arm)
         ax.fill_between(g.index, g['min'], g['max'], color=color, alpha=0.12, linewidth=0)
-        ax.plot(g.index, g['mean'], color=color, linewidth=1.8, linestyle='--' if is_control(arm) else '-', label=h['label'].iloc[0] if 'label' in h else arm)
+        ax.plot(g.index, g['mean'], color=color, linewidth=1.8, linestyle='--' if is_control(arm) else '-',
+            label=h['label'].iloc[0] if 'label' in h else arm)
     if phase:
         ax.axvline(phase, color='0.5', linewidth=1, linestyle=(0,(4,3)))
-        ax.annotate('the loss joins', (phase,1), xycoords=('data','axes fraction'), xytext=(4,-3), textcoords='offset points', fontsize=8, va='top', color='0.5')
+        ax.annotate('the loss joins', (phase,1), xycoords=('data','axes fraction'), xytext=(4,-3),
+            textcoords='offset points', fontsize=8, va='top', color='0.5')
     many = len(ax.get_legend_handles_labels()[1])
     beside:dict[str,Any] = {} if many <= 8 else dict(loc='upper left', bbox_to_anchor=(1.01,1), ncols=-(-many//14))              # a long list would cover the axes
     if legend: ax.legend(frameon=False, fontsize=8, **beside)
     ax.set(xlabel='epoch', ylabel=metric if title is None else title)
     return _tidy(ax, 'y')
 
-# %% ../../nbs/api/80_viz_sweep.ipynb #0286dd55
+# %% ../../nbs/api/80_viz_sweep.ipynb #3e3a428e
 def _panels(n:int, columns:int, height:float)->tuple:
     if n < 1: raise ValueError('there is no metric to draw; give column -> (title, scale, better)')
-    cols = min(columns, n); fig,axes = plt.subplots(-(-n//cols), cols, figsize=(3.9*cols, height*-(-n//cols)), layout='constrained', squeeze=False)
+    cols = min(columns, n)
+    fig,axes = plt.subplots(-(-n//cols), cols, figsize=(3.9*cols, height*-(-n//cols)), layout='constrained', squeeze=False)
     for ax in axes.ravel()[n:]: ax.set_axis_off()
     return fig,axes.ravel()[:n]
 
@@ -199,7 +205,8 @@ def _way(title:str, better:str|bool|None)->str:
 def _nothing(table:pd.DataFrame, metric:str, ax:Axes, title:str)->bool:
     "Whether a column has no value at all; its panel then says so"
     if _need(table, metric)[metric].notna().any(): return False
-    ax.text(0.5, 0.5, 'no values', ha='center', va='center', color='0.5', transform=ax.transAxes); ax.set(xticks=[], yticks=[], ylabel=title); return True
+    ax.text(0.5, 0.5, 'no values', ha='center', va='center', color='0.5', transform=ax.transAxes)
+    ax.set(xticks=[], yticks=[], ylabel=title); return True
 
 def plot_sweeps(
     table:pd.DataFrame, # As for `plot_sweep`
@@ -214,6 +221,7 @@ def plot_sweeps(
         if not _nothing(table, m, ax, way := _way(title, better)): plot_sweep(table, param, m, scale, way, label, ax)
     return fig
 
+# %% ../../nbs/api/80_viz_sweep.ipynb #c8a4537a
 def plot_histories(
     history:pd.DataFrame, # As for `plot_curves`
     metrics:Mapping[str,tuple], # Column -> (title, scale, better)

@@ -19,7 +19,8 @@ __all__ = ['branches', 'branch_colors', 'plot_tree', 'text_overlaps', 'plot_dist
 def _below(tree:KnowledgeTree)->tuple[list[list[int]],list[list[int]]]:
     "Children of each node, and the labels of the classes at or below it"
     label = {int(n):c for c,n in enumerate(tree._class_ids)}
-    kids:list[list[int]] = [[] for _ in range(len(tree))]; inside:list[list[int]] = [[label[i]] if i in label else [] for i in range(len(tree))]
+    kids:list[list[int]] = [[] for _ in range(len(tree))]
+    inside:list[list[int]] = [[label[i]] if i in label else [] for i in range(len(tree))]
     for i in range(len(tree)-1, 0, -1): p = int(tree._parents[i]); kids[p].insert(0, i); inside[p] += inside[i]
     return kids,inside
 
@@ -124,7 +125,8 @@ def _class_values(tree:KnowledgeTree, values)->np.ndarray:
     "`values` as floats in label order, checked"
     v = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=np.float64); C = len(tree._classes)
     if v.shape != (C,): raise ValueError(f'the tree has {C} classes, so values must have shape ({C},), got {v.shape}')
-    if np.isinf(v).any(): raise ValueError(f'the value of class {tree._classes[int(np.isinf(v).argmax())]!r} is {v[np.isinf(v)][0]}; use NaN for a class without a value')
+    if np.isinf(v).any():
+        raise ValueError(f'the value of class {tree._classes[int(np.isinf(v).argmax())]!r} is {v[np.isinf(v)][0]}; use NaN for a class without a value')
     return v
 
 def _node_values(tree:KnowledgeTree, inside, values)->np.ndarray:
@@ -159,7 +161,8 @@ def _inner_names(p:SimpleNamespace, size:float, gap:float, length:float, across)
 # %% ../../nbs/api/80_viz_tree.ipynb #887309d0
 def _stretch(p:SimpleNamespace, size:float, least:float, most:float)->float:
     "Length of the drawing, in points, that gives most inner names their room"
-    need = [(_width(_readable(p.tree._nodes[i]), size)+8)/e for i in p.y if p.drawn[i] and i and i not in p.tree._class_ids and (e := p.x[i]-p.x[p.up[i]]) > 0]
+    need = [(_width(_readable(p.tree._nodes[i]), size)+8)/e for i in p.y if p.drawn[i] and i
+        and i not in p.tree._class_ids and (e := p.x[i]-p.x[p.up[i]]) > 0]
     return float(np.clip(np.quantile(need, 0.9) if need else least, least, most)) if len(p.y) > 1 else 10.
 
 def _sizes(lines:int)->tuple[float,float]:
@@ -186,7 +189,8 @@ def _paper(p:SimpleNamespace, layout:str, pad:float, given:tuple|None=None)->Sim
         return SimpleNamespace(size=size, pitch=pitch, length=length, reach=_ends(p, size, length, pad))
     wide,high = given; side = wide-12 if flat else min(wide, high)/2-6
     for size in (8., 7., 6., float(_LEAST)):
-        length = min(side, *((side-pad-_width(_label(p, i), size))/max(p.x[i], 1e-9) for i in p.ends)); pitch = high/(p.lines+0.6) if flat else length/rim if rim else np.inf
+        length = min(side, *((side-pad-_width(_label(p, i), size))/max(p.x[i], 1e-9) for i in p.ends))
+        pitch = high/(p.lines+0.6) if flat else length/rim if rim else np.inf
         if pitch >= 1.2*size and length >= 0.35*side: return SimpleNamespace(size=size, pitch=pitch, length=length, reach=side)
     length = max(side-max(_width(n, 8.) for n in _groups(p))-pad, 0.35*side)
     return SimpleNamespace(size=0., pitch=high/(p.lines+0.6) if flat else length/max(rim, 1e-9), length=length, reach=side)
@@ -212,8 +216,10 @@ def _edge_lines(p:SimpleNamespace, at:Callable)->dict[int,np.ndarray]:
 def _write(ax, at, where, name, layout, size, gap, rise=0., **kwargs):
     "Write along the line through a place: outward from it (gap > 0) or, over the line, towards it (gap < 0)"
     xy = at(*where); out = xy/np.hypot(*xy) if layout == 'radial' and np.hypot(*xy) else np.array([1.,0.])
-    turned = out[0] < -1e-9; up = np.array([-out[1],out[0]])*(-1 if turned else 1); angle = np.degrees(np.arctan2(out[1], out[0]))+180*turned
-    t = ax.annotate(name, xy, xytext=gap*out+rise*up, textcoords='offset points', ha='right' if (gap < 0) != turned else 'left', va='bottom' if rise else 'center',
+    turned = out[0] < -1e-9; up = np.array([-out[1],out[0]])*(-1 if turned else 1)
+    angle = np.degrees(np.arctan2(out[1], out[0]))+180*turned
+    t = ax.annotate(name, xy, xytext=gap*out+rise*up, textcoords='offset points',
+        ha='right' if (gap < 0) != turned else 'left', va='bottom' if rise else 'center',
         rotation=angle if layout == 'radial' else 0, rotation_mode='anchor', fontsize=size, annotation_clip=False, **kwargs)
     t.set_parse_math(False)
     return t
@@ -249,7 +255,8 @@ def _node_colors(tree, inside, rgb)->np.ndarray:
 def _norm(v:np.ndarray, limits)->Any:
     "Scale of the values of the drawn nodes, or between given limits"
     from matplotlib.colors import Normalize
-    if limits is not None and not limits[0] < limits[1]: raise ValueError(f'limits are the least and the greatest value of the scale, got {limits}')
+    if limits is not None and not limits[0] < limits[1]:
+        raise ValueError(f'limits are the least and the greatest value of the scale, got {limits}')
     lo,hi = limits or (np.nanmin(v), np.nanmax(v)) if limits or not np.isnan(v).all() else (0.,1.)
     return Normalize(lo, hi) if lo < hi else Normalize(lo-0.5, hi+0.5)
 
@@ -257,7 +264,8 @@ def _norm(v:np.ndarray, limits)->Any:
 def _mark(ax, p, at, rgb, v, by, norm, size):
     "Markers of the ends and, where there are values, of every node"
     from matplotlib.cm import ScalarMappable
-    ids = np.array(list(p.y)); xy = np.array([at(p.x[i], p.y[i]) for i in ids]); folded = np.array([not p.drawn[i] and _label(p, i).endswith(')') for i in ids])
+    ids = np.array(list(p.y)); xy = np.array([at(p.x[i], p.y[i]) for i in ids])
+    folded = np.array([not p.drawn[i] and _label(p, i).endswith(')') for i in ids])
     shapes = (('o',~folded),('D',folded))
     if v is None:
         end = np.array([not p.drawn[i] for i in ids])
@@ -275,20 +283,24 @@ def _scale(ax, norm, by, label, size, hollow, cax):
     from matplotlib.cm import ScalarMappable
     from matplotlib.lines import Line2D
     none = [Line2D([], [], ls='', marker='o', ms=0.55*size, mfc='white', mec='0.55', label='no value')] if hollow else []
-    dots = [Line2D([], [], ls='', marker='o', ms=size*(0.3+0.65*t), color='0.5', label=f'{norm.vmin+t*(norm.vmax-norm.vmin):.3g}') for t in (0,.5,1)] if by == 'size' else []
+    dots = [Line2D([], [], ls='', marker='o', ms=size*(0.3+0.65*t), color='0.5',
+        label=f'{norm.vmin+t*(norm.vmax-norm.vmin):.3g}') for t in (0,.5,1)] if by == 'size' else []
     if by != 'size':
         bar = ax.figure.colorbar(ScalarMappable(norm, 'viridis'), label=label, **(dict(cax=cax) if cax else dict(ax=ax, shrink=0.6)))
         bar.outline.set_visible(False); bar.ax.tick_params(labelsize=8)
     elif cax: cax.set_axis_off()
-    if none or dots: (cax or ax).legend(handles=dots+none, title=label if dots else None, frameon=False, fontsize=8, title_fontsize=8, borderaxespad=0, handletextpad=0.2,
+    if none or dots: (cax or ax).legend(handles=dots+none, title=label if dots else None, frameon=False, fontsize=8,
+        title_fontsize=8, borderaxespad=0, handletextpad=0.2,
         loc='upper left', bbox_to_anchor=(-1., -0.06 if by != 'size' else 1.) if cax else (1.01, 1.))
 
 # %% ../../nbs/api/80_viz_tree.ipynb #98fbc42f
 def _new_axes(paper, lines, flat, scale)->tuple:
     "A figure as large as the drawing needs, and room for a scale at its right"
     import matplotlib.pyplot as plt
-    w = paper.reach+12 if flat else 2*paper.reach+12; h = paper.pitch*(lines+0.6) if flat else w; bar = 62 if scale else 0; tall = max(h, 130. if scale else 20.)
-    fig = plt.figure(figsize=((w+bar)/72, tall/72), facecolor='white'); ax = fig.add_axes((0, (tall-h)/tall, w/(w+bar), h/tall)); long = min(0.7*tall, 170.)
+    w = paper.reach+12 if flat else 2*paper.reach+12; h = paper.pitch*(lines+0.6) if flat else w
+    bar = 62 if scale else 0; tall = max(h, 130. if scale else 20.)
+    fig = plt.figure(figsize=((w+bar)/72, tall/72), facecolor='white')
+    ax = fig.add_axes((0, (tall-h)/tall, w/(w+bar), h/tall)); long = min(0.7*tall, 170.)
     return ax, fig.add_axes(((w+8)/(w+bar), 0.55-0.5*long/tall, 9/(w+bar), long/tall)) if scale else None
 
 def _room(ax)->tuple[float,float]:
@@ -322,10 +334,14 @@ def plot_tree(
     paper = _paper(p, layout, pad) if ax is None else None
     if paper: ax,cax = _new_axes(paper, p.lines, flat, v is not None)
     if v is not None: shown = v[list(p.y)]; norm = _norm(shown, limits); _scale(ax, norm, by, label, dot, np.isnan(shown).any(), cax)
-    paper = paper or _paper(p, layout, pad, _room(ax)); at = _polar(p, layout); ways = _edge_lines(p, at); wide = (paper.reach+6)/paper.length
-    ax.add_collection(LineCollection(list(ways.values()), colors=[rgb[i] for i in ways], linewidths=1.3 if p.lines <= 150 else 0.8, capstyle='round'), autolim=False)
+    paper = paper or _paper(p, layout, pad, _room(ax)); at = _polar(p, layout); ways = _edge_lines(p, at)
+    wide = (paper.reach+6)/paper.length
+    ax.add_collection(LineCollection(list(ways.values()), colors=[rgb[i] for i in ways],
+        linewidths=1.3 if p.lines <= 150 else 0.8, capstyle='round'), autolim=False)
     _write_names(ax, p, paper, at, layout, rgb, pad, names); _mark(ax, p, at, rgb, v, by, norm, dot)
-    ax.set(**(dict(xlim=(-6/paper.length, wide), ylim=(p.lines-0.4, -1)) if flat else dict(xlim=(-wide, wide), ylim=(-wide, wide), aspect='equal'))); ax.set_axis_off()
+    ax.set(**(dict(xlim=(-6/paper.length, wide), ylim=(p.lines-0.4, -1)) if flat
+        else dict(xlim=(-wide, wide), ylim=(-wide, wide), aspect='equal')))
+    ax.set_axis_off()
     return ax
 
 # %% ../../nbs/api/80_viz_tree.ipynb #2e01e174
@@ -333,7 +349,8 @@ def _boxes(ax:Any)->tuple[list[str],np.ndarray]:
     "The texts of some axes, and the corners of their boxes in pixels, shape (M, 4, 2)"
     fig = ax.figure; fig.draw_without_rendering(); texts,out = [t for t in ax.texts if t.get_text() and t.get_visible()],[]
     for t in texts:
-        centre,turn = t.get_window_extent().get_points().mean(0),t.get_rotation(); t.set_rotation(0); w,h = t.get_window_extent().size; t.set_rotation(turn)
+        centre,turn = t.get_window_extent().get_points().mean(0),t.get_rotation(); t.set_rotation(0)
+        w,h = t.get_window_extent().size; t.set_rotation(turn)
         c,s = np.cos(np.radians(turn)),np.sin(np.radians(turn))
         out.append(centre+np.array([[-w,-h],[w,-h],[w,h],[-w,h]])/2@np.array([[c,s],[-s,c]]))
     return [t.get_text() for t in texts],np.array(out).reshape(-1, 4, 2)
@@ -380,10 +397,12 @@ def plot_distances(
     if ax is None: _,ax = plt.subplots(figsize=(6.4,5.2), layout='constrained')
     im = ax.imshow(M[np.ix_(order, order)], cmap='viridis', interpolation='nearest', extent=(0,C,C,0))
     strip = branch_colors(tree, most)[order]; w = 0.025*C
-    ax.imshow(strip[:,None], extent=(-w,-0.2*w,C,0), aspect='auto', clip_on=False); ax.imshow(strip[None], extent=(0,C,-0.2*w,-w), aspect='auto', clip_on=False)
+    ax.imshow(strip[:,None], extent=(-w,-0.2*w,C,0), aspect='auto', clip_on=False)
+    ax.imshow(strip[None], extent=(0,C,-0.2*w,-w), aspect='auto', clip_on=False)
     rank = np.argsort(order)
     named = {n: np.mean([rank[c] for c in labels])+0.5 for n,labels in groups.items() if not _is_small(tree, labels, most)}
-    ax.set(xlim=(-w,C), ylim=(C,-w), aspect='equal', xticks=[]); ax.set_yticks(list(named.values()), [_readable(n) for n in named], fontsize=8); ax.tick_params(length=0)
+    ax.set(xlim=(-w,C), ylim=(C,-w), aspect='equal', xticks=[])
+    ax.set_yticks(list(named.values()), [_readable(n) for n in named], fontsize=8); ax.tick_params(length=0)
     for s in ax.spines.values(): s.set_visible(False)
     ax.figure.colorbar(im, ax=ax, shrink=0.8, label=label)
     return ax

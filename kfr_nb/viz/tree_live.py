@@ -43,15 +43,18 @@ _NONE = '#dcdcdc'
 def _fill(p:SimpleNamespace, v:np.ndarray|None, norm, colors)->dict[int,str]:
     "Colour of every drawn node"
     if v is not None:
-        share = {i: float(np.clip(norm(v[i]), 0, 1)) for i in p.y if not np.isnan(v[i])}; scale = require('plotly.colors', 'viz').sample_colorscale('Viridis', list(share.values())) if share else []
+        share = {i: float(np.clip(norm(v[i]), 0, 1)) for i in p.y if not np.isnan(v[i])}
+        scale = require('plotly.colors', 'viz').sample_colorscale('Viridis', list(share.values())) if share else []
         return {i:_NONE for i in p.y} | dict(zip(share, scale))
     rgb = _node_colors(p.tree, p.inside, branch_colors(p.tree) if colors is None else np.asarray(colors))
     return {i: '#'+''.join(f'{round(255*float(c)):02x}' for c in rgb[i%p.n]) for i in p.y}
 
 def _bar(go, norm, label:str)->Any:
     "A trace without points that carries the scale of the values"
-    return go.Scatter(x=[None], y=[None], mode='markers', hoverinfo='skip', showlegend=False, marker=dict(color=[norm.vmin], colorscale='Viridis', cmin=norm.vmin, cmax=norm.vmax,
-        showscale=True, colorbar=dict(title=dict(text=label, side='right'), thickness=12, lenmode='pixels', len=260, y=1, yanchor='top', outlinewidth=0)))
+    return go.Scatter(x=[None], y=[None], mode='markers', hoverinfo='skip', showlegend=False,
+        marker=dict(color=[norm.vmin], colorscale='Viridis', cmin=norm.vmin, cmax=norm.vmax,
+        showscale=True, colorbar=dict(title=dict(text=label, side='right'), thickness=12, lenmode='pixels', len=260, y=1,
+            yanchor='top', outlinewidth=0)))
 
 # %% ../../nbs/api/80_viz_tree_live.ipynb #f1abd670
 def _levels(p:SimpleNamespace, form:str='icicle', most:int=200)->int:
@@ -63,9 +66,14 @@ def _levels(p:SimpleNamespace, form:str='icicle', most:int=200)->int:
 
 def _area(go, p:SimpleNamespace, form:str, depth:int|None, fill, text)->Any:
     "A trace in which every node takes room by its classes"
-    ids = [str(i) for i in p.y]; style:Any = dict(insidetextorientation='radial') if form == 'sunburst' else dict(tiling=dict(orientation='h', pad=1), pathbar=dict(thickness=20))
-    return getattr(go, form.capitalize())(ids=ids, labels=[_label(p, i) if form == 'icicle' else _readable(p.tree._nodes[i%p.n]) for i in p.y], parents=['']+[str(p.up[i]) for i in list(p.y)[1:]], values=[len(p.inside[i]) if i < p.n else 1 for i in p.y],
-        branchvalues='total', sort=False, maxdepth=_levels(p, form) if depth is None else depth+1, leaf=dict(opacity=1), hovertext=[text[i] for i in p.y], hoverinfo='text',
+    ids = [str(i) for i in p.y]
+    style:Any = dict(insidetextorientation='radial') if form == 'sunburst' else dict(tiling=dict(orientation='h', pad=1),
+        pathbar=dict(thickness=20))
+    return getattr(go, form.capitalize())(ids=ids,
+        labels=[_label(p, i) if form == 'icicle' else _readable(p.tree._nodes[i%p.n]) for i in p.y],
+        parents=['']+[str(p.up[i]) for i in list(p.y)[1:]], values=[len(p.inside[i]) if i < p.n else 1 for i in p.y],
+        branchvalues='total', sort=False, maxdepth=_levels(p, form) if depth is None else depth+1, leaf=dict(opacity=1),
+        hovertext=[text[i] for i in p.y], hoverinfo='text',
         marker=dict(colors=[fill[i] for i in p.y], line=dict(color='white', width=0.7)), **style)
 
 # %% ../../nbs/api/80_viz_tree_live.ipynb #9e6a55b6
@@ -78,7 +86,8 @@ def _link_plans(tree:KnowledgeTree, depth:int|None, most:int, lines:int=150)->li
         p = _plan(tree, d); points = len(p.y)+sum(len(q.y) for q in plans)
         if plans and (points > most or depth is None and p.lines > lines or depth is not None and d > depth): break
         plans.append(p)
-    if sum(len(q.y) for q in plans) > most: raise ValueError(f'the first level alone has {len(plans[0].y)} points, more than most={most}; use the icicle or sunburst form')
+    if sum(len(q.y) for q in plans) > most:
+        raise ValueError(f'the first level alone has {len(plans[0].y)} points, more than most={most}; use the icicle or sunburst form')
     return plans
 
 def _link_names(p:SimpleNamespace)->dict[int,str]:
@@ -91,16 +100,20 @@ def _links(go, p:SimpleNamespace, fill, text, shown:bool)->list:
     "Two traces of one level: the lines, and the nodes with their names"
     ids,names = list(p.y),_link_names(p); xs:list[Any] = []; ys:list[Any] = []
     for i,q in p.up.items(): xs += [p.x[q],p.x[q],p.x[i],None]; ys += [p.y[q],p.y[i],p.y[i],None]
-    x = [None if a is None else round(float(a), 4) for a in xs]; size = [round(min(6+1.2*np.sqrt(len(p.inside[i%p.n])-1 if i < p.n else 0), 16), 1) for i in ids]
+    x = [None if a is None else round(float(a), 4) for a in xs]
+    size = [round(min(6+1.2*np.sqrt(len(p.inside[i%p.n])-1 if i < p.n else 0), 16), 1) for i in ids]
     return [go.Scatter(x=x, y=ys, mode='lines', line=dict(color='#b4b4b4', width=1.2), hoverinfo='skip', visible=shown, showlegend=False),
-        go.Scatter(x=[round(float(p.x[i]), 4) for i in ids], y=[p.y[i] for i in ids], mode='markers+text', text=[names.get(i, '') for i in ids], hovertext=[text[i] for i in ids], hoverinfo='text',
+        go.Scatter(x=[round(float(p.x[i]), 4) for i in ids], y=[p.y[i] for i in ids], mode='markers+text',
+            text=[names.get(i, '') for i in ids], hovertext=[text[i] for i in ids], hoverinfo='text',
             textposition=['top left' if p.drawn[i] else 'middle right' for i in ids], textfont=dict(size=11, color='#222222'), cliponaxis=False, visible=shown, showlegend=False,
             marker=dict(color=[fill[i] for i in ids], size=size, opacity=1, line=dict(color='#444444', width=0.6), symbol=['diamond' if not p.drawn[i] and names[i].endswith(')') else 'circle' for i in ids]))]
 
 def _slider(plans, extra:int, first:int)->dict:
     "A slider that shows the traces of one level, and gives the page its height"
-    steps = [dict(label=str(k+1 if len(p.y) > 1 else 0), method='update', args=[dict(visible=[j//2 == k for j in range(2*len(plans))]+[True]*extra), _link_page(p)]) for k,p in enumerate(plans)]
-    return dict(active=first, steps=steps, currentvalue=dict(prefix='levels open: ', font=dict(size=12)), x=0, len=0.5, y=1, yanchor='bottom', pad=dict(b=14, t=0), ticklen=3, minorticklen=0)
+    steps = [dict(label=str(k+1 if len(p.y) > 1 else 0), method='update',
+        args=[dict(visible=[j//2 == k for j in range(2*len(plans))]+[True]*extra), _link_page(p)]) for k,p in enumerate(plans)]
+    return dict(active=first, steps=steps, currentvalue=dict(prefix='levels open: ', font=dict(size=12)), x=0, len=0.5,
+        y=1, yanchor='bottom', pad=dict(b=14, t=0), ticklen=3, minorticklen=0)
 
 def _link_page(p:SimpleNamespace)->dict:
     "Height of a level's page and range of its rows"
@@ -124,11 +137,18 @@ def tree_figure(
     plans = _link_plans(tree, depth, most) if form == 'links' else [_open(tree, most)]
     vs = [None if values is None else _node_values(p.tree, p.inside, values) for p in plans]
     norm = None if values is None else _norm(np.concatenate([v[list(p.y)] for v,p in zip(vs, plans) if v is not None]), limits)
-    looks = [(p, _fill(p, v, norm, colors), _hover(tree, p, v, label)) for p,v in zip(plans, vs)]; bar = [] if norm is None else [_bar(go, norm, label)]
-    page = dict(template='none', paper_bgcolor='white', plot_bgcolor='white', font=dict(size=12), margin=dict(l=10, r=10, t=24, b=10), width=760, hoverlabel=dict(align='left'),
+    looks = [(p, _fill(p, v, norm, colors), _hover(tree, p, v, label)) for p,v in zip(plans, vs)]
+    bar = [] if norm is None else [_bar(go, norm, label)]
+    page = dict(template='none', paper_bgcolor='white', plot_bgcolor='white', font=dict(size=12),
+        margin=dict(l=10, r=10, t=24, b=10), width=760, hoverlabel=dict(align='left'),
         xaxis=dict(visible=False), yaxis=dict(visible=False), uniformtext=dict(minsize=8, mode='hide'))
-    if form != 'links': return go.Figure([_area(go, p, form, depth, f, t) for p,f,t in looks]+bar, page | dict(height=float(np.clip(20*plans[0].lines, 560, 740))))
-    first = max([k for k,p in enumerate(plans) if p.lines <= 40], default=0); names = max(_width(_label(plans[-1], i), 11) for i in plans[-1].ends)
-    fig = go.Figure([s for k,(p,f,t) in enumerate(looks) for s in _links(go, p, f, t, k == first)]+bar, page | dict(width=_ACROSS+names+(110 if bar else 60), margin=dict(l=24, r=names+(100 if bar else 24), t=90, b=10), sliders=[_slider(plans, len(bar), first)]))
+    if form != 'links':
+        return go.Figure([_area(go, p, form, depth, f, t) for p,f,t in looks]+bar,
+            page | dict(height=float(np.clip(20*plans[0].lines, 560, 740))))
+    first = max([k for k,p in enumerate(plans) if p.lines <= 40], default=0)
+    names = max(_width(_label(plans[-1], i), 11) for i in plans[-1].ends)
+    fig = go.Figure([s for k,(p,f,t) in enumerate(looks) for s in _links(go, p, f, t, k == first)]+bar,
+        page | dict(width=_ACROSS+names+(110 if bar else 60), margin=dict(l=24, r=names+(100 if bar else 24), t=90, b=10),
+        sliders=[_slider(plans, len(bar), first)]))
     if bar: fig.data[-1].marker.colorbar.x = 1+(names+12)/_ACROSS
     return fig.update_layout({'xaxis.range': [-0.02,1.02], **_link_page(plans[first])})

@@ -44,11 +44,17 @@ class LiveFigure:
         beside:Sequence=(), # Further widgets shown with the controls, such as a button that plays
         dpi:int=100, # Pixels per inch of the picture
     ):
-        w:Any = require('ipywidgets','viz'); self.panels,self.controls,self.height,self.adjust,self.dpi = list(panels),dict(controls),height,adjust,dpi; named = lambda draw: [k for k in inspect.signature(draw).parameters if k in self.controls]
-        self._layers = [[(draw,named(draw)) for draw in reversed(layers)] for _,*layers in self.panels]; self._needs = [list(dict.fromkeys(k for _,names in layers for k in names)) for layers in self._layers]; self._pixels,self._layer = lru_cache(64)(self._compose),lru_cache(64)(self._render)
-        self.picture,self.said = w.Image(format='png', layout=w.Layout(max_width='100%', height='auto', object_fit='contain', align_self='flex-start')),w.HTML()
+        w:Any = require('ipywidgets','viz')
+        self.panels,self.controls,self.height,self.adjust,self.dpi = list(panels),dict(controls),height,adjust,dpi
+        named = lambda draw: [k for k in inspect.signature(draw).parameters if k in self.controls]
+        self._layers = [[(draw,named(draw)) for draw in reversed(layers)] for _,*layers in self.panels]
+        self._needs = [list(dict.fromkeys(k for _,names in layers for k in names)) for layers in self._layers]
+        self._pixels,self._layer = lru_cache(64)(self._compose),lru_cache(64)(self._render)
+        self.picture,self.said = w.Image(format='png',
+            layout=w.Layout(max_width='100%', height='auto', object_fit='contain', align_self='flex-start')),w.HTML()
         for c in self.controls.values(): c.style.description_width = 'initial'; c.observe(self._follow, 'value')
-        row = w.Layout(flex_flow='row wrap', align_items='center', grid_gap='4px 16px'); self.box = w.VBox([w.Box([*self.controls.values(),*beside], layout=row), self.said, self.picture])
+        row = w.Layout(flex_flow='row wrap', align_items='center', grid_gap='4px 16px')
+        self.box = w.VBox([w.Box([*self.controls.values(),*beside], layout=row), self.said, self.picture])
         self._drawn:dict|None = None; self._busy = False; self._follow()
 
     @property
@@ -58,7 +64,7 @@ class LiveFigure:
 
     def __repr__(self)->str: return f'LiveFigure({", ".join(f"{k}={v!r}" for k,v in self.values.items())})'
 
-# %% ../../nbs/api/82_widgets.ipynb #17ba0791
+# %% ../../nbs/api/82_widgets.ipynb #aeb5538a
 @patch
 def _given(self:LiveFigure, values:dict)->dict:
     unknown = [k for k in values if k not in self.controls]
@@ -75,18 +81,22 @@ def static(self:LiveFigure,
         for draw,names in layers: draw(part, **{k: v[k] for k in names})
     return fig
 
+# %% ../../nbs/api/82_widgets.ipynb #c37763f1
 @patch
 def _render(self:LiveFigure, k:int, layer:int, *values)->np.ndarray:
     "Pixels of one layer of a panel, with their opacity: the lowest is opaque"
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    draw,names = self._layers[k][layer]; fig = _figure((self.panels[k][0],self.height)); fig.set_dpi(self.dpi); draw(fig, **dict(zip(names, values)))
+    draw,names = self._layers[k][layer]; fig = _figure((self.panels[k][0],self.height)); fig.set_dpi(self.dpi)
+    draw(fig, **dict(zip(names, values)))
     if layer: fig.patch.set_alpha(0)
     canvas = FigureCanvasAgg(fig); canvas.draw(); return np.asarray(canvas.buffer_rgba()).copy()
 
 @patch
 def _compose(self:LiveFigure, k:int, *values)->np.ndarray:
     "Pixels of one panel"
-    v = dict(zip(self._needs[k], values)); below,*above = (self._layer(k, i, *(v[n] for n in names)) for i,(_,names) in enumerate(self._layers[k])); below = below[...,:3]
+    v = dict(zip(self._needs[k], values))
+    below,*above = (self._layer(k, i, *(v[n] for n in names)) for i,(_,names) in enumerate(self._layers[k]))
+    below = below[...,:3]
     for one in above: a = one[...,3:]/255; below = (one[...,:3]*a+below*(1-a)).round().astype(np.uint8)
     return below
 
@@ -121,14 +131,17 @@ def _repr_mimebundle_(self:LiveFigure, include=None, exclude=None)->dict:
 def _matrix(ax, M:np.ndarray, rgb:np.ndarray, low:float, high:float, cmap:str='viridis', root:bool=False)->np.ndarray:
     "Heat map with the classes' colours along both edges, NaN grey; `root` colours by the square root. The picture, rows and columns of colours included"
     import matplotlib
-    C = len(M); n = max(1, round(.04*C)); share = np.clip((M-low)/max(high-low, 1e-12), 0, 1); body = matplotlib.colormaps[cmap].with_extremes(bad='0.85')(np.ma.masked_invalid(share**.5 if root else share))[...,:3]
+    C = len(M); n = max(1, round(.04*C)); share = np.clip((M-low)/max(high-low, 1e-12), 0, 1)
+    body = matplotlib.colormaps[cmap].with_extremes(bad='0.85')(np.ma.masked_invalid(share**.5 if root else share))[...,:3]
     out = np.ones((C+2*n,C+2*n,3)); out[2*n:,2*n:] = body; out[2*n:,:n] = rgb[:,None]; out[:n,2*n:] = rgb[None]
     ax.imshow(out, interpolation='nearest', extent=(-2*n,C,C,-2*n)); ax.set_axis_off(); return out
 
 def _scale(ax, low:float, high:float, C:int, cmap:str='viridis', form:str='{:g}', root:bool=False)->None:
     "A bar of the colours of `_matrix`, to the right of it"
     import matplotlib
-    ramp = matplotlib.colormaps[cmap](np.linspace(1, 0, 128))[:,None,:3]; x = C*1.05; ax.imshow(ramp, extent=(x,x+.04*C,.75*C,.25*C), aspect='equal'); edge = 2*max(1, round(.04*C)); ax.set(xlim=(-edge,1.22*C), ylim=(C,-edge))
+    ramp = matplotlib.colormaps[cmap](np.linspace(1, 0, 128))[:,None,:3]; x = C*1.05
+    ax.imshow(ramp, extent=(x,x+.04*C,.75*C,.25*C), aspect='equal'); edge = 2*max(1, round(.04*C))
+    ax.set(xlim=(-edge,1.22*C), ylim=(C,-edge))
     for t in (0,.5,1): ax.text(x+.06*C, (.75-.5*t)*C, form.format(low+(high-low)*(t*t if root else t)), va='center', fontsize=8)
 
 def _in_order(tree:KnowledgeTree)->np.ndarray:
@@ -143,7 +156,8 @@ def _search(tree:KnowledgeTree, name:str)->int:
     text = _as_name(name); by = {c.lower(): i for i,c in reversed([*enumerate(tree.classes)])}
     if text in by: return by[text]
     near = [c for c in tree.classes if text and text in c.lower()] or difflib.get_close_matches(name, tree.classes, 6, .6)
-    raise ValueError(f'no class is called {name!r}' + (f'; there are {", ".join(map(_readable, near[:8]))}{" and others" if len(near) > 8 else ""}' if near else ''))
+    raise ValueError(f'no class is called {name!r}'
+        + (f'; there are {", ".join(map(_readable, near[:8]))}{" and others" if len(near) > 8 else ""}' if near else ''))
 
 def _ancestors(tree:KnowledgeTree, label:int)->list[str]:
     "From the root down to the class, without nodes that have the same classes as the one below"
@@ -160,22 +174,31 @@ def pruned_distances(
     "What remains of the classes, and their distances"
     inside = _below(tree)[1]; kept = set(inside[tree._id(keep or tree.root)])-{c for n in without for c in inside[tree._id(n)]}
     rows = [int(c) for c in _in_order(tree) if c in kept]
-    if len(rows) < 2: raise ValueError(f'{len(rows)} of {len(tree.classes)} classes {"is" if len(rows) == 1 else "are"} left, and a distance needs two: keep a larger branch, or leave out fewer')
+    if len(rows) < 2:
+        raise ValueError(f'{len(rows)} of {len(tree.classes)} classes {"is" if len(rows) == 1 else "are"} left, and a distance needs two: keep a larger branch, or leave out fewer')
     left = tree.prune([tree.classes[c] for c in rows]); return rows,(left.contract(unit=True) if recount else left).distances()
 
 # %% ../../nbs/api/82_widgets.ipynb #7719a1c7
 def _ladder(ax, tree:KnowledgeTree, way:Sequence[str], many:Mapping[str,int], keep:str, color)->None:
     "The path from the root to a class; what lies above the kept branch is grey"
-    top = way.index(keep) if keep in way else 0; n = len(way); k = np.arange(n); colors = [color if i >= top else (.72,)*3 for i in k]; ax.set(xlim=(-.06,1), ylim=(n-.5,-.5)); ax.set_axis_off()
-    ax.vlines(np.zeros(n-1), k[:-1], k[1:], colors=colors[:-1], linewidth=2, zorder=1); ax.scatter(np.zeros(n), k, s=[34]*(n-1)+[70], color=colors, zorder=2)
-    for i,name in enumerate(way): ax.text(.05, i, _readable(name)+(f'  ({many[name]})' if i < n-1 else ''), va='center', fontsize=9 if i < n-1 else 10.5, weight='normal' if i < n-1 else 'bold', color='black' if i >= top else '.55')
+    top = way.index(keep) if keep in way else 0; n = len(way); k = np.arange(n)
+    colors = [color if i >= top else (.72,)*3 for i in k]; ax.set(xlim=(-.06,1), ylim=(n-.5,-.5)); ax.set_axis_off()
+    ax.vlines(np.zeros(n-1), k[:-1], k[1:], colors=colors[:-1], linewidth=2, zorder=1)
+    ax.scatter(np.zeros(n), k, s=[34]*(n-1)+[70], color=colors, zorder=2)
+    for i,name in enumerate(way):
+        ax.text(.05, i, _readable(name)+(f'  ({many[name]})' if i < n-1 else ''), va='center',
+            fontsize=9 if i < n-1 else 10.5, weight='normal' if i < n-1 else 'bold', color='black' if i >= top else '.55')
 
 def _nearest(ax, tree:KnowledgeTree, label:int, rows:Sequence[int], D:np.ndarray, n:int, rgb:np.ndarray)->None:
     "Bars of the distances to the nearest classes, and where the ways meet"
-    d = D[rows.index(label)]; near = [k for k in np.argsort(d, kind='stable') if rows[k] != label][:n]; long = max(d[near].max(), 1); i = np.arange(len(near))
-    ax.hlines(i, np.zeros(len(near)), d[near], colors=rgb[[rows[k] for k in near]], linewidth=min(15, 150/len(near))); ax.set(ylim=(len(near)-.4,-.6), xlim=(-1.15*long,2.15*long)); ax.set_axis_off()
+    d = D[rows.index(label)]; near = [k for k in np.argsort(d, kind='stable') if rows[k] != label][:n]
+    long = max(d[near].max(), 1); i = np.arange(len(near))
+    ax.hlines(i, np.zeros(len(near)), d[near], colors=rgb[[rows[k] for k in near]], linewidth=min(15, 150/len(near)))
+    ax.set(ylim=(len(near)-.4,-.6), xlim=(-1.15*long,2.15*long)); ax.set_axis_off()
     for j,k in zip(i, near):
-        ax.text(-.05*long, j, _readable(tree.classes[rows[k]]), va='center', ha='right', fontsize=8.5); ax.text(d[k]+.06*long, j, f'{d[k]:g}  via {_readable(tree.lca(tree.classes[label], tree.classes[rows[k]]))}', va='center', fontsize=8, color='.35')
+        ax.text(-.05*long, j, _readable(tree.classes[rows[k]]), va='center', ha='right', fontsize=8.5)
+        ax.text(d[k]+.06*long, j, f'{d[k]:g}  via {_readable(tree.lca(tree.classes[label], tree.classes[rows[k]]))}',
+            va='center', fontsize=8, color='.35')
 
 # %% ../../nbs/api/82_widgets.ipynb #22d200f8
 def tree_explorer(
@@ -184,19 +207,28 @@ def tree_explorer(
     nearest:int=10, # Nearest classes to show
 )->LiveFigure: # Controls: name, nearest, keep, without, recount
     "Search a class; see its path, its nearest classes and all distances; prune, and see what changes"
-    first = tree.classes[0] if name is None else tree.classes[_search(tree, name)]; many = {n: len(i) for n,i in zip(tree.nodes, _below(tree)[1])}
+    first = tree.classes[0] if name is None else tree.classes[_search(tree, name)]
+    many = {n: len(i) for n,i in zip(tree.nodes, _below(tree)[1])}
     rgb,cut = branch_colors(tree),lru_cache(32)(partial(pruned_distances, tree)); top = float(tree.distances().max())
     def left(name, keep, without, recount)->tuple[int,list[int],np.ndarray]:
         label = _search(tree, name); rows,D = cut(keep, without, recount)
-        if label not in rows: raise ValueError(f'{_readable(tree.classes[label])} is among what is left out: keep its branch to see its distances')
+        if label not in rows:
+            raise ValueError(f'{_readable(tree.classes[label])} is among what is left out: keep its branch to see its distances')
         return label,rows,D.numpy()
-    def path(fig, name, keep)->None: label = _search(tree, name); _ladder(fig.add_axes((.05,.04,.94,.9)), tree, _ancestors(tree, label), many, keep, rgb[label])
-    def bars(fig, name, nearest, keep, without, recount)->None: _nearest(fig.add_axes((0,.04,1,.86)), tree, *left(name, keep, without, recount), nearest, rgb); fig.text(.35, .93, 'nearest classes, in edges', fontsize=9.5)
+    def path(fig, name, keep)->None:
+        label = _search(tree, name)
+        _ladder(fig.add_axes((.05,.04,.94,.9)), tree, _ancestors(tree, label), many, keep, rgb[label])
+    def bars(fig, name, nearest, keep, without, recount)->None:
+        _nearest(fig.add_axes((0,.04,1,.86)), tree, *left(name, keep, without, recount), nearest, rgb)
+        fig.text(.35, .93, 'nearest classes, in edges', fontsize=9.5)
     def matrix(fig, name, keep, without, recount)->None:
-        label,rows,D = left(name, keep, without, recount); at = rows.index(label)+.5; C = len(rows); ax = fig.add_axes((.01,.02,.98,.9)); _matrix(ax, D, rgb[rows], 0, top); _scale(ax, 0, top, C); ax.set_anchor('NW')
+        label,rows,D = left(name, keep, without, recount); at = rows.index(label)+.5; C = len(rows)
+        ax = fig.add_axes((.01,.02,.98,.9)); _matrix(ax, D, rgb[rows], 0, top); _scale(ax, 0, top, C)
+        ax.set_anchor('NW')
         ax.hlines(at, 0, C, color='white', linewidth=.8); ax.vlines(at, 0, C, color='white', linewidth=.8); d = D[np.triu_indices(C, 1)]
         fig.text(.06, .93, f'D of {C} classes: mean {d.mean():.1f}, from {d.min():g} to {d.max():g}', fontsize=9.5)
-    return LiveFigure([(2.5,path),(3.5,bars),(3.8,matrix)], _tree_controls(tree, first, nearest, many), height=3.9, adjust=partial(_follow_class, tree, many))
+    return LiveFigure([(2.5,path),(3.5,bars),(3.8,matrix)], _tree_controls(tree, first, nearest, many), height=3.9,
+        adjust=partial(_follow_class, tree, many))
 
 # %% ../../nbs/api/82_widgets.ipynb #cb4e5208
 def _branch_menu(tree:KnowledgeTree, label:int, many:Mapping[str,int])->list[tuple[str,str]]:
@@ -204,9 +236,12 @@ def _branch_menu(tree:KnowledgeTree, label:int, many:Mapping[str,int])->list[tup
 
 def _tree_controls(tree:KnowledgeTree, first:str, nearest:int, many:Mapping[str,int])->dict[str,Any]:
     w:Any = require('ipywidgets','viz'); groups = [n for n in branches(tree) if n != tree.root]
-    return dict(name=w.Combobox(value=_readable(first), options=sorted(map(_readable, tree.classes)), description='class', placeholder='type to search'),
-        nearest=w.IntSlider(nearest, 3, 14, description='nearest', layout=w.Layout(width='230px')), keep=w.Dropdown(options=_branch_menu(tree, tree.index(first), many), description='keep only'),
-        without=w.SelectMultiple(options=[(_readable(n), n) for n in groups], rows=3, description='leave out'), recount=w.Checkbox(description='count edges anew', indent=False, layout=w.Layout(width='auto')))
+    return dict(name=w.Combobox(value=_readable(first), options=sorted(map(_readable, tree.classes)), description='class',
+        placeholder='type to search'),
+        nearest=w.IntSlider(nearest, 3, 14, description='nearest', layout=w.Layout(width='230px')),
+        keep=w.Dropdown(options=_branch_menu(tree, tree.index(first), many), description='keep only'),
+        without=w.SelectMultiple(options=[(_readable(n), n) for n in groups], rows=3, description='leave out'),
+        recount=w.Checkbox(description='count edges anew', indent=False, layout=w.Layout(width='auto')))
 
 def _follow_class(tree:KnowledgeTree, many:Mapping[str,int], c:Mapping[str,Any])->None:
     "The branches on the path of the class that is searched, if there is one of this name"
@@ -215,7 +250,8 @@ def _follow_class(tree:KnowledgeTree, many:Mapping[str,int], c:Mapping[str,Any])
     if menu != list(c['keep'].options): c['keep'].options = menu; c['keep'].value = old if old in dict(menu).values() else tree.root
 
 # %% ../../nbs/api/82_widgets.ipynb #cb7a1d77
-SWEEP_MEASURES = {'top1': ('Top-1 accuracy (%)',100.), 'mistake_severity': ('Mistake severity (edges)',1.), 'tree_correlation': ('Correlation with the tree (ρ)',1.), 'recall@1': ('Recall@1 (%)',100.)}
+SWEEP_MEASURES = {'top1': ('Top-1 accuracy (%)',100.), 'mistake_severity': ('Mistake severity (edges)',1.),
+    'tree_correlation': ('Correlation with the tree (ρ)',1.), 'recall@1': ('Recall@1 (%)',100.)}
 
 def _check_sweep(tree:KnowledgeTree, table:pd.DataFrame, param:str, measures:Mapping, maps:Mapping, labels, counts:Mapping)->tuple:
     "The swept values in order, points as arrays and counts as floats, or an error that says what does not fit"
@@ -223,26 +259,39 @@ def _check_sweep(tree:KnowledgeTree, table:pd.DataFrame, param:str, measures:Map
         if c not in table.columns: raise ValueError(f'the table has no column {c!r}; it has {", ".join(map(str, table.columns))}')
     values = sorted(maps); y = np.asarray(labels); C = len(tree.classes)
     if not values: raise ValueError('maps is empty; give at least one value -> points (N, 2)')
-    if sorted(counts) != values: raise ValueError(f'maps has the values {", ".join(f"{v:g}" for v in values)}, but counts has {", ".join(f"{v:g}" for v in sorted(counts))}')
+    if sorted(counts) != values:
+        raise ValueError(f'maps has the values {", ".join(f"{v:g}" for v in values)}, but counts has {", ".join(f"{v:g}" for v in sorted(counts))}')
     points = {v: np.asarray(maps[v], dtype=float) for v in values}
     for v,p in points.items():
-        if p.shape != (len(y),2) or not np.isfinite(p).all(): raise ValueError(f'the map of {v:g} must be finite points of shape ({len(y)}, 2), one for each label, got shape {p.shape}')
-    if len(y) and not (0 <= y.min() and y.max() < C): raise ValueError(f'label {y.max() if y.max() >= C else y.min()} is out of range for {C} classes')
+        if p.shape != (len(y),2) or not np.isfinite(p).all():
+            raise ValueError(f'the map of {v:g} must be finite points of shape ({len(y)}, 2), one for each label, got shape {p.shape}')
+    if len(y) and not (0 <= y.min() and y.max() < C):
+        raise ValueError(f'label {y.max() if y.max() >= C else y.min()} is out of range for {C} classes')
     return values,points,y,{v: _check_counts(counts[v], C) for v in values}
 
 # %% ../../nbs/api/82_widgets.ipynb #5b384ce3
 def _curve(ax, table:pd.DataFrame, param:str, measure:str, values:Sequence[float], title:str, scale:float)->None:
     "Every run, the mean and its interval over the values"
-    color = arm_color('kfr'); at = {v: i for i,v in enumerate(values)}; t:Any = table[table[param].isin(list(values)) & table[measure].notna()]; x = t[param].map(at).to_numpy(); y = scale*t[measure].to_numpy(float)
+    color = arm_color('kfr'); at = {v: i for i,v in enumerate(values)}
+    t:Any = table[table[param].isin(list(values)) & table[measure].notna()]; x = t[param].map(at).to_numpy()
+    y = scale*t[measure].to_numpy(float)
     stats = np.array([mean_interval(y[x == i]) if (x == i).any() else (np.nan,)*3 for i in range(len(values))]); i = np.arange(len(values))
-    ax.vlines(i, stats[:,1], stats[:,2], color=color, alpha=.35, linewidth=5); ax.plot(i, stats[:,0], color=color, linewidth=1.8, marker='_', markersize=13, markeredgewidth=2.4)
-    ax.scatter(x, y, s=16, color=color, alpha=.75, zorder=3, linewidths=0); ax.set(xlim=(-.5,len(values)-.5)); ax.set_xticks(i, [f'{v:g}' for v in values], fontsize=8.5)
-    ax.tick_params(axis='y', labelsize=8.5); ax.set_xlabel('α' if param == 'alpha' else param, fontsize=9.5); ax.set_title(title, fontsize=9.5, loc='left'); _tidy(ax, 'y')
+    ax.vlines(i, stats[:,1], stats[:,2], color=color, alpha=.35, linewidth=5)
+    ax.plot(i, stats[:,0], color=color, linewidth=1.8, marker='_', markersize=13, markeredgewidth=2.4)
+    ax.scatter(x, y, s=16, color=color, alpha=.75, zorder=3, linewidths=0); ax.set(xlim=(-.5,len(values)-.5))
+    ax.set_xticks(i, [f'{v:g}' for v in values], fontsize=8.5)
+    ax.tick_params(axis='y', labelsize=8.5); ax.set_xlabel('α' if param == 'alpha' else param, fontsize=9.5)
+    ax.set_title(title, fontsize=9.5, loc='left'); _tidy(ax, 'y')
 
 def _cloud(ax, p:np.ndarray, y:np.ndarray, tree:KnowledgeTree, rgb:np.ndarray)->None:
     "Points of a map by hue and mark of their branches, which are named below"
-    for b in branch_marks(tree): mine = np.isin(y, b.classes); ax.scatter(*p[mine].T, c=rgb[y[mine]], marker=b.mark, s=15, alpha=.8, linewidths=0, label=b.name)
-    low,high = p.min(0),p.max(0); mid,half = (low+high)/2,.54*(high-low).max() or 1.; ax.set(xlim=(mid[0]-half,mid[0]+half), ylim=(mid[1]-half,mid[1]+half), aspect='equal'); ax.set_axis_off(); ax.legend(loc='upper center', bbox_to_anchor=(.5,.02), ncols=3, fontsize=7.5, frameon=False, handletextpad=.2, columnspacing=1, borderpad=0)
+    for b in branch_marks(tree):
+        mine = np.isin(y, b.classes)
+        ax.scatter(*p[mine].T, c=rgb[y[mine]], marker=b.mark, s=15, alpha=.8, linewidths=0, label=b.name)
+    low,high = p.min(0),p.max(0); mid,half = (low+high)/2,.54*(high-low).max() or 1.
+    ax.set(xlim=(mid[0]-half,mid[0]+half), ylim=(mid[1]-half,mid[1]+half), aspect='equal'); ax.set_axis_off()
+    ax.legend(loc='upper center', bbox_to_anchor=(.5,.02), ncols=3, fontsize=7.5, frameon=False, handletextpad=.2,
+        columnspacing=1, borderpad=0)
 
 # %% ../../nbs/api/82_widgets.ipynb #ca3512f4
 def sweep_explorer(
@@ -255,16 +304,27 @@ def sweep_explorer(
     measures:Mapping[str,tuple[str,float]]=SWEEP_MEASURES, # Column -> title and factor
 )->LiveFigure: # Controls: value, measure
     "A swept weight: curves over it; a map and the confusions of the net with the chosen one"
-    w:Any = require('ipywidgets','viz'); values,points,y,n = _check_sweep(tree, table, param, measures, maps, labels, counts); sign = 'α' if param == 'alpha' else param
+    w:Any = require('ipywidgets','viz')
+    values,points,y,n = _check_sweep(tree, table, param, measures, maps, labels, counts)
+    sign = 'α' if param == 'alpha' else param
     rgb,order,D = branch_colors(tree),_in_order(tree),tree.distances().numpy()
     def curve(fig, measure)->None: _curve(fig.add_axes((.14,.15,.82,.74)), table, param, measure, values, *measures[measure])
-    def here(fig, value)->None: ax = fig.add_axes((.14,.15,.82,.74)); ax.axvline(values.index(value), color='#f59e0b', linewidth=9, alpha=.3); ax.set(xlim=(-.5,len(values)-.5)); ax.set_axis_off()
-    def cloud(fig, value)->None: _cloud(fig.add_axes((.02,.13,.96,.78)), points[value], y, tree, rgb); fig.text(.05, .93, f'test pictures of one net, {sign} = {value:g}', fontsize=9.5)
+    def here(fig, value)->None:
+        ax = fig.add_axes((.14,.15,.82,.74))
+        ax.axvline(values.index(value), color='#f59e0b', linewidth=9, alpha=.3); ax.set(xlim=(-.5,len(values)-.5))
+        ax.set_axis_off()
+    def cloud(fig, value)->None:
+        _cloud(fig.add_axes((.02,.13,.96,.78)), points[value], y, tree, rgb)
+        fig.text(.05, .93, f'test pictures of one net, {sign} = {value:g}', fontsize=9.5)
     def confusion(fig, value)->None:
-        N = n[value]; total = N.sum(1, keepdims=True); share = np.divide(N, total, out=np.full_like(N, np.nan), where=total > 0)[np.ix_(order, order)]; wrong = N*(1-np.eye(len(N)))
-        ax = fig.add_axes((.01,.02,.98,.89)); _matrix(ax, share, rgb[order], 0, 1, root=True); _scale(ax, 0, 1, len(order), root=True); ax.set_anchor('NW')
+        N = n[value]; total = N.sum(1, keepdims=True)
+        share = np.divide(N, total, out=np.full_like(N, np.nan), where=total > 0)[np.ix_(order, order)]
+        wrong = N*(1-np.eye(len(N)))
+        ax = fig.add_axes((.01,.02,.98,.89)); _matrix(ax, share, rgb[order], 0, 1, root=True)
+        _scale(ax, 0, 1, len(order), root=True); ax.set_anchor('NW')
         fig.text(.04, .93, f'{np.trace(N)/N.sum():.0%} right; mistakes {(wrong*D).sum()/max(wrong.sum(), 1):.1f} edges far', fontsize=9.5)
-    return LiveFigure([(2.9,here,curve),(3.2,cloud),(3.8,confusion)], dict(value=w.SelectionSlider(options=[(f'{v:g}', v) for v in values], description=sign),
+    return LiveFigure([(2.9,here,curve),(3.2,cloud),(3.8,confusion)],
+        dict(value=w.SelectionSlider(options=[(f'{v:g}', v) for v in values], description=sign),
         measure=w.Dropdown(options=[(t, m) for m,(t,_) in measures.items()], description='curve')), height=3.6)
 
 # %% ../../nbs/api/82_widgets.ipynb #98fbc42f
@@ -286,14 +346,20 @@ def _circle(centre:Tensor, d:float, tau:float, n:int=160)->Tensor:
 # %% ../../nbs/api/82_widgets.ipynb #fe2ef495
 def _disc(ax, u:Tensor, v:Tensor, tau:float)->None:
     "The disc with both points, the geodesic, the chord, and the circle of equal distance around the first; its coordinates are shares of the rim"
-    a,b = (expmap0(p, tau=tau) for p in (u,v)); d = float(poincare_distance(a, b, tau=tau)); s = tau**.5; ax.add_patch(_round(1, '0.35', 1.4))
+    a,b = (expmap0(p, tau=tau) for p in (u,v)); d = float(poincare_distance(a, b, tau=tau)); s = tau**.5
+    ax.add_patch(_round(1, '0.35', 1.4))
     for k in (1,2,3,4):
         ax.add_patch(_round(np.tanh(s*k/2), '0.82', .8))
-        if k*s < 3.6: ax.text(0, -np.tanh(s*k/2), str(k), fontsize=7.5, color='.5', ha='center', va='center', zorder=1.5, bbox=dict(color='white', pad=1))
+        if k*s < 3.6:
+            ax.text(0, -np.tanh(s*k/2), str(k), fontsize=7.5, color='.5', ha='center', va='center', zorder=1.5,
+                bbox=dict(color='white', pad=1))
     way,ring = s*geodesics(a[None], b[None], 65, tau=tau)[0],s*_circle(a, d, tau); a,b = s*a,s*b
-    ax.plot(*ring.T, color='#228833', linewidth=1.4, linestyle=(0,(4,3))); ax.plot(*torch.stack([a,b]).T, color='.6', linewidth=1, linestyle=':'); ax.plot(*way.T, color='#4477aa', linewidth=2.4)
+    ax.plot(*ring.T, color='#228833', linewidth=1.4, linestyle=(0,(4,3)))
+    ax.plot(*torch.stack([a,b]).T, color='.6', linewidth=1, linestyle=':')
+    ax.plot(*way.T, color='#4477aa', linewidth=2.4)
     ax.scatter(*torch.stack([a,b]).T, s=70, color=['#228833','#aa3377'], zorder=3, edgecolors='white')
-    for p,name,c in ((a,'u','#228833'),(b,'v','#aa3377')): ax.annotate(name, p.tolist(), xytext=(7,6), textcoords='offset points', fontsize=11, color=c, weight='bold', zorder=4)
+    for p,name,c in ((a,'u','#228833'),(b,'v','#aa3377')):
+        ax.annotate(name, p.tolist(), xytext=(7,6), textcoords='offset points', fontsize=11, color=c, weight='bold', zorder=4)
     ax.set(xlim=(-1.05,1.05), ylim=(-1.05,1.05), aspect='equal'); ax.set_axis_off()
 
 def _round(r:float, color:str, width:float)->Any:
@@ -309,20 +375,30 @@ def disc_explorer(
 )->LiveFigure: # Controls: tau, ux, uy, vx, vy
     "Two latents in the Poincaré disc: geodesic, distance, circle of equal distance, for any curvature"
     w:Any = require('ipywidgets','viz'); far = max(map(abs, (*u,*v)))
-    if len(u) != 2 or len(v) != 2 or not far <= reach: raise ValueError(f'u and v are points of the plane with coordinates up to reach={reach:g}, got {tuple(u)} and {tuple(v)}')
+    if len(u) != 2 or len(v) != 2 or not far <= reach:
+        raise ValueError(f'u and v are points of the plane with coordinates up to reach={reach:g}, got {tuple(u)} and {tuple(v)}')
     if not .01 <= tau <= 10: raise ValueError(f'tau must lie between 0.01 and 10, the ends of its slider, got {tau:g}')
     pair = lambda ux,uy,vx,vy: (torch.tensor([ux,uy]).double(),torch.tensor([vx,vy]).double()); taus = np.geomspace(.01, 10, 80)
     def disc(fig, tau, ux, uy, vx, vy)->None: _disc(fig.add_axes((.01,.01,.98,.98)), *pair(ux,uy,vx,vy), tau)
     def curve(fig, tau, ux, uy, vx, vy)->None:
-        a,b = pair(ux,uy,vx,vy); d = float(latent_pair_distance(a, b, [tau])); flat,through = 2*float((a-b).norm()),2*float(a.norm()+b.norm()); ax = fig.add_axes((.13,.14,.83,.66))
-        for h,name,x,ha,va in ((flat,'flat: 2‖u − v‖',9.5,'right','top'),(through,'through the centre: 2(‖u‖ + ‖v‖)',.011,'left','bottom')): ax.axhline(h, color='.6', linewidth=1, linestyle=':'); ax.text(x, h, name, fontsize=8.5, color='.35', ha=ha, va=va)
-        ax.plot(taus, latent_pair_distance(a, b, taus), color='#4477aa', linewidth=2); ax.scatter([tau], [d], s=80, color='#f59e0b', zorder=3); ax.set_xscale('log'); ax.set_xticks([.01,.1,1,10], ['0.01','0.1','1','10'], fontsize=8.5); ax.minorticks_off()
-        ax.set(xlim=(.009,11), ylim=(0,1.15*max(through, .1))); ax.tick_params(axis='y', labelsize=8.5); ax.set_xlabel('curvature τ', fontsize=9.5); _tidy(ax, 'y')
-        fig.text(.05, .93, f'distance of u and v: {d:.2f}', fontsize=12, weight='bold'); fig.text(.05, .865, f'to the centre: u {2*float(a.norm()):.2f}, v {2*float(b.norm()):.2f}', fontsize=9.5, color='.3')
+        a,b = pair(ux,uy,vx,vy); d = float(latent_pair_distance(a, b, [tau]))
+        flat,through = 2*float((a-b).norm()),2*float(a.norm()+b.norm()); ax = fig.add_axes((.13,.14,.83,.66))
+        for h,name,x,ha,va in ((flat,'flat: 2‖u − v‖',9.5,'right','top'),(through,'through the centre: 2(‖u‖ + ‖v‖)',.011,'left','bottom')):
+            ax.axhline(h, color='.6', linewidth=1, linestyle=':')
+            ax.text(x, h, name, fontsize=8.5, color='.35', ha=ha, va=va)
+        ax.plot(taus, latent_pair_distance(a, b, taus), color='#4477aa', linewidth=2)
+        ax.scatter([tau], [d], s=80, color='#f59e0b', zorder=3); ax.set_xscale('log')
+        ax.set_xticks([.01,.1,1,10], ['0.01','0.1','1','10'], fontsize=8.5); ax.minorticks_off()
+        ax.set(xlim=(.009,11), ylim=(0,1.15*max(through, .1))); ax.tick_params(axis='y', labelsize=8.5)
+        ax.set_xlabel('curvature τ', fontsize=9.5); _tidy(ax, 'y')
+        fig.text(.05, .93, f'distance of u and v: {d:.2f}', fontsize=12, weight='bold')
+        fig.text(.05, .865, f'to the centre: u {2*float(a.norm()):.2f}, v {2*float(b.norm()):.2f}', fontsize=9.5, color='.3')
     number = lambda name,value: w.FloatSlider(value, min=-reach, max=reach, step=.05, description=name, layout=w.Layout(width='230px'))
-    return LiveFigure([(4.2,disc),(4.6,curve)], dict(tau=w.FloatLogSlider(tau, min=-2, max=1, step=.05, base=10, description='curvature τ', readout_format='.2f'), ux=number('u: x', u[0]), uy=number('u: y', u[1]), vx=number('v: x', v[0]), vy=number('v: y', v[1])), height=4.2)
+    return LiveFigure([(4.2,disc),(4.6,curve)],
+        dict(tau=w.FloatLogSlider(tau, min=-2, max=1, step=.05, base=10, description='curvature τ', readout_format='.2f'),
+        ux=number('u: x', u[0]), uy=number('u: y', u[1]), vx=number('v: x', v[0]), vy=number('v: y', v[1])), height=4.2)
 
-# %% ../../nbs/api/82_widgets.ipynb #b7eb6c68
+# %% ../../nbs/api/82_widgets.ipynb #b298746d
 def _check_course(tree:KnowledgeTree, courses:Mapping[str,Sequence[Margins]])->None:
     "Some runs, each with the margins of one epoch or more, for the classes of the tree"
     C = len(tree.classes)
@@ -330,9 +406,12 @@ def _check_course(tree:KnowledgeTree, courses:Mapping[str,Sequence[Margins]])->N
     for name,course in courses.items():
         if not len(course): raise ValueError(f'run {name!r} has no epoch; give its margins, one for each epoch')
         for e,m in enumerate(course):
-            if len(m.positive) != C: raise ValueError(f'the margins of {name!r} in epoch {e+1} are of {len(m.positive)} classes, the tree has {C}; tree.prune(classes) makes one that fits')
-            if any(not getattr(m, k).isfinite().all() for k in ('positive','negative','sample')): raise ValueError(f'the margins of {name!r} in epoch {e+1} hold NaN or infinity')
+            if len(m.positive) != C:
+                raise ValueError(f'the margins of {name!r} in epoch {e+1} are of {len(m.positive)} classes, the tree has {C}; tree.prune(classes) makes one that fits')
+            if any(not getattr(m, k).isfinite().all() for k in ('positive','negative','sample')):
+                raise ValueError(f'the margins of {name!r} in epoch {e+1} hold NaN or infinity')
 
+# %% ../../nbs/api/82_widgets.ipynb #c65b5562
 def _bars(ax, m:Margins, order:np.ndarray, rgb:np.ndarray, chosen:int|None, low:float)->None:
     "M_p as bars, M_a as points, class by class"
     i = np.arange(len(order)); p,a = m.positive.numpy()[order],m.sample.numpy()[order]; c = rgb[order].copy()
@@ -343,7 +422,8 @@ def _bars(ax, m:Margins, order:np.ndarray, rgb:np.ndarray, chosen:int|None, low:
 def _names_below(ax, names:Sequence[str], low:float)->None:
     "The axes that `_bars` are drawn over: the scale, and the classes' names unless they are many"
     ax.set(xlim=(-1,len(names)), ylim=(low,1.03), xticks=[]); ax.tick_params(axis='y', labelsize=8.5); _tidy(ax, 'y')
-    for j,name in enumerate(names if len(names) <= 40 else ()): ax.text(j, low-.02*(1.03-low), _readable(name), rotation=90, ha='center', va='top', fontsize=6.3)
+    for j,name in enumerate(names if len(names) <= 40 else ()):
+        ax.text(j, low-.02*(1.03-low), _readable(name), rotation=90, ha='center', va='top', fontsize=6.3)
 
 _KINDS = (('positive','#4477aa'),('sample','#be123c'))
 
@@ -351,12 +431,16 @@ def _faint_lines(ax, course:Sequence[Margins])->None:
     "One line for each class over epochs"
     from matplotlib.collections import LineCollection
     from matplotlib.colors import to_rgb
-    for kind,color in _KINDS: v = np.stack([getattr(m, kind).numpy() for m in course]); ax.add_collection(LineCollection([np.stack([np.arange(1, len(v)+1),c], 1) for c in v.T], colors=[(*to_rgb(color),.18)], linewidths=1))
+    for kind,color in _KINDS:
+        v = np.stack([getattr(m, kind).numpy() for m in course])
+        ax.add_collection(LineCollection([np.stack([np.arange(1, len(v)+1),c], 1) for c in v.T],
+            colors=[(*to_rgb(color),.18)], linewidths=1))
 
 def _strong_line(ax, values:np.ndarray, color:str, chosen:int|None, epoch:int)->None:
     "The chosen class, or the mean of all, and the point of the epoch"
     x = np.arange(1, len(values)+1); strong = values.mean(1) if chosen is None else values[:,chosen]
-    ax.plot(x, strong, color=color, linewidth=2.2, marker='o', markersize=3.5); ax.scatter([epoch], [strong[epoch-1]], s=70, color=[color], zorder=3)
+    ax.plot(x, strong, color=color, linewidth=2.2, marker='o', markersize=3.5)
+    ax.scatter([epoch], [strong[epoch-1]], s=70, color=[color], zorder=3)
 
 # %% ../../nbs/api/82_widgets.ipynb #a9334987
 def margin_explorer(
@@ -365,38 +449,60 @@ def margin_explorer(
     gamma:float=0.5, # γ, the margin of all classes before any is known
 )->LiveFigure: # Controls: run, epoch, name
     "Margins between and within classes over the epochs of a run"
-    w:Any = require('ipywidgets','viz'); _check_course(tree, courses); rgb,order,C = branch_colors(tree),_in_order(tree),len(tree.classes); longest = max(map(len, courses.values())); off = ~np.eye(C, dtype=bool)
-    ends = [(float(m.negative.numpy()[off].min()),float(m.negative.numpy()[off].max())) for c in courses.values() for m in c]; low,high = min(e[0] for e in ends),max(e[1] for e in ends)
+    w:Any = require('ipywidgets','viz'); _check_course(tree, courses)
+    rgb,order,C = branch_colors(tree),_in_order(tree),len(tree.classes); longest = max(map(len, courses.values()))
+    off = ~np.eye(C, dtype=bool)
+    ends = [(float(m.negative.numpy()[off].min()),float(m.negative.numpy()[off].max())) for c in courses.values() for m in c]
+    low,high = min(e[0] for e in ends),max(e[1] for e in ends)
     floor = min(float(min(m.positive.min(), m.sample.min())) for c in courses.values() for m in c)-.05
     def at(run, epoch)->Margins:
         if epoch > len(courses[run]): raise ValueError(f'run {run!r} has {len(courses[run])} epochs, so there is no epoch {epoch}')
         return courses[run][epoch-1]
     def between(fig, run, epoch, name)->None:
-        M = np.where(off, at(run, epoch).negative.numpy(), np.nan)[np.ix_(order, order)]; ax = fig.add_axes((.01,.02,.98,.88)); _matrix(ax, M, rgb[order], low, high); _scale(ax, low, high, C, form='{:.2f}'); ax.set_anchor('NW'); fig.text(.05, .93, 'between classes: $M_n$', fontsize=9.5)
-        if name is not None: k = [*order].index(name)+.5; ax.hlines([k-.5,k+.5], 0, C, color='white', linewidth=.8); ax.vlines([k-.5,k+.5], 0, C, color='white', linewidth=.8)
+        M = np.where(off, at(run, epoch).negative.numpy(), np.nan)[np.ix_(order, order)]
+        ax = fig.add_axes((.01,.02,.98,.88)); _matrix(ax, M, rgb[order], low, high)
+        _scale(ax, low, high, C, form='{:.2f}'); ax.set_anchor('NW')
+        fig.text(.05, .93, 'between classes: $M_n$', fontsize=9.5)
+        if name is not None:
+            k = [*order].index(name)+.5; ax.hlines([k-.5,k+.5], 0, C, color='white', linewidth=.8)
+            ax.vlines([k-.5,k+.5], 0, C, color='white', linewidth=.8)
     def names(fig)->None: _names_below(fig.add_axes((.1,.34,.88,.55)), [tree.classes[k] for k in order], floor)
-    def within(fig, run, epoch, name)->None: _bars(fig.add_axes((.1,.34,.88,.55)), at(run, epoch), order, rgb, name, floor); fig.text(.06, .93, f'epoch {epoch}: $M_p$ (bars) and $M_a$ (points)', fontsize=9.5)
+    def within(fig, run, epoch, name)->None:
+        _bars(fig.add_axes((.1,.34,.88,.55)), at(run, epoch), order, rgb, name, floor)
+        fig.text(.06, .93, f'epoch {epoch}: $M_p$ (bars) and $M_a$ (points)', fontsize=9.5)
     def course(fig, run, epoch, name)->None:
-        at(run, epoch); ax = fig.add_axes((.14,.14,.82,.75)); ax.set(xlim=(.7,longest+.3), ylim=(floor,1.03)); ax.set_axis_off(); fig.text(.08, .93, 'mean of all classes' if name is None else _readable(tree.classes[name]), fontsize=9.5, weight='bold')
+        at(run, epoch); ax = fig.add_axes((.14,.14,.82,.75)); ax.set(xlim=(.7,longest+.3), ylim=(floor,1.03))
+        ax.set_axis_off()
+        fig.text(.08, .93, 'mean of all classes' if name is None else _readable(tree.classes[name]), fontsize=9.5, weight='bold')
         for kind,color in _KINDS: _strong_line(ax, np.stack([getattr(m, kind).numpy() for m in courses[run]]), color, name, epoch)
     def all_lines(fig, run)->None:
-        ax = fig.add_axes((.14,.14,.82,.75)); _faint_lines(ax, courses[run]); ax.axhline(gamma, color='.6', linewidth=1, linestyle=':'); ax.set(xlim=(.7,longest+.3), ylim=(floor,1.03)); ax.set_xticks(range(1, longest+1, 1+longest//8)); ax.tick_params(labelsize=8.5); ax.set_xlabel('epoch', fontsize=9.5); _tidy(ax, 'y')
-    epoch = w.IntSlider(1, 1, longest, description='epoch', layout=w.Layout(width='260px')); play = w.Play(value=1, min=1, max=longest, interval=700); w.jslink((play,'value'), (epoch,'value'))
-    return LiveFigure([(3.4,between),(3.7,within,names),(2.7,course,all_lines)], dict(run=w.ToggleButtons(options=list(courses), description='run', style=dict(button_width='auto')), epoch=epoch, name=w.Dropdown(options=[('all', None)]+[(_readable(tree.classes[k]), int(k)) for k in order], description='class')), height=3.5, beside=[play])
+        ax = fig.add_axes((.14,.14,.82,.75)); _faint_lines(ax, courses[run])
+        ax.axhline(gamma, color='.6', linewidth=1, linestyle=':'); ax.set(xlim=(.7,longest+.3), ylim=(floor,1.03))
+        ax.set_xticks(range(1, longest+1, 1+longest//8)); ax.tick_params(labelsize=8.5)
+        ax.set_xlabel('epoch', fontsize=9.5); _tidy(ax, 'y')
+    epoch = w.IntSlider(1, 1, longest, description='epoch', layout=w.Layout(width='260px'))
+    play = w.Play(value=1, min=1, max=longest, interval=700); w.jslink((play,'value'), (epoch,'value'))
+    return LiveFigure([(3.4,between),(3.7,within,names),(2.7,course,all_lines)],
+        dict(run=w.ToggleButtons(options=list(courses), description='run', style=dict(button_width='auto')), epoch=epoch,
+        name=w.Dropdown(options=[('all', None)]+[(_readable(tree.classes[k]), int(k)) for k in order],
+        description='class')), height=3.5, beside=[play])
 
 # %% ../../nbs/api/82_widgets.ipynb #9109c85a
 def _check_cams(pictures, boxes, labels, maps:Mapping, predicted:Mapping, names)->tuple:
     "Pictures, boxes and labels as tensors, or an error that says what does not fit"
     p = _as_pictures(pictures); b,y = torch.as_tensor(boxes).float(),torch.as_tensor(labels).long(); N = len(p)
     if b.shape != (N,4): raise ValueError(f'boxes must have shape ({N}, 4), one for each picture, got {tuple(b.shape)}')
-    if len(y) != N or N and not (0 <= y.min() and y.max() < len(names)): raise ValueError(f'labels must be {N} numbers of {len(names)} classes, got {len(y)} from {int(y.min()) if len(y) else "none"} to {int(y.max()) if len(y) else "none"}')
+    if len(y) != N or N and not (0 <= y.min() and y.max() < len(names)):
+        raise ValueError(f'labels must be {N} numbers of {len(names)} classes, got {len(y)} from {int(y.min()) if len(y) else "none"} to {int(y.max()) if len(y) else "none"}')
     if not maps: raise ValueError('maps is empty; give net -> method -> maps (N, h, w)')
     kinds = list(next(iter(maps.values())))
     for net,by in maps.items():
-        if list(by) != kinds or not kinds: raise ValueError(f'net {net!r} has maps of {", ".join(by) or "no method"}, the first net of {", ".join(kinds) or "no method"}')
+        if list(by) != kinds or not kinds:
+            raise ValueError(f'net {net!r} has maps of {", ".join(by) or "no method"}, the first net of {", ".join(kinds) or "no method"}')
         if net not in predicted or len(predicted[net]) != N: raise ValueError(f'predicted must name {N} classes for net {net!r}')
         for k,m in by.items():
-            if np.ndim(m) != 3 or len(m) != N: raise ValueError(f'the maps {k!r} of net {net!r} must have shape ({N}, h, w), got {tuple(np.shape(m))}')
+            if np.ndim(m) != 3 or len(m) != N:
+                raise ValueError(f'the maps {k!r} of net {net!r} must have shape ({N}, h, w), got {tuple(np.shape(m))}')
     return p,b,y,kinds
 
 def threshold_curve(
@@ -407,19 +513,23 @@ def threshold_curve(
     every:int=5, # Take each so-manieth of the 255 thresholds
 )->tuple[Tensor,Tensor]: # Thresholds (K,), and box accuracy at each (K,)
     "Box accuracy, by the largest region, over the threshold"
-    taus,accuracy = box_curve(torch.as_tensor(maps).float(), torch.as_tensor(boxes).float(), (delta,), contours='largest', size=size); return taus[::every],accuracy[0,::every]
+    taus,accuracy = box_curve(torch.as_tensor(maps).float(), torch.as_tensor(boxes).float(), (delta,), contours='largest', size=size)
+    return taus[::every],accuracy[0,::every]
 
 # %% ../../nbs/api/82_widgets.ipynb #5a5b0f9b
 _GAP = 4                                                                              # pixels between the pictures of a wall
 
 def _wall_axes(fig, columns:int, H:int, W:int)->Any:
-    ax = fig.add_axes((.005,.0,.99,.9)); ax.set(xlim=(-1,columns*(W+_GAP)-_GAP+1), ylim=(2*H+_GAP+.3*H,-.02*H), aspect='equal'); ax.set_axis_off(); return ax
+    ax = fig.add_axes((.005,.0,.99,.9))
+    ax.set(xlim=(-1,columns*(W+_GAP)-_GAP+1), ylim=(2*H+_GAP+.3*H,-.02*H), aspect='equal'); ax.set_axis_off()
+    return ax
 
 def _outlines(ax, boxes:Sequence[Tensor], kind:str)->None:
     "Boxes (x0, y0, x1, y1), with a dark edge"
     from matplotlib.collections import LineCollection
     way = [b[[0,1,2,1,2,3,0,3,0,1]].reshape(5, 2).numpy() for b in boxes]; color,style = _BOX[kind]
-    for c,s,wide in (('black','-',2.6),(color,style,1.4)): ax.add_collection(LineCollection(way, colors=c, linestyles=s, linewidths=wide, gid=kind if c == color else None), autolim=False)
+    for c,s,wide in (('black','-',2.6),(color,style,1.4)):
+        ax.add_collection(LineCollection(way, colors=c, linestyles=s, linewidths=wide, gid=kind if c == color else None), autolim=False)
 
 def _wall(ax, pictures:Tensor, laid:Tensor, true:Tensor, seen:Sequence[str], right:Sequence[bool], columns:int)->None:
     "Two rows of pictures, plain and with their maps, with the true boxes, and what was seen"
@@ -427,16 +537,26 @@ def _wall(ax, pictures:Tensor, laid:Tensor, true:Tensor, seen:Sequence[str], rig
     for k in range(n):
         x = k*(W+_GAP)
         for row,one in enumerate((pictures[k],laid[k])): wall[row*(H+_GAP):row*(H+_GAP)+H,x:x+W] = one.permute(1,2,0).numpy()
-        ax.text(x+W/2, 2*H+_GAP+.11*H, f'{"✓" if right[k] else "✗"} {seen[k]}', ha='center', va='center', fontsize=7, color='#15803d' if right[k] else '#b3261e')
-    limits = ax.get_xlim(),ax.get_ylim(); ax.imshow(wall, interpolation='nearest', extent=(0,wall.shape[1],wall.shape[0],0)); ax.set(xlim=limits[0], ylim=limits[1])
+        ax.text(x+W/2, 2*H+_GAP+.11*H, f'{"✓" if right[k] else "✗"} {seen[k]}', ha='center', va='center', fontsize=7,
+            color='#15803d' if right[k] else '#b3261e')
+    limits = ax.get_xlim(),ax.get_ylim()
+    ax.imshow(wall, interpolation='nearest', extent=(0,wall.shape[1],wall.shape[0],0))
+    ax.set(xlim=limits[0], ylim=limits[1])
     _outlines(ax, [b+torch.tensor([k*(W+_GAP),row*(H+_GAP)]*2) for k,b in enumerate(true) for row in (0,1)], 'true')
 
 def _hung(ax, H:int, W:int, true:Tensor, found:Sequence[Tensor], delta:float)->None:
     "The found boxes over the lower row, and their overlap with the true ones"
     _outlines(ax, [b+torch.tensor([k*(W+_GAP),H+_GAP]*2) for k,some in enumerate(found) for b in some], 'found')
-    for k,(t,f) in enumerate(zip(true, found)): iou = max((float(box_iou(b, t)) for b in f), default=0.); ax.text(k*(W+_GAP)+W/2, 2*H+_GAP+.24*H, f'IoU {iou:.2f} {"✓" if iou >= delta else "✗"}', ha='center', va='center', fontsize=7.5)
+    for k,(t,f) in enumerate(zip(true, found)):
+        iou = max((float(box_iou(b, t)) for b in f), default=0.)
+        ax.text(k*(W+_GAP)+W/2, 2*H+_GAP+.24*H, f'IoU {iou:.2f} {"✓" if iou >= delta else "✗"}', ha='center', va='center', fontsize=7.5)
 
-# %% ../../nbs/api/82_widgets.ipynb #e6c3dd63
+# %% ../../nbs/api/82_widgets.ipynb #c395421d
+def _dark_edge()->list:
+    from matplotlib.patheffects import withStroke
+    return [withStroke(linewidth=1.6, foreground='black')]
+
+# %% ../../nbs/api/82_widgets.ipynb #1552d1f5
 def cam_explorer(
     pictures:Tensor, # Pictures, uint8, shape (N, 3, H, W)
     boxes:Tensor, # True boxes in pixels, shape (N, 4)
@@ -451,25 +571,41 @@ def cam_explorer(
     columns:int=6, # Pictures at most
 )->LiveFigure: # Controls: name, kind, net, method, tau
     "Pictures of a class, what a net saw in them and where; the box follows the threshold"
-    w:Any = require('ipywidgets','viz'); p,b,y,kinds = _check_cams(pictures, boxes, labels, maps, predicted, names); size = tuple(p.shape[-2:]); seen = {k: torch.as_tensor(v).long() for k,v in predicted.items()}
-    known = curves or {n: {k: threshold_curve(m, b, size, delta) for k,m in by.items()} for n,by in maps.items()}; laid = lru_cache(64)(lambda net,method,rows: overlay(p[list(rows)], torch.as_tensor(maps[net][method])[list(rows)]))
+    w:Any = require('ipywidgets','viz'); p,b,y,kinds = _check_cams(pictures, boxes, labels, maps, predicted, names)
+    size = tuple(p.shape[-2:]); seen = {k: torch.as_tensor(v).long() for k,v in predicted.items()}
+    known = curves or {n: {k: threshold_curve(m, b, size, delta) for k,m in by.items()} for n,by in maps.items()}
+    laid = lru_cache(64)(lambda net,method,rows: overlay(p[list(rows)], torch.as_tensor(maps[net][method])[list(rows)]))
     H,W = size
     def chosen(name, kind, net)->tuple[list[int],int]:
-        fits = {'all': y == y, 'right': seen[net] == y, 'wrong': seen[net] != y}[kind] & (y == name if name is not None else y == y); rows = fits.nonzero()[:,0].tolist()
-        if not rows: raise ValueError(f'{net} has no picture of {"any class" if name is None else _readable(names[name])} that is {kind}: choose another class, or all')
+        fits = {'all': y == y, 'right': seen[net] == y, 'wrong': seen[net] != y}[kind] & (y == name if name is not None else y == y)
+        rows = fits.nonzero()[:,0].tolist()
+        if not rows:
+            raise ValueError(f'{net} has no picture of {"any class" if name is None else _readable(names[name])} that is {kind}: choose another class, or all')
         return rows[:columns],len(rows)
     def wall(fig, name, kind, net, method)->None:
-        i,many = chosen(name, kind, net); fig.text(.01, .93, f'{len(i)} of {many} pictures', fontsize=9.5); s = seen[net][i]; _wall(_wall_axes(fig, columns, H, W), p[i], laid(net, method, tuple(i)), b[i], [_readable(names[c]) for c in s.tolist()], (s == y[i]).tolist(), columns)
+        i,many = chosen(name, kind, net); fig.text(.01, .93, f'{len(i)} of {many} pictures', fontsize=9.5)
+        s = seen[net][i]
+        _wall(_wall_axes(fig, columns, H, W), p[i], laid(net, method, tuple(i)), b[i],
+            [_readable(names[c]) for c in s.tolist()], (s == y[i]).tolist(), columns)
         for x,k in ((.3,'true'),(.48,'found')): fig.text(x, .93, f'▭ {k} box', fontsize=9.5, color=_BOX[k][0], path_effects=_dark_edge())
-    def found(fig, name, kind, net, method, tau)->None: i,_ = chosen(name, kind, net); _hung(_wall_axes(fig, columns, H, W), H, W, b[i], cam_to_boxes(torch.as_tensor(maps[net][method])[i].float(), tau, size=size), delta)
+    def found(fig, name, kind, net, method, tau)->None:
+        i,_ = chosen(name, kind, net)
+        _hung(_wall_axes(fig, columns, H, W), H, W, b[i],
+            cam_to_boxes(torch.as_tensor(maps[net][method])[i].float(), tau, size=size), delta)
     def curve(fig, net, method)->None:
-        ax = fig.add_axes((.17,.14,.79,.72)); ax.set(xlim=(0,1), ylim=(0,100)); ax.tick_params(labelsize=8.5); ax.set_xlabel('threshold τ', fontsize=9.5); _tidy(ax, 'y')
-        for n in known: ax.plot(known[n][method][0], 100*np.asarray(known[n][method][1]), color='#4477aa' if n == net else '.75', linewidth=2.2 if n == net else 1.2, zorder=2+(n == net))
+        ax = fig.add_axes((.17,.14,.79,.72)); ax.set(xlim=(0,1), ylim=(0,100)); ax.tick_params(labelsize=8.5)
+        ax.set_xlabel('threshold τ', fontsize=9.5); _tidy(ax, 'y')
+        for n in known:
+            ax.plot(known[n][method][0], 100*np.asarray(known[n][method][1]), color='#4477aa' if n == net else '.75',
+                linewidth=2.2 if n == net else 1.2, zorder=2+(n == net))
     def here(fig, net, method, tau)->None:
-        ax = fig.add_axes((.17,.14,.79,.72)); x,h = map(np.asarray, known[net][method]); at = 100*np.interp(tau, x, h); ax.axvline(tau, color='#f59e0b', linewidth=8, alpha=.3); ax.scatter([tau], [at], s=70, color='#f59e0b', zorder=4); ax.set(xlim=(0,1), ylim=(0,100)); ax.set_axis_off(); fig.text(.06, .93, f'{net}: {at:.0f} % of all objects found', fontsize=9.5)
-    return LiveFigure([(6.6,found,wall),(3.1,here,curve)], dict(name=w.Dropdown(options=[('all', None)]+[(_readable(names[c]), c) for c in sorted({int(c) for c in y}, key=lambda c: names[c])], description='class'), kind=w.ToggleButtons(options=['all','right','wrong'], description='pictures', style=dict(button_width='auto')),
-        net=w.Dropdown(options=list(maps), description='net'), method=w.Dropdown(options=kinds, description='method'), tau=w.FloatSlider(tau, min=0., max=.95, step=.01, description='threshold τ')), height=3.1)
-
-def _dark_edge()->list:
-    from matplotlib.patheffects import withStroke
-    return [withStroke(linewidth=1.6, foreground='black')]
+        ax = fig.add_axes((.17,.14,.79,.72)); x,h = map(np.asarray, known[net][method])
+        at = 100*np.interp(tau, x, h); ax.axvline(tau, color='#f59e0b', linewidth=8, alpha=.3)
+        ax.scatter([tau], [at], s=70, color='#f59e0b', zorder=4); ax.set(xlim=(0,1), ylim=(0,100))
+        ax.set_axis_off(); fig.text(.06, .93, f'{net}: {at:.0f} % of all objects found', fontsize=9.5)
+    return LiveFigure([(6.6,found,wall),(3.1,here,curve)],
+        dict(name=w.Dropdown(options=[('all', None)]+[(_readable(names[c]), c)
+        for c in sorted({int(c) for c in y}, key=lambda c: names[c])], description='class'),
+        kind=w.ToggleButtons(options=['all','right','wrong'], description='pictures', style=dict(button_width='auto')),
+        net=w.Dropdown(options=list(maps), description='net'), method=w.Dropdown(options=kinds, description='method'),
+        tau=w.FloatSlider(tau, min=0., max=.95, step=.01, description='threshold τ')), height=3.1)
