@@ -8,7 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = 'kfr_nb'
-LAYERS = [['core'], ['tree', 'poincare', 'geometry', 'fetch', 'shapes', 'views', 'boxes'], ['knowledge', 'noise', 'data'], ['losses', 'metrics', 'localization', 'bn_inception', 'models', 'features'],
+LAYERS = [['core'], ['tree', 'poincare', 'geometry', 'fetch', 'shapes', 'views', 'boxes'], ['knowledge', 'noise', 'data'],
+    ['losses', 'metrics', 'localization', 'bn_inception', 'models', 'features'],
           ['methods'], ['train'], ['runs'], ['study'], ['claims'], ['bench', 'cli']]
 WITHIN = {'losses'}                                # packages whose modules may import one another
 DRAWS = 'viz'                                      # takes arrays, tables and trees: sees these layers and itself only

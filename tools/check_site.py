@@ -74,7 +74,8 @@ def check(folder, network=False):
             t = target(path, ref)
             if t is None:
                 u = urlsplit(ref)
-                if not network and u.scheme != 'data' and u.netloc not in NETWORK: faults.append(f'{where}: loads {ref[:120]} from the network')
+                if not network and u.scheme != 'data' and u.netloc not in NETWORK:
+                    faults.append(f'{where}: loads {ref[:120]} from the network')
             elif not t[0].is_file(): faults.append(f'{where}: {ref} is missing')
         for ref in page.links:
             t = target(path, ref)

@@ -17,7 +17,8 @@ EXPECTED = {'format.html.html-math-method is ignored'}      # smalldocs does not
 
 def write_sidebar():
     "nbs/sidebar.yml: home and the pages beside it, then each folder's notebooks in the order of their numbers"
-    pages = sorted((f.name for f in NBS.glob('*.ipynb') if f.name != 'index.ipynb' and f.name[0] not in '_.'), key=lambda n: (FIRST.index(n[:-6]) if n[:-6] in FIRST else len(FIRST), n))
+    pages = sorted((f.name for f in NBS.glob('*.ipynb') if f.name != 'index.ipynb' and f.name[0] not in '_.'),
+        key=lambda n: (FIRST.index(n[:-6]) if n[:-6] in FIRST else len(FIRST), n))
     lines = ['website:', '  sidebar:', '    contents:', '      - index.ipynb', *(f'      - {p}' for p in pages)]
     for folder, title in SECTIONS.items():
         files = sorted(f for f in (NBS/folder).glob('*.ipynb') if f.name[0] not in '_.')
@@ -133,7 +134,8 @@ def plain(text):
 
 def first_sentence(source, last=False):
     "The first sentence of a cell's prose, or the last; nothing where it holds a heading, a table or a list only"
-    prose = [b for b in re.split(r'\n\s*\n', re.sub(r'```.*?```|\$\$.*?\$\$', '', source, flags=re.S)) if b.strip() and not re.match(r'\s*(#|\||[-*] |\d+\. |>|:::)', b)]
+    prose = [b for b in re.split(r'\n\s*\n', re.sub(r'```.*?```|\$\$.*?\$\$', '', source, flags=re.S)) if b.strip()
+        and not re.match(r'\s*(#|\||[-*] |\d+\. |>|:::)', b)]
     if not prose: return ''
     sentences = re.split(r'(?<=[.!?:])\s+(?=[A-Z*`$“])', plain(prose[-1 if last else 0]))
     return sentences[-1 if last else 0].rstrip(':')
@@ -161,14 +163,17 @@ def fold_code(nb):
     "A study is read for its words, tables and figures: its code waits behind a click"
     for cell in nb['cells']:
         source = ''.join(cell['source'])
-        if cell['cell_type'] == 'code' and not re.search(r'^#\| *(code-fold|echo):', source, re.M): cell['source'] = '#| code-fold: true\n' + source
+        if cell['cell_type'] == 'code' and not re.search(r'^#\| *(code-fold|echo):', source, re.M):
+            cell['source'] = '#| code-fold: true\n' + source
 
 
 def guard_formulas(nb):
     "Its Markdown reader looks, before a formula that begins a text or a table's cell, at the last character of that text, and takes none where that is a digit; a word joiner in front, which nobody sees, gives it another"
     for holder, key in text_cells(nb):
         parts = re.split(r'(```.*?```|`[^`\n]*`|\$\$.*?\$\$)', ''.join(holder[key]), flags=re.S)
-        holder[key] = ''.join(p if i % 2 else re.sub(r'(?m)(^[ \t]*(?:[-*>] |\d+\. )?|(?<=\|)[ \t]*)\$(?=[^\s$])', r'\1&#8288;$', p) for i, p in enumerate(parts))
+        holder[key] = ''.join(p if i % 2
+            else re.sub(r'(?m)(^[ \t]*(?:[-*>] |\d+\. )?|(?<=\|)[ \t]*)\$(?=[^\s$])', r'\1&#8288;$', p)
+            for i, p in enumerate(parts))
 
 
 def prepare_for_smalldocs():
@@ -256,8 +261,10 @@ def main():
     args, start = p.parse_args(), time.time()
     os.chdir(ROOT)
     tool = args.tool or ('quarto' if shutil.which('quarto') else 'smalldocs')
-    if tool == 'quarto' and not shutil.which('quarto'): sys.exit('docs: Quarto is not installed; get it from https://quarto.org/docs/get-started or by pip install quarto-cli, or leave out --with')
-    if args.tool is None and tool == 'smalldocs': print('docs: Quarto is not installed (https://quarto.org/docs/get-started, or pip install quarto-cli); rendering with smalldocs instead')
+    if tool == 'quarto' and not shutil.which('quarto'):
+        sys.exit('docs: Quarto is not installed; get it from https://quarto.org/docs/get-started or by pip install quarto-cli, or leave out --with')
+    if args.tool is None and tool == 'smalldocs':
+        print('docs: Quarto is not installed (https://quarto.org/docs/get-started, or pip install quarto-cli); rendering with smalldocs instead')
     process()
     faults = render_quarto() if tool == 'quarto' else render_smalldocs()
     own_fonts()

@@ -39,16 +39,19 @@ QUEUE = [
     Piece('cub200_ahsml_paper', 'ahsml_cub'),
     Piece('cars196_ahsml_paper', 'ahsml_cars'),
     Piece('cub200_boxes', 'paper_mini', dict(dataset='cub200', arms=_tree_arms, sweep=None, **_rate), boxes=True),
-    Piece('tiny_imagenet_boxes', 'paper_mini', dict(dataset='tiny-imagenet', image_size=128, model='resnet34', arms=_tree_arms, sweep=None, **_rate), boxes=True),
+    Piece('tiny_imagenet_boxes', 'paper_mini',
+        dict(dataset='tiny-imagenet', image_size=128, model='resnet34', arms=_tree_arms, sweep=None, **_rate), boxes=True),
 ]
 
 
 def tiny(piece):
     "The same study on a handful of drawn pictures: everything is gone through, nothing is learnt"
     pairs = 'ahsml' in piece.preset
-    small = dict(dataset='shapes', model='resnet10', stem='standard', pretrained=False, freeze_bn=False, image_size=24, epochs=2, test_limit=72, compile=False,
+    small = dict(dataset='shapes', model='resnet10', stem='standard', pretrained=False, freeze_bn=False, image_size=24,
+        epochs=2, test_limit=72, compile=False,
                  precision='no', feed='auto', seeds=(0,), sweep=None, eval_every=1)
-    small |= dict(arms=('ms', 'ms_star'), train_per_class=5, batch_size=48, per_class=4, embedding_dim=8) if pairs else dict(arms=('ce', 'kfr_free'), train_per_class=2, batch_size=24)
+    small |= dict(arms=('ms', 'ms_star'), train_per_class=5, batch_size=48, per_class=4,
+        embedding_dim=8) if pairs else dict(arms=('ce', 'kfr_free'), train_per_class=2, batch_size=24)
     return Piece(piece.name, piece.preset, piece.changes | small, piece.weights, piece.boxes)
 
 
@@ -104,7 +107,8 @@ def make_maps(piece, work, end):
         began, first = time.monotonic(), False
         write_localization(localize_run(load_run(maps.parents[1])), maps, given='label', split='test', limit=None)
         longest = max(longest, time.monotonic()-began)
-    if lost: raise ValueError(f'{lost} runs of {piece.name} were trained on another machine and their weights are not here: copy {folder}/runs from there, or delete those runs to train them again')
+    if lost:
+        raise ValueError(f'{lost} runs of {piece.name} were trained on another machine and their weights are not here: copy {folder}/runs from there, or delete those runs to train them again')
     _write_csv(folder/'localization.csv', study_localization(folder))
     _write_csv(folder/'localization_curves.csv', study_box_curves(folder))
     return True
@@ -127,9 +131,12 @@ def go_on(piece, work, out, end, jobs=None, progress=True):
     "Work on one piece until it is done or the time is up; True when done"
     from kfr_nb.study import run_study
     minutes = max((end-time.monotonic())/60, 1e-6)
-    s = run_study(piece.preset, out=Path(work)/piece.name, jobs=jobs, progress=progress, command=command(piece, work), minutes=minutes, weights=piece.weights, **piece.changes)
+    s = run_study(piece.preset, out=Path(work)/piece.name, jobs=jobs, progress=progress, command=command(piece, work),
+        minutes=minutes, weights=piece.weights, **piece.changes)
     done = not len(s.unfinished)
-    if done and len(s.failed): publish_piece(piece, work, out); raise RuntimeError(f'{len(s.failed)} runs failed, the first with: {next(iter(s.failed["error"]))}')
+    if done and len(s.failed):
+        publish_piece(piece, work, out)
+        raise RuntimeError(f'{len(s.failed)} runs failed, the first with: {next(iter(s.failed["error"]))}')
     if done and piece.boxes and not (Path(work)/piece.name/'localization.csv').exists(): done = make_maps(piece, work, end)
     publish_piece(piece, work, out)
     return done
@@ -141,7 +148,8 @@ def save_records(work, file):
     "An archive of what finished runs left, without weights, maps and checkpoints"
     from kfr_nb.core import atomic_path
     work = Path(work)
-    keep = [r.parent/n for r in sorted(work.glob('*/runs/*/result.json')) for n in _of_runs] + [f.parent/n for f in sorted(work.glob('*/runs')) for n in _of_studies]
+    keep = [r.parent/n for r in sorted(work.glob('*/runs/*/result.json')) for n in _of_runs] + [f.parent/n
+        for f in sorted(work.glob('*/runs')) for n in _of_studies]
     keep = [f for f in keep if f.exists()]
     with atomic_path(file) as tmp, tarfile.open(tmp, 'w:gz') as t:
         for f in keep: t.add(f, f.relative_to(work))
@@ -163,8 +171,10 @@ def main(argv=None):
     p.add_argument('--only', nargs='+', metavar='NAME', help='these studies alone')
     p.add_argument('--work', default='results/gpu', help='folder of the studies and their runs (default: results/gpu)')
     p.add_argument('--out', default='results/gpu_tables', help='folder for the small tables (default: results/gpu_tables)')
-    p.add_argument('--keep', metavar='FILE', help='archive of the records of finished runs, read at the start and written at the end (.tar.gz)')
-    p.add_argument('--backbone', metavar='NAME', help="pretrained net in place of each study's own, such as timm:tf_efficientnet_lite0, whose weights come as a package")
+    p.add_argument('--keep', metavar='FILE',
+        help='archive of the records of finished runs, read at the start and written at the end (.tar.gz)')
+    p.add_argument('--backbone', metavar='NAME',
+        help="pretrained net in place of each study's own, such as timm:tf_efficientnet_lite0, whose weights come as a package")
     p.add_argument('--jobs', type=int, help='processes (default: one on a GPU)')
     p.add_argument('--tiny', action='store_true', help='go through everything on a few drawn pictures')
     p.add_argument('--quiet', action='store_true', help='no progress bar')
@@ -172,7 +182,8 @@ def main(argv=None):
     if not a.minutes > 0: p.error(f'--minutes must be greater than 0, got {a.minutes:g}')
     queue = [with_backbone(q, a.backbone) if a.backbone else q for q in QUEUE]
     queue = [tiny(q) for q in queue] if a.tiny else queue
-    if unknown := set(a.only or ())-{q.name for q in queue}: p.error(f'no study {sorted(unknown)[0]!r}; there are {", ".join(q.name for q in queue)}')
+    if unknown := set(a.only or ())-{q.name for q in queue}:
+        p.error(f'no study {sorted(unknown)[0]!r}; there are {", ".join(q.name for q in queue)}')
     queue = [q for q in queue if not a.only or q.name in a.only]
     if a.list:
         for q in queue: print(f'{told(q, a.work)}\n    {command(q, a.work)}')

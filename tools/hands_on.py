@@ -60,9 +60,11 @@ def margin_results(runs):
             if not step:
                 for k in kinds: seen[k].append(getattr(task.margins, k).cpu().half().numpy())
         run = trained(cfg, runs, '-margins', on_step=look); keys.append(run.record['key'])
-        if len(seen['sample']) != cfg.epochs: raise SystemExit(f'{run.path} was trained before, unseen: its margins were not kept. Remove it, and start again')
+        if len(seen['sample']) != cfg.epochs:
+            raise SystemExit(f'{run.path} was trained before, unseen: its margins were not kept. Remove it, and start again')
         for k in kinds: out[k].append(np.stack(seen[k]))
-    return dict(noise=np.array(NOISES)) | {f'margin_{k}': np.stack(v) for k, v in out.items()}, dict(keys=keys, classes=run.record['classes'], gamma=cfg.gamma)
+    return dict(noise=np.array(NOISES)) | {f'margin_{k}': np.stack(v) for k, v in out.items()}, dict(keys=keys,
+        classes=run.record['classes'], gamma=cfg.gamma)
 
 
 def cam_results(runs):
@@ -71,15 +73,19 @@ def cam_results(runs):
     for arm, alpha in ARMS.items():
         run = trained(settings('shapes_localization.json', method=arm, alpha=alpha, seed=0), runs); keys.append(run.record['key'])
         for m in METHODS:
-            found = localize_run(run, method=m); peak = found.maps.amax((1, 2)); unit = (found.maps/peak.where(peak > 0, 1.)[:, None, None]).half()
+            found = localize_run(run, method=m); peak = found.maps.amax((1, 2))
+            unit = (found.maps/peak.where(peak > 0, 1.)[:, None, None]).half()
             taus, accuracy = threshold_curve(unit, found.boxes, found.side)
             out |= {f'cam_{arm}_{m}': unit.numpy(), f'curve_{arm}_{m}': accuracy.half().numpy()}
         out[f'seen_{arm}'] = found.seen.numpy().astype(np.int16)
-    return out | dict(cam_labels=found.set.labels.numpy().astype(np.int16), curve_taus=taus.numpy()), dict(keys=keys, arms=list(ARMS), methods=list(METHODS))
+    return out | dict(cam_labels=found.set.labels.numpy().astype(np.int16), curve_taus=taus.numpy()), dict(keys=keys,
+        arms=list(ARMS), methods=list(METHODS))
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__.split('\n')[0]); p.add_argument('--runs', type=Path, default=Path('runs/hands_on')); p.add_argument('--to', type=Path, default=RESULTS)
+    p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    p.add_argument('--runs', type=Path, default=Path('runs/hands_on'))
+    p.add_argument('--to', type=Path, default=RESULTS)
     a = p.parse_args(); arrays, record = {}, {}
     for name, make in (('cams', cam_results), ('margins', margin_results), ('sweep', sweep_results)):
         got, record[name] = make(a.runs); arrays |= got; print(f'{name}: {", ".join(record[name]["keys"])}', flush=True)

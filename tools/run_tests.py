@@ -12,8 +12,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # those that take longest start first, so that the workers end together; the rest go by their number of cells
-LONGEST = ['api/90_cli', 'api/80_viz_atlas', 'api/75_study', 'api/70_train', 'api/71_train_methods', 'studies/50_margins_and_noise', 'api/55_localization', 'tutorials/01_quickstart', 'api/72_runs', 'tutorials/03_your_own_images',
-           'tutorials/04_your_own_training_loop', 'api/80_viz_confusion', 'api/60_models', 'tutorials/05_many_gpus', 'studies/60_hyperbolic_geometry', 'studies/10_quantitative_relativity', 'api/80_viz_retrieval', 'studies/40_gradcam_gallery', 'api/20_data']
+LONGEST = [
+    'api/90_cli', 'api/80_viz_atlas', 'api/75_study', 'api/70_train', 'api/71_train_methods',
+    'studies/50_margins_and_noise', 'api/55_localization', 'tutorials/01_quickstart', 'api/72_runs',
+    'tutorials/03_your_own_images', 'tutorials/04_your_own_training_loop', 'api/80_viz_confusion',
+    'api/60_models', 'tutorials/05_many_gpus', 'studies/60_hyperbolic_geometry',
+    'studies/10_quantitative_relativity', 'api/80_viz_retrieval', 'studies/40_gradcam_gallery', 'api/20_data']
 
 
 def notebooks(names):

@@ -19,7 +19,8 @@ class Missing:
 sys.meta_path.insert(0, Missing())
 ''')
     env = os.environ | dict(PYTHONPATH=os.pathsep.join([str(block), str(ROOT)]), OMP_NUM_THREADS='1')
-    r = subprocess.run([sys.executable, str(ROOT/'tools'/'gpu_queue.py'), *map(str, args)], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    r = subprocess.run([sys.executable, str(ROOT/'tools'/'gpu_queue.py'), *map(str, args)], env=env, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return r.returncode, r.stdout
 
 
@@ -35,7 +36,8 @@ def commands():
         raise ValueError('caught')
     study.run_study = catch
     try:
-        for piece in [*gpu_queue.QUEUE, *map(gpu_queue.tiny, gpu_queue.QUEUE), *(gpu_queue.with_backbone(q, 'timm:tf_efficientnet_lite0') for q in gpu_queue.QUEUE)]:
+        for piece in [*gpu_queue.QUEUE, *map(gpu_queue.tiny, gpu_queue.QUEUE),
+                *(gpu_queue.with_backbone(q, 'timm:tf_efficientnet_lite0') for q in gpu_queue.QUEUE)]:
             with redirect_stderr(io.StringIO()): main(shlex.split(gpu_queue.command(piece, 'results'))[1:])
             assert asked.pop() == study.configure(piece.preset, weights=piece.weights, **piece.changes), piece
     finally: study.run_study = real
@@ -56,7 +58,8 @@ def pieces(d):
     status, said = queue(d, *few, '--minutes', 30, '--work', f'{d}/a', '--out', f'{d}/a_out')
     assert status == 0 and '2 of 2 studies done' in said, said
     made = tables(f'{d}/a_out')
-    assert {'cifar100_sound_runs.csv', 'cub200_boxes_runs.csv', 'cub200_boxes_localization.csv', 'cub200_boxes_localization_curves.csv'} <= set(made), sorted(made)
+    assert {'cifar100_sound_runs.csv', 'cub200_boxes_runs.csv', 'cub200_boxes_localization.csv',
+        'cub200_boxes_localization_curves.csv'} <= set(made), sorted(made)
     assert not list(Path(f'{d}/a_out').glob('*.safetensors')) and all('unfinished' not in t for t in made.values())
     status, said = queue(d, *few, '--minutes', 30, '--work', f'{d}/b', '--out', f'{d}/b_out')
     assert status == 0 and 'records from' in said, said

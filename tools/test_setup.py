@@ -32,7 +32,8 @@ def make(folder, *args, **kw):
 
 def healthy(folder):
     "The project can be imported with the environment's Python, from elsewhere"
-    r = subprocess.run([folder/'.venv'/'bin'/'python', '-I', '-c', 'import tiny; print(tiny.answer)'], cwd='/', capture_output=True, text=True)
+    r = subprocess.run([folder/'.venv'/'bin'/'python', '-I', '-c', 'import tiny; print(tiny.answer)'], cwd='/',
+        capture_output=True, text=True)
     return r.stdout.strip() == '42'
 
 

@@ -64,7 +64,8 @@ class Site:
         self.loaded, self.missing = set(), []
         page.set_default_timeout(120_000)
         page.route('**/*', self.answer)
-        page.on('response', lambda r: self.missing.append(f'{r.status} for {r.url[len(address):]}') if r.url.startswith(address) and r.status >= 400 else None)
+        page.on('response', lambda r: self.missing.append(f'{r.status} for {r.url[len(address):]}')
+            if r.url.startswith(address) and r.status >= 400 else None)
 
     def answer(self, route):
         url = route.request.url
@@ -73,7 +74,8 @@ class Site:
             return route.continue_()
         if 'cdn.plot.ly/plotly-' in url:
             body, version = plotly_copy()
-            if f'plotly-{version}.' in url: return route.fulfill(body=body, content_type='text/javascript', headers={'access-control-allow-origin': '*'})
+            if f'plotly-{version}.' in url:
+                return route.fulfill(body=body, content_type='text/javascript', headers={'access-control-allow-origin': '*'})
             self.missing.append(f'{url} is another version than the package, {version}: run the notebook again')
         elif not url.startswith('data:'): self.missing.append(f'{url} is loaded from the network')
         return route.abort()
@@ -120,16 +122,20 @@ class Site:
         faults, full = [], self.page.locator('dialog.enlarged[open] img')
         for way, act in (('a click', figure.click), ('Enter', lambda: figure.press('Enter'))):
             act()
-            if full.count() != 1 or full.evaluate('i => i.clientWidth < i.naturalWidth'): faults.append(f'{name}: {way} on a figure does not show it in full')
+            if full.count() != 1 or full.evaluate('i => i.clientWidth < i.naturalWidth'):
+                faults.append(f'{name}: {way} on a figure does not show it in full')
             self.page.keyboard.press('Escape')
             self.page.wait_for_timeout(200)
             if full.count(): faults.append(f'{name}: Escape leaves the enlarged figure open')
         return faults
 
 
-BAD = {'empty picture': '<img src="none.png">', '404 for none.js': '<script src="none.js"></script>', 'console: boom': '<script>console.error("boom")</script>',
-       'console: foo is not defined': '<script>foo()</script>', 'empty drawing svg': '<svg width="9" height="0"></svg>', 'empty interactive figure': '<div class="plotly-graph-div" id="p"></div>',
-       'wider than a phone': '<div style="width:500px">far out</div>', 'from the network': '<img src="https://example.org/a.png">', 'more than 2': '<img src="big.bin">'}
+BAD = {'empty picture': '<img src="none.png">', '404 for none.js': '<script src="none.js"></script>',
+    'console: boom': '<script>console.error("boom")</script>',
+    'console: foo is not defined': '<script>foo()</script>', 'empty drawing svg': '<svg width="9" height="0"></svg>',
+    'empty interactive figure': '<div class="plotly-graph-div" id="p"></div>',
+    'wider than a phone': '<div style="width:500px">far out</div>',
+    'from the network': '<img src="https://example.org/a.png">', 'more than 2': '<img src="big.bin">'}
 
 
 def prove():
@@ -137,14 +143,18 @@ def prove():
     with tempfile.TemporaryDirectory() as tmp, browser.page(**DESK) as (page, said):
         folder = Path(tmp)
         (folder/'big.bin').write_bytes(b'0'*(HEAVY+1))
-        pages = {f'{i}.html': (word, html) for i, (word, html) in enumerate(BAD.items())} | {'good.html': ('', '<p>fine</p><svg width="9" height="9"><rect width="9" height="9"/></svg>')}
-        for name, (_, html) in pages.items(): (folder/name).write_text(f'<!doctype html><title>t</title><link rel="icon" href="data:,"><meta name="viewport" content="width=device-width"><main>{html}</main>')
+        pages = {f'{i}.html': (word, html)
+            for i, (word, html) in enumerate(BAD.items())} | {'good.html': ('',
+            '<p>fine</p><svg width="9" height="9"><rect width="9" height="9"/></svg>')}
+        for name, (_, html) in pages.items():
+            (folder/name).write_text(f'<!doctype html><title>t</title><link rel="icon" href="data:,"><meta name="viewport" content="width=device-width"><main>{html}</main>')
         server = serve(folder)
         try:
             site = Site(page, said, folder, f'http://127.0.0.1:{server.server_port}/')
             for name, (word, html) in pages.items():
                 found, _ = site.open(name)
-                if word and not any(word in f for f in found) or not word and found: sys.exit(f'test_site: {html!r} should give {word or "nothing"!r}, and gave {found}')
+                if word and not any(word in f for f in found) or not word and found:
+                    sys.exit(f'test_site: {html!r} should give {word or "nothing"!r}, and gave {found}')
         finally: server.shutdown()
 
 

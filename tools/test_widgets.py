@@ -30,13 +30,20 @@ def free_port():
 def lab(folder):
     "A JupyterLab over a folder; its address"
     port, cache = free_port(), ROOT/'.cache'
-    quiet = cache/'jupyter-test'/'settings'/'@jupyterlab'/'apputils-extension'/'notification.jupyterlab-settings'; quiet.parent.mkdir(parents=True, exist_ok=True)
+    quiet = cache/'jupyter-test'/'settings'/'@jupyterlab'/'apputils-extension'/'notification.jupyterlab-settings'
+    quiet.parent.mkdir(parents=True, exist_ok=True)
     quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')                  # no question about news over the controls
-    env = {**os.environ, 'PYTHONPATH': os.pathsep.join([str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]), 'MPLBACKEND': 'agg', 'IPYTHONDIR': str(cache/'ipython'), 'MPLCONFIGDIR': str(cache/'matplotlib'),
-           'NUMBA_CACHE_DIR': str(cache/'numba'), **{f'JUPYTER_{k}_DIR': str(cache/'jupyter-test'/k.lower()) for k in ('CONFIG', 'DATA', 'RUNTIME')}, 'JUPYTERLAB_SETTINGS_DIR': str(cache/'jupyter-test'/'settings'), 'JUPYTERLAB_WORKSPACES_DIR': str(cache/'jupyter-test'/'workspaces')}
-    cmd = [sys.executable, '-m', 'jupyterlab', '--no-browser', f'--port={port}', '--ServerApp.port_retries=0', '--IdentityProvider.token=', '--ServerApp.password=', f'--ServerApp.root_dir={folder}',
+    env = {**os.environ, 'PYTHONPATH': os.pathsep.join([str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]),
+        'MPLBACKEND': 'agg', 'IPYTHONDIR': str(cache/'ipython'), 'MPLCONFIGDIR': str(cache/'matplotlib'),
+        'NUMBA_CACHE_DIR': str(cache/'numba'),
+        **{f'JUPYTER_{k}_DIR': str(cache/'jupyter-test'/k.lower()) for k in ('CONFIG', 'DATA', 'RUNTIME')},
+        'JUPYTERLAB_SETTINGS_DIR': str(cache/'jupyter-test'/'settings'),
+        'JUPYTERLAB_WORKSPACES_DIR': str(cache/'jupyter-test'/'workspaces')}
+    cmd = [sys.executable, '-m', 'jupyterlab', '--no-browser', f'--port={port}', '--ServerApp.port_retries=0',
+        '--IdentityProvider.token=', '--ServerApp.password=', f'--ServerApp.root_dir={folder}',
            '--expose-app-in-browser', '--ServerApp.allow_root=True', '--ip=127.0.0.1']
-    with open(Path(folder)/'lab.log', 'wb') as log: server = subprocess.Popen(cmd, cwd=folder, env=env, stdout=log, stderr=subprocess.STDOUT)
+    with open(Path(folder)/'lab.log', 'wb') as log:
+        server = subprocess.Popen(cmd, cwd=folder, env=env, stdout=log, stderr=subprocess.STDOUT)
     try:
         for _ in range(600):
             if server.poll() is not None: break
@@ -72,7 +79,9 @@ class Hand:
     def moved(self, what, act):
         "Do it, wait for the figure to change, and note how long that took"
         before = self.picture(); start = time.perf_counter(); act()
-        try: self.page.wait_for_function('([i, before]) => i.src !== before && i.complete && i.naturalWidth > 100', arg=[self.box.locator('img').first.element_handle(), before], timeout=WAIT, polling=10)
+        try:
+            self.page.wait_for_function('([i, before]) => i.src !== before && i.complete && i.naturalWidth > 100',
+                arg=[self.box.locator('img').first.element_handle(), before], timeout=WAIT, polling=10)
         except Exception: raise AssertionError(f'figure {self.number}: {what} changed nothing; it says {self.box.inner_text()[-300:]!r}')
         self.took.append(1000*(time.perf_counter()-start))
 
@@ -99,7 +108,9 @@ class Hand:
 def tree(h):
     field = h.box.locator('input[type=text]').first
     h.moved('a class typed', lambda: field.fill('oak tree'))
-    field.fill('oakk'); h.page.wait_for_function("b => b.innerText.includes('no class is called')", arg=h.box.element_handle(), timeout=WAIT)      # a wrong name says so
+    # a wrong name says so
+    field.fill('oakk')
+    h.page.wait_for_function("b => b.innerText.includes('no class is called')", arg=h.box.element_handle(), timeout=WAIT)
     h.moved('another class', lambda: field.fill('lion'))
     menu = h.box.locator('select').first; lines = menu.locator('option').all_inner_texts(); h.choose(0, lines[len(lines)//2])
     h.moved('edges counted anew', lambda: h.box.locator('input[type=checkbox]').click()); h.slider(0, ['ArrowRight'])
@@ -112,7 +123,8 @@ def disc(h): h.slider(0, ['ArrowRight', 'ArrowRight']); h.drag(0, .2); h.drag(1,
 
 
 def margins(h):
-    h.slider(0, ['ArrowRight', 'ArrowRight']); lines = h.box.locator('select').first.locator('option').all_inner_texts(); h.choose(0, lines[2])
+    h.slider(0, ['ArrowRight', 'ArrowRight'])
+    lines = h.box.locator('select').first.locator('option').all_inner_texts(); h.choose(0, lines[2])
     h.press('60 % wrong'); h.moved('play', lambda: h.box.locator('.jupyter-widgets.widget-play button').first.click())
 
 
@@ -126,7 +138,9 @@ FIGURES = dict(tree=tree, sweep=sweep, disc=disc, margins=margins, cams=cams)
 
 def run_all(page, address):
     "Open the notebook, wait for its kernel, run all cells, wait for the figures"
-    page.set_default_timeout(WAIT); page.goto(f'{address}/lab/tree/tutorials/{NOTEBOOK.name}?reset', wait_until='domcontentloaded'); page.wait_for_function('() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === "idle"', timeout=WAIT)
+    page.set_default_timeout(WAIT)
+    page.goto(f'{address}/lab/tree/tutorials/{NOTEBOOK.name}?reset', wait_until='domcontentloaded')
+    page.wait_for_function('() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === "idle"', timeout=WAIT)
     page.wait_for_function(IDLE, timeout=WAIT); page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
     page.wait_for_function(f"n => document.querySelectorAll('.jp-OutputArea .widget-image').length >= n || document.querySelector('[data-mime-type=\"application/vnd.jupyter.stderr\"], .jp-OutputArea-output.jp-mod-error')", arg=len(FIGURES), timeout=WAIT)
@@ -136,13 +150,16 @@ def run_all(page, address):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__.split('\n')[0]); p.add_argument('--shots', type=Path); a = p.parse_args(); start = time.time()
+    p = argparse.ArgumentParser(description=__doc__.split('\n')[0]); p.add_argument('--shots', type=Path)
+    a = p.parse_args(); start = time.time()
     if not browser.find(): print(browser.missing()); return 0
     with tempfile.TemporaryDirectory() as folder:
         copied(folder)
         with lab(folder) as address, browser.page(width=1400, height=1000) as (page, said):
-            run_all(page, address); print(f'all cells ran after {time.time()-start:.0f} s'); boxes = page.locator('.widget-vbox:has(> .widget-image)'); all_took = []
-            if boxes.count() != len(FIGURES): raise SystemExit(f'{boxes.count()} figures with controls on the page instead of {len(FIGURES)}')
+            run_all(page, address); print(f'all cells ran after {time.time()-start:.0f} s')
+            boxes = page.locator('.widget-vbox:has(> .widget-image)'); all_took = []
+            if boxes.count() != len(FIGURES):
+                raise SystemExit(f'{boxes.count()} figures with controls on the page instead of {len(FIGURES)}')
             for k, (name, act) in enumerate(FIGURES.items()):
                 h = Hand(page, boxes.nth(k), name)
                 if a.shots: a.shots.mkdir(parents=True, exist_ok=True); h.box.screenshot(path=a.shots/f'{name}_before.png')

@@ -30,7 +30,8 @@ def rows(c, width):
     data = open_data(c); net = build_net(c, data.num_classes); z = feature_bank(c, net).features(data.test, 'plain')[:, 0].float()
     def row(z, head, seed):
         m = retrieval_metrics(dict(z=z, y=data.test.labels))
-        return dict(dataset=c.dataset, image_size=c.image_size, model=c.model, embedding_dim=z.shape[1], head=head, seed=seed, **{k: m[k] for k in KEPT})
+        return dict(dataset=c.dataset, image_size=c.image_size, model=c.model, embedding_dim=z.shape[1], head=head,
+            seed=seed, **{k: m[k] for k in KEPT})
     yield row(z, 'none', 0)
     for seed in range(3):
         torch.manual_seed(seed)
