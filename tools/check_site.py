@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 LOADS = {('img', 'src'), ('script', 'src'), ('link', 'href'), ('source', 'src'), ('video', 'src'), ('iframe', 'src'), ('object', 'data')}
 NETWORK = {'cdn.plot.ly'}                   # interactive figures name their library by address
 MEANT = {'pre', 'code', 'script', 'style', 'math', 'textarea'}       # where a dollar sign is meant
+LINK = re.compile(r'\[`[^`\n]+`\]\(http[^)\s]+\)')                 # a link of Markdown that was left as text in code
 TEX = re.compile(r'\$(?=[^\s$])[^$\n]{0,90}(?<=[^\s$])\$')
 
 
@@ -24,12 +25,14 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.ids, self.links, self.loads, self.silent, self.images, self.title, self.maths = set(), [], [], [], 0, False, 0
-        self.open, self.words = [], []
+        self.open, self.words, self.code = [], [], []
         self.feed(text)
+        self.raw_links = LINK.findall(''.join(self.code))
         self.tex = TEX.findall(''.join(self.words))
 
     def handle_data(self, data):
         if not self.open: self.words.append(data)
+        elif 'pre' in self.open: self.code.append(data)
 
     def handle_endtag(self, tag):
         if self.open and tag == self.open[-1]: self.open.pop()
@@ -69,6 +72,7 @@ def check(folder, network=False):
         if not page.title: faults.append(f'{where}: no title')
         faults += [f'{where}: an image without words for those who do not see it: {s}' for s in page.silent]
         faults += [f'{where}: a formula is left as text: {t}' for t in page.tex]
+        faults += [f'{where}: a link is left as text in code: {t}' for t in page.raw_links]
         for ref in page.loads:
             links += 1
             t = target(path, ref)

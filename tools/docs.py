@@ -78,6 +78,7 @@ def process():
             except Exception as e: raise RuntimeError(f'{src.relative_to(ROOT)} could not be made into a page') from e
             for cell in nb.cells:                           # names that begin with an underscore have no place to link to
                 if cell.cell_type == 'markdown': cell.source = re.sub(r'\[(`[^`]+`)\]\([^)\s]*#(?:\w+\.)?_[a-z]\w*\)', r'\1', cell.source)
+            unlink_code(nb)
             describe_figures(nb)
             if rel.parts[0] == 'studies': fold_code(nb)
             write_nb(nb, dest)
@@ -90,6 +91,12 @@ def text_cells(nb):
         if cell['cell_type'] == 'markdown': yield cell, 'source'
         for out in cell.get('outputs', []):
             if 'text/markdown' in out.get('data', {}): yield out['data'], 'text/markdown'
+
+
+def unlink_code(nb):
+    "A signature is code, in which a link would stand as it is written: names there are left as names"
+    def plain(block): return re.sub(r'\[(`[^`\n]+`)\]\([^)\s]+\)', r'\1', block[0])
+    for holder, key in text_cells(nb): holder[key] = re.sub(r'(?ms)^```.*?^```', plain, ''.join(holder[key]))
 
 
 def number_references(nb):
