@@ -12,9 +12,9 @@ from torch import Tensor, nn
 # %% auto #0
 __all__ = ['METHODS', 'Outputs', 'Setup', 'Method', 'method_of', 'CrossEntropy', 'Joining', 'Replacing']
 
-# %% ../../nbs/api/66_methods_base.ipynb #787f191b
-from ..core import choose, patch
-from ..settings import check_at_least, check_shares
+# %% ../../nbs/api/66_methods_base.ipynb #e5193a85
+from ..core import patch
+from ..settings import check_at_least, check_fields, check_shares, choose
 from ..tree import KnowledgeTree
 
 # %% ../../nbs/api/66_methods_base.ipynb #8b3bc8fc
@@ -194,7 +194,7 @@ class CrossEntropy(Method):
     name = 'ce'
     label = 'Cross-entropy'
 
-# %% ../../nbs/api/66_methods_base.ipynb #5b469b39
+# %% ../../nbs/api/66_methods_base.ipynb #a2a1695e
 @dataclass(frozen=True)
 class Joining(Method):
     "A loss that joins cross-entropy, with a weight"
@@ -203,7 +203,8 @@ class Joining(Method):
     warmup:float = 0. # Share of the epochs over which α rises to its value once the loss has joined
 
     def __post_init__(self):
-        check_at_least(self, alpha=0)
+        check_fields(self)
+        check_at_least(self, 0, 'alpha')
         check_shares(self, 'phase1', whole=True)
         check_shares(self, 'warmup')
 

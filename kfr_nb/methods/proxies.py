@@ -12,12 +12,12 @@ from torch import Tensor, nn
 # %% auto #0
 __all__ = ['ProxyLoss', 'ProxyNCA', 'SoftTriple', 'Circle', 'ProxyAnchor']
 
-# %% ../../nbs/api/69_methods_proxies.ipynb #342daada
+# %% ../../nbs/api/69_methods_proxies.ipynb #76dc4afa
 from ..core import patch, require
 from .base import Method, Outputs, Setup
-from ..settings import check_positive, check_shares
+from ..settings import check_fields, check_positive, check_shares
 
-# %% ../../nbs/api/69_methods_proxies.ipynb #62e71432
+# %% ../../nbs/api/69_methods_proxies.ipynb #075f504e
 @dataclass(frozen=True)
 class ProxyLoss(Method):
     "A loss of pytorch-metric-learning that stands alone; subclasses say which"
@@ -28,6 +28,7 @@ class ProxyLoss(Method):
     proxy_lr:float = 100. # Learning rate of learned proxies, in learning rates of the network
 
     def __post_init__(self):
+        check_fields(self)
         check_shares(self, 'phase1', whole=True)
         check_positive(self, 'proxy_lr')
 
