@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from torch import nn, Tensor
 from .core import choose, patch, require
 from .bn_inception import BNInception, published_weights, MEAN as CAFFE_MEAN, STD as CAFFE_STD
+from .settings import check_at_least, check_fields, check_shares
 
 # %% auto #0
 __all__ = ['MODELS', 'SmallResNet', 'ModelSpec', 'ImageModel', 'build_model', 'freeze_batchnorm', 'on_features', 'ModelConfig',
