@@ -78,16 +78,16 @@ def _length(x, parent, child, where:str)->float:
     except (TypeError, ValueError):
         raise ValueError(f'{where}edge {short(parent)} > {short(child)} has length {short(x)}, which is not a number') from None
 
-def _edge(row, n:int)->Edge:
+def _edge(row, n:int, unit:str='row')->Edge:
     "One edge from a pair or a triple"
     if isinstance(row, (str,bytes)) or not hasattr(row, '__len__') or len(row) not in (2,3):
-        raise ValueError(f'row {n}: an edge is (parent, child) or (parent, child, length), got {short(row)}')
+        raise ValueError(f'{unit} {n}: an edge is (parent, child) or (parent, child, length), got {short(row)}')
     parent,child,*rest = row
-    if is_missing(child): raise ValueError(f'row {n}: the child of {short(parent)} has no name: got {child!r}')
+    if is_missing(child): raise ValueError(f'{unit} {n}: the child of {short(parent)} has no name: got {child!r}')
     parent,child = None if is_missing(parent) else name_of(parent),name_of(child)
     length = rest[0] if rest else None
     if isinstance(length, Mapping): length = length.get('length')          # as networkx gives edges with their data
-    return Edge(parent, child, _length(length, parent, child, f'row {n}: '), n)
+    return Edge(parent, child, _length(length, parent, child, f'{unit} {n}: '), n)
 
 # %% ../../nbs/api/05_tree_edges.ipynb #5cd322a3
 def edge_table(
@@ -195,7 +195,7 @@ def path_table(
         key = ()
         for step in path:
             if is_missing(step): continue
-            key,above = (*key, name_of(step).strip()),key
+            key,above = (*key, name_of(step)),key
             if key not in names: names[key],up[key],line[key] = key[-1],above or None,n
         if not key: raise ValueError(f'{unit} {n}: the path is empty')
     called,many = unique_names(names, up)
@@ -248,7 +248,7 @@ def record_table(
         return id_table([[row[roles[r]] for r in ('id','parent','name')] for row in rows], lines, unit=unit)
     child = roles.get('child', roles.get('id'))
     triples = [(row[roles['parent']], row[child], row[roles['length']] if 'length' in roles else None) for row in rows]
-    edges = [_edge(t, n)._replace(line=n) for t,n in zip(triples, lines)]
+    edges = [_edge(t, n, unit) for t,n in zip(triples, lines)]
     marks = [row[roles['class']] for row in rows] if 'class' in roles else []
     return TreeTable(edges, _marked(edges, marks), (), 'table of edges', unit)
 
