@@ -69,7 +69,8 @@ def tell_form(
     if ending == '.json' or _is_json(start): return 'json'
     if ending == '.paths': return 'paths'
     closed = start.rstrip().endswith(';')
-    if closed and start[0] in '([': return 'newick'
+    first = start.split('\n')[0]
+    if start[0] in '([' and (closed or first.count('(') != first.count(')')): return 'newick'
     return 'newick' if ending in NEWICK_ENDINGS and (closed or '(' in start) else None
 
 # %% ../../nbs/api/09_tree_files.ipynb #83a56e8e
