@@ -14,8 +14,8 @@ from .nested import json_table, json_text
 from .tables import TEXT_FORMS, paths_text, table_text, text_table
 
 # %% auto #0
-__all__ = ['NEWICK_ENDINGS', 'TABLE_ENDINGS', 'FORMS', 'WRITTEN', 'decode', 'tell_form', 'parse_tree', 'read_table', 'tree_text',
-           'write_tree_file']
+__all__ = ['NEWICK_ENDINGS', 'TABLE_ENDINGS', 'FORMS', 'WRITTEN', 'decode', 'tell_form', 'parse_tree', 'at_file', 'read_table',
+           'tree_text', 'write_tree_file']
 
 # %% ../../nbs/api/09_tree_files.ipynb #04d63666
 _MARKS = {codecs.BOM_UTF8:'utf-8-sig', codecs.BOM_UTF32_LE:'utf-32', codecs.BOM_UTF32_BE:'utf-32', codecs.BOM_UTF16_LE:'utf-16',
@@ -89,7 +89,7 @@ def parse_tree(
     return json_table(text.removeprefix('\ufeff')) if form == 'json' else text_table(text, form)
 
 # %% ../../nbs/api/09_tree_files.ipynb #63d315ea
-def _at(path, message, most:int=300)->str:
+def at_file(path, message, most:int=300)->str:
     "A message with its file in front, cut to a length that a terminal shows"
     name = str(path)
     name = name if len(name) <= 80 else '…' + name[-79:]
@@ -108,9 +108,9 @@ def read_table(
     fault = damage(path)
     if fault == 'does not exist':
         raise ValueError(f'there is no tree file {path}: a line for each edge, parent and child with a tab between, makes one')
-    if fault: raise ValueError(_at(path, f'{fault}; expected a tree'))
+    if fault: raise ValueError(at_file(path, f'{fault}; expected a tree'))
     try: return parse_tree(decode(path.read_bytes(), encoding), path.suffix, form, inner, which)
-    except ValueError as e: raise ValueError(_at(path, e)) from None
+    except ValueError as e: raise ValueError(at_file(path, e)) from None
 
 # %% ../../nbs/api/09_tree_files.ipynb #97fa436a
 WRITTEN = ('.nwk','.newick','.tree','.tre','.nh','.treefile',*TABLE_ENDINGS,'.json','.paths')
