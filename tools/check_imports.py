@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = 'kfr_nb'
-LAYERS = [['core'], ['tree', 'poincare', 'l1_triton', 'l1', 'geometry', 'fetch', 'shapes', 'views', 'boxes'], ['knowledge', 'noise', 'data'],
+LAYERS = [['core'], ['tree', 'l1_triton', 'l1', 'poincare', 'geometry', 'fetch', 'shapes', 'views', 'boxes'], ['knowledge', 'noise', 'data'],
     ['losses', 'metrics', 'localization', 'bn_inception', 'models', 'features'],
           ['methods'], ['train'], ['runs'], ['study'], ['claims'], ['bench', 'cli']]
 WITHIN = {'losses'}                                # packages whose modules may import one another
