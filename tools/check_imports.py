@@ -9,12 +9,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = 'kfr_nb'
 LAYERS = [['core'], ['tree', 'poincare', 'geometry', 'fetch', 'shapes', 'views', 'boxes'], ['knowledge', 'noise', 'data'],
-    ['losses', 'metrics', 'localization', 'bn_inception', 'models', 'features'],
+    ['losses', 'metrics', 'decisions', 'localization', 'bn_inception', 'models', 'features'],
           ['methods'], ['train'], ['runs'], ['study'], ['claims'], ['bench', 'cli']]
 WITHIN = {'losses'}                                # packages whose modules may import one another
 DRAWS = 'viz'                                      # takes arrays, tables and trees: sees these layers and itself only
-DRAWN = {'core', 'boxes', 'tree', 'geometry', 'knowledge', 'noise', 'data', 'losses', 'metrics', 'localization'}
-LIGHT = ['losses', 'poincare', 'geometry', 'metrics', 'tree']  # bring nothing heavier than torch and numpy
+DRAWN = {'core', 'boxes', 'tree', 'geometry', 'knowledge', 'noise', 'data', 'losses', 'metrics', 'decisions', 'localization'}
+LIGHT = ['losses', 'poincare', 'geometry', 'metrics', 'decisions', 'tree']  # bring nothing heavier than torch and numpy
 HEAVY = ['matplotlib', 'seaborn', 'plotly', 'umap', 'sklearn', 'scipy', 'pandas', 'nltk', 'networkx', 'timm', 'transformers',
          'torchvision', 'accelerate', 'pytorch_grad_cam', 'pytorch_metric_learning', 'ipywidgets', 'IPython', 'PIL', 'tqdm']
 
