@@ -84,11 +84,16 @@ def _in_blocks(f:Callable, *rows:Tensor)->Tensor:
 # %% ../nbs/api/48_decisions.ipynb #aba6c182
 def _check_probabilities(p:Tensor, tree:KnowledgeTree)->Tensor:
     "`p` without gradient, at least float32"
-    check_embeddings(p, 'p')
+    _check_finite(p, 'p')
     _check_fit(p, tree, 'p')
     least = p.min().item()
     if least < 0: raise ValueError(f'p has the negative value {least:.4g}; give probabilities, such as logits.softmax(1)')
     return p.detach() if p.dtype == torch.float64 else p.detach().float()
+
+def _check_finite(x:Tensor, name:str):
+    "As `check_embeddings`, which is asked only where the extremes are not finite: one pass instead of three"
+    plain = isinstance(x, Tensor) and x.ndim == 2 and x.is_floating_point() and x.numel()
+    if not plain or not torch.stack(torch.aminmax(x.detach())).isfinite().all(): check_embeddings(x, name)
 
 def _check_fit(x:Tensor, tree:KnowledgeTree, name:str):
     "Raise `ValueError` unless `x` has rows, and a column for each class of the tree"
@@ -198,7 +203,7 @@ def decision_scores(
 # %% ../nbs/api/48_decisions.ipynb #293680f9
 def _scaled(logits:Tensor, tree:KnowledgeTree, temperature:float)->Tensor:
     "Checked logits over the temperature, without gradient"
-    check_embeddings(logits, 'logits')
+    _check_finite(logits, 'logits')
     if not temperature > 0 or math.isinf(temperature):
         raise ValueError(f'temperature must be a positive number, got {temperature}')
     _check_fit(logits, tree, 'logits')
