@@ -56,13 +56,13 @@ def _sets(z, labels, gallery, gallery_labels)->tuple:
     return zq, yq, zg.to(zq), yg.to(zq.device), False
 
 # %% ../../nbs/api/50_metrics.ipynb #b1d57811
-def _blocks(zq, zg, itself, similarity, rows=None, tau=1., columns=None)->Iterator[tuple[Tensor,Tensor]]:
+def _blocks(zq, zg, itself, similarity, rows=None, tau=1., columns=None, size=None)->Iterator[tuple[Tensor,Tensor]]:
     "Rows of queries and their similarities to the gallery, a block at a time; a query's own is minus infinity"
     f = _against(similarity, zg, tau, columns)
     own = torch.arange(len(zg), device=zg.device)
     if columns is not None: own = torch.empty_like(own).index_copy_(0, columns, own)
     rows = torch.arange(len(zq), device=zq.device) if rows is None else rows
-    for r in rows.split(max(1, _BLOCK//max(1, len(zg)))):
+    for r in rows.split(max(1, (size or _BLOCK)//max(1, len(zg)))):
         s = f(zq[r])
         if itself: s[torch.arange(len(r), device=r.device), own[r]] = -torch.inf
         yield r, s
