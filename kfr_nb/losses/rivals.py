@@ -12,19 +12,21 @@ from ..core import check_embeddings, check_labels, choose
 # %% auto #0
 __all__ = ['cpcc_loss', 'haframe_similarity', 'class_frame', 'haframe_loss', 'NodeTable', 'node_table', 'path_kl_loss',
            'hier_cos_scores', 'hier_cos_loss', 'class_embeddings', 'embedding_loss', 'lca_alignment_loss',
-           'tree_prior_factor', 'TreePriorLinear', 'smooth_h_ap_loss', 'batch_relevance']
+           'tree_prior_factor', 'TreePriorLinear', 'batch_relevance', 'smooth_h_ap_loss']
 
 # %% ../../nbs/api/41_rival_losses.ipynb #41725c3b
 def _reduced(loss:Tensor, reduction:str)->Tensor:
     choose('reduction', reduction, ('mean','sum','none'))
     return loss if reduction == 'none' else getattr(loss, reduction)()
 
+# %% ../../nbs/api/41_rival_losses.ipynb #f19ab785
 def _batch(x:Tensor, labels:Tensor, C:int, name:str='z')->Tensor:
     "Checked labels of a batch that is not empty"
     check_embeddings(x, name)
     if not len(x): raise ValueError(f'{name} has no rows: the batch is empty')
     return check_labels(labels, C, len(x)).to(x.device)
 
+# %% ../../nbs/api/41_rival_losses.ipynb #53130d46
 def _square(D:Tensor, name:str='D')->Tensor:
     "`D`, if it is a symmetric table of finite numbers"
     if not isinstance(D, Tensor) or D.ndim != 2 or D.shape[0] != D.shape[1]:
@@ -41,7 +43,7 @@ def cpcc_loss(
     D:Tensor, # Class distances, shape (C, C)
     p:float=2., # Norm of the differences of class means
 )->Tensor: # Scalar in [0, 2]
-    "1 minus the correlation of distances between class means with class distances (Zeng et al. 2023)"
+    "1 minus the correlation of class means' distances with the tree's (Zeng et al. 2023)"
     y,which = _batch(z, labels, len(_square(D))).unique(return_inverse=True)
     z = z if z.dtype == torch.float64 else z.float()
     means = z.new_zeros(len(y), z.shape[1]).index_add(0, which, z)/torch.bincount(which)[:,None]
@@ -56,28 +58,48 @@ def haframe_similarity(
     D:Tensor, # Class distances, shape (C, C)
     gamma:float=2., # How fast the cosine falls with the distance
 )->Tensor: # Cosines of the class vectors, float64, shape (C, C)
-    "The most widely spread cosines that fall exponentially with the distance (Liang and Davis 2023)"
+    "The widest cosines that fall exponentially with the distance (Liang and Davis 2023)"
     D = _square(D).double()
     if len(D) < 2: raise ValueError('a frame needs at least 2 classes')
     if not gamma > 0: raise ValueError(f'gamma must be above 0, got {gamma}')
     K = torch.exp(-gamma*D/D.max())
     least = torch.linalg.eigvalsh(K)[0].item()
-    if least < 1e-12: raise ValueError(f'exp(-D) has the eigenvalue {least:.2g}: D is no tree metric, or two classes coincide')
+    if least < 1e-12:
+        raise ValueError(f'exp(-D) has the eigenvalue {least:.2g}: D is no tree metric, or two classes coincide')
     s = max(-1., -1/(torch.linalg.solve(K, torch.ones(len(K), 1).to(K)).sum().item()-1))
     return (1-s)*K+s
 
+# %% ../../nbs/api/41_rival_losses.ipynb #f7107b87
+def _spectrum(S:Tensor)->tuple[Tensor,Tensor]:
+    "Eigenvalues and eigenvectors of cosines that vectors can have"
+    values,vectors = torch.linalg.eigh(_square(S, 'S').double())
+    least = values[0].item()
+    if least < -1e-8:
+        raise ValueError(f'S has the negative eigenvalue {least:.2g}: no vectors have these cosines')
+    return values,vectors
+
+# %% ../../nbs/api/41_rival_losses.ipynb #31844a07
 def class_frame(
     S:Tensor, # Cosines of the class vectors, positive semi-definite, shape (C, C)
     dim:int, # Dimension of the vectors, at least the rank of S
     seed:int=0, # Of the rotation in which the vectors stand
 )->Tensor: # Vectors with these cosines, float64, shape (C, dim)
     "Class vectors with given cosines"
-    values,vectors = torch.linalg.eigh(_square(S, 'S').double())
-    if values[0] < -1e-8: raise ValueError(f'S has the negative eigenvalue {values[0].item():.2g}: no vectors have these cosines')
+    values,vectors = _spectrum(S)
     kept = values > 1e-9*values[-1]
-    if int(kept.sum()) > dim: raise ValueError(f'these {len(S)} class vectors need {int(kept.sum())} dimensions, got {dim}')
-    turn = torch.randn(dim, int(kept.sum()), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    rank = int(kept.sum())
+    if rank > dim:
+        raise ValueError(f'these {len(S)} class vectors need {rank} dimensions, got {dim}')
+    generator = torch.Generator().manual_seed(seed)
+    turn = torch.randn(dim, rank, dtype=torch.float64, generator=generator)
     return (vectors[:,kept]*values[kept].sqrt())@torch.linalg.qr(turn)[0].T
+
+# %% ../../nbs/api/41_rival_losses.ipynb #f531707c
+def _fitting(frame:Tensor, z:Tensor)->Tensor:
+    "The frame beside the embeddings, of the same dimension"
+    d,own = frame.shape[1],z.shape[1]
+    if d != own: raise ValueError(f'the frame has {d} dimensions, the embeddings have {own}')
+    return frame.to(z)
 
 # %% ../../nbs/api/41_rival_losses.ipynb #7cbad6a7
 def haframe_loss(
@@ -87,11 +109,9 @@ def haframe_loss(
     alpha:float=.4, # Weight of the cosines, in [0, 1]
     reduction:str='mean', # 'mean', 'sum' or 'none'
 )->Tensor: # The loss
-    "Cross-entropy under a fixed classifier, and squared errors of the cosines (Liang and Davis 2023)"
+    "Cross-entropy under a fixed classifier, and errors of the cosines (Liang and Davis 2023)"
     if not 0 <= alpha <= 1: raise ValueError(f'alpha must lie in [0, 1], got {alpha}')
-    y = _batch(z, labels, len(frame))
-    if frame.shape[1] != z.shape[1]: raise ValueError(f'the frame has {frame.shape[1]} dimensions, the embeddings have {z.shape[1]}')
-    W = frame.to(z)
+    y,W = _batch(z, labels, len(frame)),_fitting(frame, z)
     cosines = F.normalize(z)@W.T
     errors = (cosines-(W@W.T)[y]).square().sum(1)
     return _reduced((1-alpha)*F.cross_entropy(z@W.T, y, reduction='none')+alpha*errors, reduction)
@@ -99,13 +119,14 @@ def haframe_loss(
 # %% ../../nbs/api/41_rival_losses.ipynb #e83998e0
 class NodeTable(NamedTuple):
     "The nodes below the root, numbered in the order of `parents`"
-    paths:Tensor # Whether a node is on the way from the root to a class, itself included, bool (C, n)
+    paths:Tensor # Is a node on the way from the root to a class, or the class? Bool (C, n)
     spans:Tensor # As `paths`, with all nodes below the class, bool (C, n)
     depths:Tensor # Edges between the root and each node, shape (n,)
     def to(self, device)->NodeTable: return NodeTable(*(v.to(device) for v in self))
 
+# %% ../../nbs/api/41_rival_losses.ipynb #a2b7ebe9
 def node_table(
-    parents:Sequence[int], # Parent of each node, -1 for the root; a parent stands before its children
+    parents:Sequence[int], # Parent of each node, which stands before it; -1 for the root
     classes:Sequence[int], # Node of each class
 )->NodeTable:
     "The ways to the classes, as tensors"
@@ -113,7 +134,8 @@ def node_table(
     above = torch.eye(n, dtype=torch.bool)                     # above[v, u]: is u on the way to v?
     depths = torch.zeros(n, dtype=torch.long)
     for v,parent in enumerate(parents):
-        if parent >= v: raise ValueError(f'node {v} stands before its parent {parent}; list the nodes from the root down')
+        if parent >= v:
+            raise ValueError(f'node {v} stands before its parent {parent}; list the nodes from the root down')
         if parent < 0: continue
         above[v] |= above[parent]
         depths[v] = depths[parent]+1
@@ -125,6 +147,15 @@ def _path_divergence(scores:Tensor, target:Tensor)->Tensor:
     "Divergence of the softmax of the scores from a target over nodes, shape (B,)"
     return (torch.xlogy(target, target)-target*scores.log_softmax(1)).sum(1)
 
+# %% ../../nbs/api/41_rival_losses.ipynb #f4590a34
+def _nodes_fit(scores:Tensor, labels:Tensor, table:NodeTable)->Tensor:
+    y = _batch(scores, labels, len(table.paths), 'scores')
+    if scores.shape[1] != table.paths.shape[1]:
+        n = table.paths.shape[1]
+        raise ValueError(f'scores have {scores.shape[1]} columns, and the tree has {n} nodes below its root')
+    return y
+
+# %% ../../nbs/api/41_rival_losses.ipynb #54bf596d
 def path_kl_loss(
     scores:Tensor, # A logit for each node below the root, shape (B, n)
     labels:Tensor, # Class indices, shape (B,)
@@ -136,26 +167,23 @@ def path_kl_loss(
     way = table.paths.to(scores)[y]
     return _reduced(_path_divergence(scores, way/way.sum(1, keepdim=True)), reduction)
 
-def _nodes_fit(scores:Tensor, labels:Tensor, table:NodeTable)->Tensor:
-    y = _batch(scores, labels, len(table.paths), 'scores')
-    if scores.shape[1] != table.paths.shape[1]:
-        raise ValueError(f'scores have {scores.shape[1]} columns, and the tree has {table.paths.shape[1]} nodes below its root')
-    return y
-
 # %% ../../nbs/api/41_rival_losses.ipynb #7c4ae2f9
 def hier_cos_scores(
     scores:Tensor, # A coordinate for each node below the root, shape (B, n)
     table:NodeTable, # The tree, from `node_table`
 )->Tensor: # Length of the projection to each class's subspace, shape (B, C)
     "Class scores from coordinates of nodes (Sani et al. 2026)"
-    return (scores.square()@table.spans.to(scores).T).clamp_min(torch.finfo(scores.dtype).tiny).sqrt()
+    squares = scores.square()@table.spans.to(scores).T
+    return squares.clamp_min(torch.finfo(scores.dtype).tiny).sqrt()
 
+# %% ../../nbs/api/41_rival_losses.ipynb #7cfbf929
 def _leaning(paths:Tensor, depths:Tensor)->Tensor:
     "Targets that grow towards the class, rows of sum 1, shape (C, n)"
     left = (paths*depths).amax(1, keepdim=True)-depths+1       # L-i+1 on the way
     q = torch.where(paths, (2/left).exp(), 0.)
     return q/q.sum(1, keepdim=True)
 
+# %% ../../nbs/api/41_rival_losses.ipynb #e910018e
 def hier_cos_loss(
     scores:Tensor, # A coordinate for each node below the root, shape (B, n)
     labels:Tensor, # Class indices, shape (B,)
@@ -177,17 +205,17 @@ def hier_cos_loss(
 
 # %% ../../nbs/api/41_rival_losses.ipynb #c4a5addd
 def class_embeddings(
-    S:Tensor, # Similarities of classes with unit diagonal, such as `KnowledgeTree.hierarchical_precision('height')`, shape (C, C)
+    S:Tensor, # Cosines, such as `tree.hierarchical_precision('height')`, shape (C, C)
     dim:int, # Dimension; below the rank of S the similarities are met approximately
     seed:int=0, # Of the rotation in which the vectors stand
 )->Tensor: # Unit vectors, float64, shape (C, dim)
     "Points on the unit sphere whose dot products are the similarities (Barz and Denzler 2019)"
-    values,vectors = torch.linalg.eigh(_square(S, 'S').double())
     if dim < 1: raise ValueError(f'dim must be at least 1, got {dim}')
-    if values[0] < -1e-8: raise ValueError(f'S has the negative eigenvalue {values[0].item():.2g}: no vectors have these dot products')
+    values,vectors = _spectrum(S)
     best = F.normalize(vectors[:,-dim:]*values[-dim:].clamp_min(0).sqrt())
     return class_frame(best@best.T, dim, seed)
 
+# %% ../../nbs/api/41_rival_losses.ipynb #29d7c3a5
 def embedding_loss(
     z:Tensor, # Embeddings, shape (B, d)
     labels:Tensor, # Class indices, shape (B,)
@@ -196,8 +224,7 @@ def embedding_loss(
 )->Tensor: # The loss
     "1 minus the cosine between embeddings and the vectors of their classes (Barz and Denzler 2019)"
     y = _batch(z, labels, len(frame))
-    if frame.shape[1] != z.shape[1]: raise ValueError(f'the frame has {frame.shape[1]} dimensions, the embeddings have {z.shape[1]}')
-    return _reduced(1-(F.normalize(z)*frame.to(z)[y]).sum(1), reduction)
+    return _reduced(1-(F.normalize(z)*_fitting(frame, z)[y]).sum(1), reduction)
 
 # %% ../../nbs/api/41_rival_losses.ipynb #ae15651d
 def lca_alignment_loss(
@@ -209,7 +236,8 @@ def lca_alignment_loss(
 )->Tensor: # The loss
     "Cross-entropy with labels that fall linearly with the distance (Shi et al. 2024)"
     y = _batch(logits, labels, len(_square(D)), 'logits')
-    if logits.shape[1] != len(D): raise ValueError(f'logits have {logits.shape[1]} classes, and D has {len(D)}')
+    C = logits.shape[1]
+    if C != len(D): raise ValueError(f'logits have {C} classes, and D has {len(D)}')
     if not weight >= 0: raise ValueError(f'weight must be at least 0, got {weight}')
     target = (1-D/D.max()).to(logits)[y]
     logp = logits.log_softmax(1)
@@ -223,9 +251,11 @@ def tree_prior_factor(
     "The factor that turns independent class vectors into related ones"
     if not ell > 0: raise ValueError(f'ell must be above 0, got {ell}')
     L,failed = torch.linalg.cholesky_ex(torch.exp(-_square(D).double()/ell))
-    if failed: raise ValueError('exp(-D/ell) is not positive definite: D is no tree metric, or two classes coincide')
+    if failed:
+        raise ValueError('exp(-D/ell) is not positive definite: D is no tree metric, or two classes coincide')
     return L
 
+# %% ../../nbs/api/41_rival_losses.ipynb #1ab68844
 class TreePriorLinear(nn.Module):
     "A linear classifier whose weight decay prefers related vectors for related classes"
     def __init__(self,
@@ -252,6 +282,7 @@ def _upper_step(x:Tensor, tau:float, rho:float, delta:float)->tuple[Tensor,Tenso
     value = torch.where(x > delta, rho*(x-delta)+edge, soft+.5*(x > 0))
     return value,torch.where(x > delta, rho, soft*(1-soft)/tau)
 
+# %% ../../nbs/api/41_rival_losses.ipynb #e5d938a3
 class _SmoothHAP(torch.autograd.Function):
     "1 - H-AP of each query; the gradient is made on the way"
     @staticmethod
@@ -274,6 +305,31 @@ class _SmoothHAP(torch.autograd.Function):
     def backward(ctx, grad):
         return ctx.saved_tensors[0]*grad[:,None],None,None,None,None
 
+# %% ../../nbs/api/41_rival_losses.ipynb #762cf51a
+def _asking(sim:Tensor, relevance:Tensor)->tuple[Tensor,Tensor]:
+    "Rows of the queries that have a relevant image"
+    check_embeddings(sim, 'sim')
+    if relevance.shape != sim.shape:
+        raise ValueError(f'relevance has shape {tuple(relevance.shape)}, sim has {tuple(sim.shape)}')
+    if not (relevance >= 0).all(): raise ValueError('relevance must be 0 or more')
+    asks = relevance.sum(1) > 0
+    if not asks.any(): raise ValueError('no query has an image of a relevance above 0')
+    sim = sim if sim.dtype == torch.float64 else sim.float()
+    return sim[asks],relevance.to(sim)[asks]
+
+# %% ../../nbs/api/41_rival_losses.ipynb #6091ef07
+def batch_relevance(
+    sim:Tensor, # Similarities within a batch, shape (B, B)
+    labels:Tensor, # Class indices, shape (B,)
+    H:Tensor, # Class similarities, such as `KnowledgeTree.hierarchical_precision()`, shape (C, C)
+)->tuple[Tensor,Tensor]: # For `smooth_h_ap_loss`
+    "Similarities and relevances of images that rank each other; none meets itself"
+    y = _batch(sim, labels, len(_square(H, 'H')), 'sim')
+    if sim.shape[0] != sim.shape[1]:
+        raise ValueError(f'sim must have shape (B, B), got {tuple(sim.shape)}')
+    own = torch.eye(len(y), dtype=torch.bool, device=sim.device)
+    return sim.masked_fill(own, -1e3),H.to(sim)[y][:,y].masked_fill(own, 0.)
+
 # %% ../../nbs/api/41_rival_losses.ipynb #8ac26cb2
 def smooth_h_ap_loss(
     sim:Tensor, # Similarities of queries to images, in [-1, 1], shape (Q, M)
@@ -283,24 +339,8 @@ def smooth_h_ap_loss(
     delta:float=.05, # Lead beyond which the slope is constant
     reduction:str='mean', # 'mean', 'sum' or 'none'
 )->Tensor: # The loss, over the queries that have a relevant image
-    "An upper bound of 1 minus H-AP with a gradient (Ramzi et al. 2022), in memory of the size of `sim`"
-    check_embeddings(sim, 'sim')
-    if relevance.shape != sim.shape: raise ValueError(f'relevance has shape {tuple(relevance.shape)}, sim has {tuple(sim.shape)}')
-    if not (relevance >= 0).all(): raise ValueError('relevance must be 0 or more')
+    "An upper bound of 1 minus H-AP with a gradient (Ramzi et al. 2022), in the memory of `sim`"
     for name,v in (('tau',tau), ('rho',rho), ('delta',delta)):
         if not v > 0: raise ValueError(f'{name} must be above 0, got {v}')
-    asks = relevance.sum(1) > 0
-    if not asks.any(): raise ValueError('no query has an image of a relevance above 0')
-    sim = sim if sim.dtype == torch.float64 else sim.float()
-    return _reduced(_SmoothHAP.apply(sim[asks], relevance.to(sim)[asks], tau, rho, delta), reduction)
-
-def batch_relevance(
-    sim:Tensor, # Similarities within a batch, shape (B, B)
-    labels:Tensor, # Class indices, shape (B,)
-    H:Tensor, # Class similarities, such as `KnowledgeTree.hierarchical_precision()`, shape (C, C)
-)->tuple[Tensor,Tensor]: # For `smooth_h_ap_loss`
-    "Similarities and relevances of a batch whose images rank each other; an image never meets itself"
-    y = _batch(sim, labels, len(_square(H, 'H')), 'sim')
-    if sim.shape[0] != sim.shape[1]: raise ValueError(f'sim must have shape (B, B), got {tuple(sim.shape)}')
-    own = torch.eye(len(y), dtype=torch.bool, device=sim.device)
-    return sim.masked_fill(own, -1e3),H.to(sim)[y][:,y].masked_fill(own, 0.)
+    sim,relevance = _asking(sim, relevance)
+    return _reduced(_SmoothHAP.apply(sim, relevance, tau, rho, delta), reduction)
