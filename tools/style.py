@@ -6,7 +6,8 @@
     python tools/style.py --check nbs/api/10_tree.ipynb ...    the same for some notebooks
 
 A line counts where it is not empty and no directive (`#|`). A public function may have more than eight
-parameters where its docstring, or the text just before or after its cell, has a sentence on its parameters.
+parameters where its docstring says why in a sentence with the word "parameters", or the text just before or
+after its cell in a sentence that also names the function.
 """
 from __future__ import annotations
 import argparse, ast, io, json, re, statistics, sys, tempfile, tokenize
@@ -131,9 +132,11 @@ def functions(tree):
                 if isinstance(item, ast.FunctionDef) and (item.name == '__init__' or not item.name.startswith('_')):
                     yield f'{node.name}.{item.name}', item
 
-def explained(node, cell):
+def explained(name, node, cell):
     "Whether a sentence says why there are so many"
-    return 'parameters' in f'{ast.get_docstring(node) or ""} {cell.around}'.lower()
+    sentences = re.split(r'(?<=[.:;!?])\s|\n', cell.around)
+    named = [s for s in sentences if re.search(rf'\b{name.split(".")[0]}\b', s)]
+    return any('parameters' in text for text in [ast.get_docstring(node) or '', *named])
 
 def parameter_counts(cells):
     "(parameters, cell and function) of each public function that no sentence explains, largest first"
@@ -141,7 +144,7 @@ def parameter_counts(cells):
     for cell in cells:
         for name, node in functions(cell.tree()):
             count = parameter_count(node)
-            if count <= GOALS['parameters'] or not explained(node, cell):
+            if count <= GOALS['parameters'] or not explained(name, node, cell):
                 counts.append((count, f'{cell.notebook}[{cell.number}] {name}'))
     return sorted(counts, reverse=True)
 
@@ -213,7 +216,7 @@ def prove():
         '#|export\n@dataclass(frozen=True)\nclass A:\n    x: int = 0\n    y: int = 0\n    name: ClassVar[str] = ""',
         '#| export\n@dataclass\nclass B(A):\n    y: int = 1\n    z: int = 2',                # fields x, y, z
         f'#| export\ndef many({many}): pass\ndef _own({many}, more): pass',                 # 9 parameters
-        f'#| export\nclass K:\n    def __init__(self, {many}, q): pass', 'md:Its ten parameters are those of the file.',
+        f'#| export\nclass K:\n    def __init__(self, {many}, q): pass', 'md:`K` has ten parameters, as the file has.',
         '#| export\n' + '\n'.join(f'v{i} = {i}' for i in range(26)))                         # 26 lines
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)/'00_small.ipynb'
