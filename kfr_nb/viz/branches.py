@@ -4,7 +4,7 @@
 
 # %% ../../nbs/api/80_viz_branches.ipynb #e6c8918a
 from __future__ import annotations
-import colorsys
+import colorsys, itertools, re
 from typing import Any, NamedTuple
 import numpy as np
 from ..tree import KnowledgeTree
@@ -99,19 +99,27 @@ def shade(
     h,_,s = colorsys.rgb_to_hls(*(int(hue[i:i+2], 16)/255 for i in (1,3,5)))
     return colorsys.hls_to_rgb(h, lightness, s)
 
+# %% ../../nbs/api/80_viz_branches.ipynb #c3d4e5f6
+_SAID = dict(blue='#4477aa', red='#ee6677', green='#228833',
+             yellow='#cc9a1c', purple='#aa3377', brown='#8c564b')
+
+def _said_hue(name:str)->str|None:
+    "The hue that a branch is named after, such as 'red' in 'red-shapes'"
+    words = re.findall('[a-z]+', readable(name).lower())
+    return next((_SAID[word] for word in words if word in _SAID), None)
+
 # %% ../../nbs/api/80_viz_branches.ipynb #96045d66
 def hues(
     tree:KnowledgeTree, # Any tree
     most:int=10, # Hues, as for `branches`
 )->dict[str,str]: # Top node of each branch -> '#rrggbb'
     "The hue of each branch; small branches are grey"
-    out:dict[str,str] = {}
-    large = 0
-    for name,labels in branches(tree, most).items():
-        small = is_small(tree, labels, most)
-        out[name] = GREY if small else BRANCH_HUES[large % len(BRANCH_HUES)]
-        large += not small
-    return out
+    cut = branches(tree, most)
+    large = [name for name,labels in cut.items() if not is_small(tree, labels, most)]
+    said = {hue: name for name in reversed(large) if (hue := _said_hue(name))}
+    own = {name: hue for hue,name in said.items()}
+    free = itertools.cycle([hue for hue in BRANCH_HUES if hue not in said])
+    return {name: own.get(name) or next(free) if name in large else GREY for name in cut}
 
 # %% ../../nbs/api/80_viz_branches.ipynb #f1a3074f
 def branch_colors(
