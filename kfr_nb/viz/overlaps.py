@@ -59,6 +59,15 @@ def _crossed(box:np.ndarray, pieces:np.ndarray, least:float)->bool:
     near = pieces[_from_pieces(middle, pieces) < np.linalg.norm(box-middle, axis=-1).max()]
     return bool(_meet(np.repeat(box[None], len(near), 0), near, least).any())
 
+# %% ../../nbs/api/80_viz_overlaps.ipynb #a7b8c9d0
+def _near_pairs(boxes:np.ndarray)->tuple[np.ndarray,np.ndarray]:
+    "Pairs of boxes (M, 4, 2) whose circles meet: the only ones worth a closer look"
+    i,j = np.triu_indices(len(boxes), 1)
+    middle = boxes.mean(1)
+    reach = np.linalg.norm(boxes-middle[:,None], axis=-1).max(-1, initial=0)
+    near = np.linalg.norm(middle[i]-middle[j], axis=-1) < reach[i]+reach[j]
+    return i[near],j[near]
+
 # %% ../../nbs/api/80_viz_overlaps.ipynb #d00e5bfa
 def text_overlaps(
     ax:Any, # Axes with texts
@@ -67,7 +76,7 @@ def text_overlaps(
 )->list[tuple[str,str]]: # Pairs of texts that touch; ('…', 'line') where a line runs through a text
     "Which texts of a drawing overlap, as its renderer measures them"
     names,boxes = _boxes(ax)
-    i,j = np.triu_indices(len(names), 1)
+    i,j = _near_pairs(boxes)
     meet = _meet(boxes[i], boxes[j], least)
     out = [(names[a],names[b]) for a,b in zip(i[meet], j[meet])]
     pieces = _pieces(ax) if lines else np.zeros((0,2,2))

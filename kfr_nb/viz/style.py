@@ -78,9 +78,9 @@ def number_text(
 
 def tick_text(
     value:float, # A number at an axis or in a legend
-)->str: # With as many digits as it needs, at most 4
+)->str: # With three digits, more where it is 1000 or more
     "A number beside a tick"
-    return f'{value:.4g}'.replace('-', '−')
+    return f'{value:.3g}'.replace('-', '−') if abs(value) < 1000 else f'{value:.0f}'
 
 # %% ../../nbs/api/80_viz_style.ipynb #d03efa0c
 def as_floats(

@@ -11,9 +11,10 @@ from ..core import choose
 from ..tree import KnowledgeTree
 from .branches import branch_colors, branches, node_colors, plot_in_tree_order, square
 from .overlaps import text_overlaps
-from .style import LETTERS, new_axes, plain, tick_text
-from .tree_plan import LEAST_LETTERS, Paper, TreePlan, branch_rows, end_label, given_paper, inner_names
-from .tree_plan import letter_sizes, node_values, own_paper, plan_tree, value_norm
+from .style import LETTERS, legend, new_axes, plain, tick_text
+from .tree_plan import LEAST_LETTERS, Paper, TreePlan, branch_rows, end_label
+from .tree_plan import given_paper, inner_names, letter_sizes, node_values
+from .tree_plan import own_paper, plan_tree, value_norm
 
 # %% auto #0
 __all__ = ['plot_tree', 'plot_distances']
@@ -25,17 +26,18 @@ class _Drawing:
     ax: Any
     plan: TreePlan
     paper: Paper
-    rgb: np.ndarray                                                   # Colours of the nodes and of the lines of classes, shape (2 nodes, 3)
-    pad: float                                                        # Points between a mark and its name
+    rgb: np.ndarray  # Colours of the nodes and of the lines of classes, shape (2 nodes, 3)
+    pad: float  # Points between a mark and its name
 
     def at(self, along, row)->np.ndarray:
-        "Places on the page, shape (..., 2); rows run clockwise from the top where the tree is round"
+        "Places on the page, shape (..., 2); a round tree's rows run clockwise from the top"
         x,y = np.broadcast_arrays(np.asarray(along, dtype=float), np.asarray(row, dtype=float))
         if self.plan.flat: return np.stack([x,y], -1)
         angle = np.pi/2-2*np.pi*(y+0.5)/self.plan.lines if self.plan.lines > 1 else 0*y
         return np.stack([x*np.cos(angle),x*np.sin(angle)], -1)
 
-    def place(self, node:int)->np.ndarray: return self.at(self.plan.along[node], self.plan.rows[node])
+    def place(self, node:int)->np.ndarray:
+        return self.at(self.plan.along[node], self.plan.rows[node])
 
 # %% ../../nbs/api/80_viz_tree.ipynb #b2f89bf6
 def _edge_lines(d:_Drawing)->dict[int,np.ndarray]:
@@ -49,7 +51,7 @@ def _edge_lines(d:_Drawing)->dict[int,np.ndarray]:
 
 # %% ../../nbs/api/80_viz_tree.ipynb #f1f836cb
 def _write(d:_Drawing, where:tuple, name:str, size:float, gap:float, rise:float=0., **style)->Any:
-    "Write along the line through (along, row): outward from it (gap > 0) or, over the line, towards it (gap < 0)"
+    "Write along the line through (along, row): outward from it or, where gap < 0, towards it"
     xy = d.at(*where)
     out = np.array([1.,0.]) if d.plan.flat or not xy.any() else xy/np.hypot(*xy)
     turned = out[0] < -1e-9
@@ -61,40 +63,51 @@ def _write(d:_Drawing, where:tuple, name:str, size:float, gap:float, rise:float=
         rotation=angle, rotation_mode='anchor', fontsize=size, **style)
     return text
 
+# %% ../../nbs/api/80_viz_tree.ipynb #61a13726
+def _far(p:TreePlan, row:float, taken:list[float])->float:
+    "Rows to the nearest of those that are taken; in the round the short way"
+    away = [abs(row-other) for other in taken]
+    if not p.flat: away = [min(rows, p.lines-rows) for rows in away]
+    return min(away, default=np.inf)
+
+# %% ../../nbs/api/80_viz_tree.ipynb #40c9d717
+def _write_branches(d:_Drawing)->None:
+    "The names of the branches at the middle of their rows"
+    p,taken = d.plan,[]
+    largest_first = sorted(branch_rows(p).items(), key=lambda group: group[1][0]-group[1][1])
+    for name,(first,last) in largest_first:
+        row = (first+last)/2
+        if _far(p, row, taken)*d.paper.pitch < 1.25*LETTERS: continue
+        taken.append(row)
+        nearest = min(p.ends, key=lambda node: abs(p.rows[node]-row))
+        _write(d, (1.,row), name, LETTERS, d.pad, color=d.rgb[nearest]*0.75)
+
 # %% ../../nbs/api/80_viz_tree.ipynb #972a67c4
 def _room_over(d:_Drawing, node:int, width:float)->float:
     "Height of the room for a name of some width over the edge to a node, in points"
     p,(first,last) = d.plan,d.plan.span[node]
     if p.flat or p.lines == 1: return (p.rows[node]-first+0.5)*d.paper.pitch if first else np.inf
-    near = p.along[node]*d.paper.length-width                         # from the centre to where the name begins
+    near = p.along[node]*d.paper.length-width  # from the centre to where the name begins
     rows = min(p.rows[node]-first, last-p.rows[node])+0.5
     return near*np.sin(min(rows*2*np.pi/p.lines, np.pi/2)) if near > 0 else 0.
 
-def _write_names(d:_Drawing, inner:bool)->None:
-    "The names of the ends (of the branches, where there is no room), and of those inner nodes that have room"
+# %% ../../nbs/api/80_viz_tree.ipynb #fb313f41
+def _write_ends(d:_Drawing)->None:
+    "The names of the ends, or of the branches where there is no room"
     p,size = d.plan,d.paper.size
-    if not size: _write_branches(d)
-    for node in p.ends if size else []:
-        _write(d, (p.along[node],p.rows[node]), end_label(p, node), size, d.pad, color=d.rgb[node]*0.75)
-    if not inner: return
-    small = max(size-1, LEAST_LETTERS)
-    over = inner_names(p, small, d.pad-2, d.paper.length, lambda node, width: _room_over(d, node, width))
-    for node,name in over.items():
-        where = p.along[node],p.rows[node]
-        _write(d, where, name, small, 2-d.pad, 1.5, color=d.rgb[node]*0.75, style='italic')
+    if not size: return _write_branches(d)
+    for node in p.ends:
+        where,color = (p.along[node],p.rows[node]),d.rgb[node]*0.75
+        _write(d, where, end_label(p, node), size, d.pad, color=color)
 
-# %% ../../nbs/api/80_viz_tree.ipynb #61a13726
-def _write_branches(d:_Drawing)->None:
-    "The names of the branches at the middle of their rows"
-    p,taken = d.plan,[]
-    for name,(first,last) in sorted(branch_rows(p).items(), key=lambda group: group[1][0]-group[1][1]):
-        row = (first+last)/2
-        away = [abs(row-other) for other in taken]
-        if not p.flat: away = [min(rows, p.lines-rows) for rows in away]
-        if any(rows*d.paper.pitch < 1.25*LETTERS for rows in away): continue
-        taken.append(row)
-        nearest = min(p.ends, key=lambda node: abs(p.rows[node]-row))
-        _write(d, (1.,row), name, LETTERS, d.pad, color=d.rgb[nearest]*0.75)
+# %% ../../nbs/api/80_viz_tree.ipynb #835fc25f
+def _write_inner(d:_Drawing)->None:
+    "The names of those inner nodes that have room, over their edges"
+    p,small = d.plan,max(d.paper.size-1, LEAST_LETTERS)
+    def height(node, width): return _room_over(d, node, width)
+    for node,name in inner_names(p, small, d.pad-2, d.paper.length, height).items():
+        where,color = (p.along[node],p.rows[node]),d.rgb[node]*0.75
+        _write(d, where, name, small, 2-d.pad, 1.5, color=color, style='italic')
 
 # %% ../../nbs/api/80_viz_tree.ipynb #761f22b2
 def _mark_ends(d:_Drawing)->None:
@@ -109,10 +122,10 @@ def _mark_ends(d:_Drawing)->None:
 @dataclass
 class _Values:
     "Values of the nodes and how they are shown"
-    numbers: np.ndarray                                               # NaN for none, shape (2 nodes,)
+    numbers: np.ndarray  # NaN for none, shape (2 nodes,)
     norm: Any                                                         # From values to 0..1
     by: str                                                           # 'color', 'size' or 'both'
-    size: float                                                       # Of a name, in points, which marks follow
+    size: float  # Of a name, in points, which marks follow
 
     def area(self, share)->np.ndarray:
         "Areas of marks, in square points"
@@ -122,7 +135,8 @@ class _Values:
     def fill(self, nodes:list[int], rgb:np.ndarray)->np.ndarray:
         "Colours of marks"
         from matplotlib.cm import ScalarMappable
-        return rgb[nodes] if self.by == 'size' else ScalarMappable(self.norm, 'viridis').to_rgba(self.numbers[nodes])
+        if self.by == 'size': return rgb[nodes]
+        return ScalarMappable(self.norm, 'viridis').to_rgba(self.numbers[nodes])
 
 # %% ../../nbs/api/80_viz_tree.ipynb #edde2874
 def _mark_values(d:_Drawing, values:_Values)->None:
@@ -134,7 +148,7 @@ def _mark_values(d:_Drawing, values:_Values)->None:
         none = [i for i in nodes if i not in known]
         marker,share = 'D' if folded else 'o',np.clip(values.norm(values.numbers[known]), 0, 1)
         def place(some): return np.array([d.place(i) for i in some]).reshape(-1,2).T
-        d.ax.scatter(*place(known), s=values.area(share), marker=marker, c=values.fill(known, d.rgb),
+        d.ax.scatter(*place(known), s=values.area(share), c=values.fill(known, d.rgb), marker=marker,
                      edgecolors='0.2', linewidths=0.4, zorder=3)
         d.ax.scatter(*place(none), s=(0.55*values.size)**2, marker=marker, c='white',
                      edgecolors='0.55', linewidths=0.8, zorder=3)
@@ -144,32 +158,33 @@ def _scale_marks(values:_Values, hollow:bool)->list:
     "Legend entries: three sizes with their values, and the mark of no value"
     from matplotlib.lines import Line2D
     low,high = values.norm.vmin,values.norm.vmax
-    dot = dict(ls='', marker='o')
-    sizes = [Line2D([], [], ms=values.size*(0.3+0.65*t), color='0.5', label=tick_text(low+t*(high-low)), **dot)
-             for t in (0,.5,1)] if values.by == 'size' else []
-    none = Line2D([], [], ms=0.55*values.size, mfc='white', mec='0.55', label='no value', **dot)
+    def dot(**style): return Line2D([], [], ls='', marker='o', **style)
+    steps = (0,.5,1) if values.by == 'size' else ()
+    sizes = [dot(ms=values.size*(0.3+0.65*t), color='0.5', label=tick_text(low+t*(high-low)))
+             for t in steps]
+    none = dot(ms=0.55*values.size, mfc='white', mec='0.55', label='no value')
     return [*sizes, none] if hollow else sizes
 
 # %% ../../nbs/api/80_viz_tree.ipynb #bdbcdcb9
 def _scale(ax:Any, values:_Values, label:str, hollow:bool, cax:Any=None)->None:
     "Colour bar, or a row of sizes, of the values; in axes of its own, or beside the drawing"
     from matplotlib.cm import ScalarMappable
+    where = dict(cax=cax) if cax else dict(ax=ax, shrink=0.6)
     if values.by != 'size':
-        where = dict(cax=cax) if cax else dict(ax=ax, shrink=0.6)
-        bar = ax.figure.colorbar(ScalarMappable(values.norm, 'viridis'), label=plain(label), **where)
+        bar = ax.figure.colorbar(ScalarMappable(values.norm, 'viridis'), **where)
+        bar.set_label(plain(label), fontsize=LETTERS)
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=LETTERS)
     elif cax: cax.set_axis_off()
     marks = _scale_marks(values, hollow)
-    if not marks: return
-    corner = (-1., -0.06 if values.by != 'size' else 1.) if cax else (1.01,1.)
-    (cax or ax).legend(handles=marks, title=plain(label) if values.by == 'size' else None, frameon=False,
-                       fontsize=LETTERS, title_fontsize=LETTERS, borderaxespad=0, handletextpad=0.2,
-                       loc='upper left', bbox_to_anchor=corner)
+    corner = (1.01,1.) if not cax else (-1.,1.) if values.by == 'size' else (-1.,-0.06)
+    title = plain(label) if values.by == 'size' else None
+    if marks: legend(cax or ax, handles=marks, title=title, title_fontsize=LETTERS, borderaxespad=0,
+                     handletextpad=0.2, loc='upper left', bbox_to_anchor=corner)
 
 # %% ../../nbs/api/80_viz_tree.ipynb #98fbc42f
 def _new_paper(p:TreePlan, pad:float, scale:bool)->tuple[Any,Any,Paper]:
-    "Axes of a figure as large as the drawing needs, axes for a scale at its right, and the measures"
+    "Axes of a figure as large as the drawing needs, axes for a scale, and the measures"
     import matplotlib.pyplot as plt
     paper = own_paper(p, pad)
     w = paper.reach+12 if p.flat else 2*paper.reach+12
@@ -181,6 +196,7 @@ def _new_paper(p:TreePlan, pad:float, scale:bool)->tuple[Any,Any,Paper]:
     long = min(0.7*tall, 170.)
     return ax,fig.add_axes(((w+8)/wide, 0.55-0.5*long/tall, 9/wide, long/tall)),paper
 
+# %% ../../nbs/api/80_viz_tree.ipynb #26c19f0e
 def _room(ax:Any)->tuple[float,float]:
     "Width and height of some axes, in points"
     if ax.figure.get_layout_engine(): ax.figure.draw_without_rendering()
@@ -195,48 +211,55 @@ def _draw(d:_Drawing, values:_Values|None, inner:bool)->None:
     d.ax.add_collection(LineCollection(
         list(lines.values()), colors=[d.rgb[node] for node in lines], capstyle='round',
         linewidths=1.3 if p.lines <= 150 else 0.8), autolim=False)
-    _write_names(d, inner)
-    _mark_ends(d) if values is None else _mark_values(d, values)
+    _write_ends(d)
+    if inner: _write_inner(d)
+    if values is None: _mark_ends(d)
+    else: _mark_values(d, values)
     wide = (d.paper.reach+6)/d.paper.length
     if p.flat: d.ax.set(xlim=(-6/d.paper.length,wide), ylim=(p.lines-0.4,-1))
     else: d.ax.set(xlim=(-wide,wide), ylim=(-wide,wide), aspect='equal')
     d.ax.set_axis_off()
 
+# %% ../../nbs/api/80_viz_tree.ipynb #aac3c570
+def _shown_values(p:TreePlan, values:Any, by:str, limits:tuple[float,float]|None)->_Values:
+    "Values of all nodes of a plan, and their scale"
+    numbers = node_values(p, values)
+    return _Values(numbers, value_norm(numbers[p.order], limits), by, letter_sizes(p.lines)[0])
+
+# %% ../../nbs/api/80_viz_tree.ipynb #d0e1f2a3
+def _page(ax:Any, p:TreePlan, values:_Values|None, label:str)->tuple[Any,Paper,float]:
+    "Axes with a scale where there are values, the measures, and the points between a mark and its name"
+    pad = 5 if values is None else 6 if values.by == 'color' else 8
+    if ax is None: ax,scale_axes,paper = _new_paper(p, pad, values is not None)
+    else: scale_axes = paper = None
+    if values: _scale(ax, values, label, np.isnan(values.numbers[p.order]).any(), scale_axes)
+    return ax,paper or given_paper(p, pad, *_room(ax)),pad
+
 # %% ../../nbs/api/80_viz_tree.ipynb #fb644351
 def plot_tree(
     tree:KnowledgeTree, # Any tree
-    depth:int|None=None, # Levels to draw; by default the largest branches are opened as far as `most` lines allow
+    depth:int|None=None, # Levels to draw; None: the largest branches are opened, up to `most` lines
     most:int=110, # Lines at most where no depth is given
     colors:Any=None, # RGB of the classes, shape (C, 3); `branch_colors` by default
     names:bool=True, # Write the names of inner nodes
     ax:Any=None, # Axes to draw into; a new figure of fitting size by default
     *,
-    layout:str='horizontal', # 'horizontal', from left to right; or 'radial', from the centre outwards
-    values:Any=None, # A number for each class, NaN for none, shape (C,); inner nodes get the mean of their classes
+    layout:str='horizontal', # From left to right; or 'radial', from the centre outwards
+    values:Any=None, # A number for each class, NaN for none, shape (C,); inner nodes get means
     by:str='color', # Show `values` by 'color', 'size' or 'both'
     label:str='', # What `values` are, for the scale
-    limits:tuple[float,float]|None=None, # Least and greatest value of the scale; those of the drawn nodes by default
+    limits:tuple[float,float]|None=None, # Ends of the scale; those of the drawn nodes by default
     contract:bool=True, # Draw chains of single children as one edge
 )->Any: # Axes
-    "Draw a tree with its branches in colour; what lies below the cut becomes a diamond with the number of its classes"
+    "Draw a tree with its branches in colour; what stays closed is a diamond with a number"
     choose('layout', layout, ('horizontal','radial'))
     choose('way to show values', by, ('color','size','both'))
     p = plan_tree(tree, depth, most, contract, layout)
     shown = None if values is None else _shown_values(p, values, by, limits)
-    pad = 5 if shown is None else 6 if by == 'color' else 8
-    given = ax is not None
-    ax,cax,paper = (ax,None,None) if given else _new_paper(p, pad, shown is not None)
-    if shown: _scale(ax, shown, label, np.isnan(shown.numbers[p.order]).any(), cax)
-    if given: paper = given_paper(p, pad, *_room(ax))
+    ax,paper,pad = _page(ax, p, shown, label)
     rgb = np.tile(node_colors(p.tree, colors), (2,1))
     _draw(_Drawing(ax, p, paper, rgb, pad), shown, names)
     return ax
-
-# %% ../../nbs/api/80_viz_tree.ipynb #aac3c570
-def _shown_values(p:TreePlan, values:Any, by:str, limits:tuple[float,float]|None)->_Values:
-    "Values of all nodes of a plan, and their scale"
-    numbers = node_values(p.tree, p.classes, values)
-    return _Values(numbers, value_norm(numbers[p.order], limits), by, letter_sizes(p.lines)[0])
 
 # %% ../../nbs/api/80_viz_tree.ipynb #c097638f
 def plot_distances(
