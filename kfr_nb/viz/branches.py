@@ -5,6 +5,7 @@
 # %% ../../nbs/api/80_viz_branches.ipynb #e6c8918a
 from __future__ import annotations
 import colorsys, itertools, re
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 import numpy as np
 from ..tree import KnowledgeTree
@@ -12,7 +13,7 @@ from .style import LETTERS, as_floats, new_axes, plain, readable
 
 # %% auto #0
 __all__ = ['BRANCH_HUES', 'GREY', 'Below', 'below', 'is_small', 'branches', 'large_branches', 'shade', 'hues', 'branch_colors',
-           'node_colors', 'tree_order', 'square', 'plot_in_tree_order']
+           'node_colors', 'Branch', 'branch_marks', 'tree_order', 'square', 'plot_in_tree_order']
 
 # %% ../../nbs/api/80_viz_branches.ipynb #c1bf104a
 class Below(NamedTuple):
@@ -144,6 +145,32 @@ def node_colors(
     hue[np.ptp(rgb, axis=1) < 1e-6] = 2.                              # grey is a hue of its own
     def colour(labels): return rgb[labels].mean(0) if np.ptp(hue[labels]) < 1e-3 else (0.62,)*3
     return np.array([colour(labels) if labels else (0.62,)*3 for labels in below(tree).classes])
+
+# %% ../../nbs/api/80_viz_branches.ipynb #775e9bba
+_MARKS = {'o': 'circle', 's': 'square', '^': 'triangle-up', 'D': 'diamond', 'v': 'triangle-down', 'P': 'cross',
+          'X': 'x', '<': 'triangle-left', '>': 'triangle-right', 'p': 'pentagon', 'h': 'hexagon', '*': 'star'}
+
+@dataclass
+class Branch:
+    "How the classes of a branch are drawn"
+    name: str  # Readable name of its top node; 'other' for all small branches together
+    classes: list[int]  # Labels
+    color: str  # As '#rrggbb'
+    mark: str  # matplotlib's
+    symbol: str  # plotly's
+
+# %% ../../nbs/api/80_viz_branches.ipynb #1e960bc5
+def branch_marks(
+    tree:KnowledgeTree, # Any tree
+    most:int=10, # Large branches at most, as for `branches`
+)->list[Branch]: # One for each large branch, and one for all small ones
+    "How the classes of each branch are drawn: by hue and by mark"
+    out,small,marks = [],[],itertools.cycle(_MARKS.items())
+    color = hues(tree, most)
+    for name,labels in branches(tree, most).items():
+        if is_small(tree, labels, most): small += labels
+        else: out.append(Branch(readable(name), labels, color[name], *next(marks)))
+    return out+[Branch('other', small, GREY, '.', 'circle-open-dot')]*bool(small)
 
 # %% ../../nbs/api/80_viz_branches.ipynb #78aa7c01
 def tree_order(
