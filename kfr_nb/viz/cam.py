@@ -109,6 +109,40 @@ def _legend(boxes:bool, tau:float|None, delta:float|None, verdict:bool)->list:
         out.append(Line2D([0], [0], linestyle='', label=f'IoU ✓: {tick_text(delta)} or more'))
     return out
 
+# %% ../../nbs/api/80_viz_cam.ipynb #b6692ea5
+def _inside(boxes:Any, pictures:Tensor, i:int, kind:str)->Tensor:
+    "The boxes of one image, without NaN rows; ValueError where one has no area or lies outside"
+    (H,W),some = pictures.shape[-2:],_present(boxes)
+    for x0,y0,x1,y1 in some.tolist():
+        which = f'{kind} box [{x0:g}, {y0:g}, {x1:g}, {y1:g}] of picture {i}'
+        if not (x0 < x1 and y0 < y1):
+            raise ValueError(f'{which} has no area; boxes are [x0, y0, x1, y1] in pixels, end exclusive')
+        if x0 >= W or y0 >= H or x1 <= 0 or y1 <= 0:
+            raise ValueError(f'{which} lies outside the picture, {W} wide and {H} high; '
+                             'boxes must be in the pixels of the picture shown')
+    return some
+
+# %% ../../nbs/api/80_viz_cam.ipynb #0488a08e
+def _check_entries(what:str, given:dict|None, maps:dict, N:int)->None:
+    "ValueError where something has no entry for a row of maps, or one of another length"
+    for row in maps if given is not None else ():
+        if row not in given:
+            has = ', '.join(map(repr, given)) or 'nothing'
+            raise ValueError(f'{what} has nothing for {row!r}, a row of maps; it has {has}')
+        if len(given[row]) != N:
+            raise ValueError(f'{what}[{row!r}] has {len(given[row])} entries for {N} pictures')
+
+# %% ../../nbs/api/80_viz_cam.ipynb #089b136c
+def _check_gallery(p:Tensor, maps:dict, boxes:Any, labels:Any, names:Any, most:int=12)->None:
+    "ValueError where a gallery cannot be drawn"
+    N = len(p)
+    if N > most: raise ValueError(f'{N} pictures do not fit one page of {most}; use cam_pages')
+    if not maps: raise ValueError('maps is empty; give at least one row, label -> maps')
+    if labels is not None: check_labels(torch.as_tensor(labels), None if names is None else len(names), length=N)
+    if boxes is None: return
+    if len(boxes) != N or np.shape(boxes)[-1] != 4 or np.ndim(boxes) not in (2,3):
+        raise ValueError(f'boxes must have shape ({N}, 4) or ({N}, K, 4), got {tuple(np.shape(boxes))}')
+
 # %% ../../nbs/api/80_viz_cam.ipynb #67e5888a
 def _boxes_of(p:Tensor, maps:dict, boxes:Any, found:dict|None, tau:float)->tuple[dict,list]:
     "Found boxes of each row, and true boxes, image by image"
@@ -164,40 +198,6 @@ def plot_cams(
     judged = table[0]['correct'] is not None
     entries = _legend(boxes is not None, None if found else tau, delta, judged)
     return sheet(_blocks(rows, columns), size, entries, f'{drawn_note(len(p), seed)} {note}'.strip())
-
-# %% ../../nbs/api/80_viz_cam.ipynb #b6692ea5
-def _inside(boxes:Any, pictures:Tensor, i:int, kind:str)->Tensor:
-    "The boxes of one image, without NaN rows; ValueError where one has no area or lies outside"
-    (H,W),some = pictures.shape[-2:],_present(boxes)
-    for x0,y0,x1,y1 in some.tolist():
-        which = f'{kind} box [{x0:g}, {y0:g}, {x1:g}, {y1:g}] of picture {i}'
-        if not (x0 < x1 and y0 < y1):
-            raise ValueError(f'{which} has no area; boxes are [x0, y0, x1, y1] in pixels, end exclusive')
-        if x0 >= W or y0 >= H or x1 <= 0 or y1 <= 0:
-            raise ValueError(f'{which} lies outside the picture, {W} wide and {H} high; '
-                             'boxes must be in the pixels of the picture shown')
-    return some
-
-# %% ../../nbs/api/80_viz_cam.ipynb #0488a08e
-def _check_entries(what:str, given:dict|None, maps:dict, N:int)->None:
-    "ValueError where something has no entry for a row of maps, or one of another length"
-    for row in maps if given is not None else ():
-        if row not in given:
-            has = ', '.join(map(repr, given)) or 'nothing'
-            raise ValueError(f'{what} has nothing for {row!r}, a row of maps; it has {has}')
-        if len(given[row]) != N:
-            raise ValueError(f'{what}[{row!r}] has {len(given[row])} entries for {N} pictures')
-
-# %% ../../nbs/api/80_viz_cam.ipynb #089b136c
-def _check_gallery(p:Tensor, maps:dict, boxes:Any, labels:Any, names:Any, most:int=12)->None:
-    "ValueError where a gallery cannot be drawn"
-    N = len(p)
-    if N > most: raise ValueError(f'{N} pictures do not fit one page of {most}; use cam_pages')
-    if not maps: raise ValueError('maps is empty; give at least one row, label -> maps')
-    if labels is not None: check_labels(torch.as_tensor(labels), None if names is None else len(names), length=N)
-    if boxes is None: return
-    if len(boxes) != N or np.shape(boxes)[-1] != 4 or np.ndim(boxes) not in (2,3):
-        raise ValueError(f'boxes must have shape ({N}, 4) or ({N}, K, 4), got {tuple(np.shape(boxes))}')
 
 # %% ../../nbs/api/80_viz_cam.ipynb #fb644351
 def _part(value:Any, some:slice)->Any:
