@@ -18,7 +18,9 @@ _homes = dict(
     load=['DATASETS', 'Source', 'load_dataset', 'list_datasets', 'get_dataset'],
     sources=['data_set', 'cut_dataset'],
     feeds=['Batch', 'Feed', 'ResidentFeed', 'LoaderFeed', 'make_feed', 'AUGMENTS', 'view_maps'],
-    opening=['open_dataset', 'plant_noise'])
+    opening=['open_dataset', 'plant_noise'],
+    manifest=['manifest_of', 'what_changed', 'check_same_images'],
+    check=['check_dataset', 'few_images', 'empty_classes', 'find_duplicates'])
 _home = {name: module for module,names in _homes.items() for name in names}
 
 def __getattr__(name:str)->Any:

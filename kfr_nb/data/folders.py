@@ -17,7 +17,8 @@ from .sources import cut_dataset, data_set
 __all__ = ['class_folders', 'part_of', 'find_parts', 'list_images', 'open_folder']
 
 # %% ../../nbs/api/20g_data_folders.ipynb #ac3478d6
-_LITTER = {'__macosx', '@eadir', '__pycache__', '$recycle.bin', 'system volume information', 'lost+found', 'thumbs.db'}
+_LITTER = {'__macosx', '@eadir', '__pycache__', '$recycle.bin', 'system volume information',
+    'lost+found', 'thumbs.db', 'desktop.ini'}
 
 def _is_litter(name:str)->bool:
     "Whether a program left this behind: hidden names, and those of archives, drives and systems"
@@ -69,6 +70,12 @@ def _subfolders(folder:Path, skipped:Counter)->list[str]:
     return good
 
 # %% ../../nbs/api/20g_data_folders.ipynb #f1abd670
+def _loose_images(folder:Path)->list[str]:
+    "Names of the images in a folder itself"
+    names = [e.name for e in os.scandir(folder) if e.is_file() and not _is_litter(e.name)]
+    return sorted(n for n in names if is_image(folder/n))
+
+# %% ../../nbs/api/20g_data_folders.ipynb #0716d970
 def class_folders(
     folder:str|Path, # Holds one subfolder for each class
     skipped:Counter|None=None, # What is passed over is counted here
@@ -78,25 +85,28 @@ def class_folders(
     found = {}
     for n in _subfolders(folder, skipped):
         name,inside = _class_name(n), Counter()
-        if name in found: raise ValueError(f'{folder} has two folders for the class {name!r}; join them')
+        if name in found:
+            raise ValueError(f'{folder} has two folders for the class {name!r}; join them')
         found[name] = _images_in(folder/n, inside)
         skipped.update(inside)
         if not found[name]: raise ValueError(_empty(folder/n, inside))
-    if found: return found
-    raise ValueError(_no_classes(folder))
+    if not found: raise ValueError(_no_classes(folder))
+    skipped['images outside class folders'] += len(_loose_images(folder))
+    return found
 
 def _empty(folder:Path, inside:Counter)->str:
     have = ', '.join(f'{n} {k}' for k,n in (+inside).items()) or 'nothing'
     endings = ' '.join(sorted(IMAGE_ENDINGS))
-    return (f'the class folder {shown_path(folder)} is empty: no image ending in {endings}; it has {have};'
-        ' convert its images, or remove the folder')
+    return (f'the class folder {shown_path(folder)} is empty: no image ending in {endings};'
+        f' it has {have}; convert its images, or remove the folder')
 
 def _no_classes(folder:Path)->str:
-    what = f'{shown_path(folder)} has no class folders; expected one subfolder of images for each class'
-    inside = any(is_image(folder/f) for f in os.listdir(folder))
-    return what + f', and it holds the images themselves: is it one class of {folder.absolute().parent}?'*inside
+    where,above = shown_path(folder), folder.absolute().parent
+    what = f'{where} has no class folders; expected one subfolder of images for each class'
+    loose = f', and it holds the images themselves: is it one class of {above}?'
+    return what + loose*bool(_loose_images(folder))
 
-# %% ../../nbs/api/20g_data_folders.ipynb #9e6a55b6
+# %% ../../nbs/api/20g_data_folders.ipynb #91032ad7
 _PART_NAMES = dict(train=('train','training'), test=('test','testing','eval','evaluation'),
     valid=('val','valid','validation','dev'))
 
@@ -107,39 +117,35 @@ def part_of(
     word = re.sub(r'[ _-]*(set|data|images|imgs|split)$', '', folder.lower())
     return next((part for part,names in _PART_NAMES.items() if word in names), None)
 
-# %% ../../nbs/api/20g_data_folders.ipynb #472b07b9
+# %% ../../nbs/api/20g_data_folders.ipynb #d435a6cd
 def _holds_classes(folder:Path)->bool:
     "Whether a folder has a subfolder with an image in it"
     return any(_images_in(folder/n, Counter()) for n in _subfolders(folder, Counter()))
 
-def _holds_images(folder:Path)->bool:
-    "Whether a folder itself has an image in it"
-    return any(is_image(folder/f) for f in os.listdir(folder) if not _is_litter(f))
-
-# %% ../../nbs/api/20g_data_folders.ipynb #d435a6cd
-def _sorted_by_part(path:Path, skipped:Counter)->dict[str|None,list[str]]:
+# %% ../../nbs/api/20g_data_folders.ipynb #f6e1126c
+def _sorted_by_part(path:Path)->dict[str|None,list[str]]:
     "Names of subfolders by the part that they may be"
     names:dict[str|None,list[str]] = {'train': [], 'test': [], 'valid': [], None: []}
-    for n in _subfolders(path, skipped): names[part_of(n)].append(n)
+    for n in _subfolders(path, Counter()): names[part_of(n)].append(n)
     for part in _PART_NAMES:
         if len(names[part]) > 1:
-            both = ' and '.join(names[part])
-            raise ValueError(f'{path} has {both}, which are both names of its {part} part; rename or join them')
+            both = f"{path} has {' and '.join(names[part])}"
+            raise ValueError(f'{both}, which are both names of its {part} part; rename or join them')
     return names
 
 def _no_train(path:Path, names:dict)->str:
     "What to say of a test folder that no training folder stands beside"
     one = (names['test'] + names['valid'])[0]
-    return (f'{path} has a folder {one!r} but no training folder. If {one!r} is a class, put all class folders'
-        f" into {path/'train'}; if it is a part, call the training folder 'train'")
+    return (f'{path} has a folder {one!r} but no training folder. If {one!r} is a class, put all class'
+        f" folders into {path/'train'}; if it is a part, call the training folder 'train'")
 
-# %% ../../nbs/api/20g_data_folders.ipynb #4d134bc0
+# %% ../../nbs/api/20g_data_folders.ipynb #887309d0
 def find_parts(
     path:Path, # A folder of images
     skipped:Counter, # What is passed over is counted here
-)->dict[str,Path]: # Folders of the parts that have class folders; none where the folder holds classes
+)->dict[str,Path]: # Folders of the parts; none where the folder holds the classes itself
     "Which layout a folder has; `ValueError` where it cannot be told"
-    names = _sorted_by_part(path, skipped)
+    names = _sorted_by_part(path)
     others = names['test'] + names['valid']
     if not names['train']:
         if others: raise ValueError(_no_train(path, names))
@@ -147,29 +153,30 @@ def find_parts(
     train = path/names['train'][0]
     if not _holds_classes(train): return _train_is_class(path, train, names)
     parts = {k: path/n for k in ('test','valid') for n in names[k]}
-    unlabelled = {k: p for k,p in parts.items() if not _holds_classes(p) and _holds_images(p)}
-    skipped.update({f'images without classes in {p.name}': len(_images_in(p, Counter())) for p in unlabelled.values()})
+    unlabelled = {k: p for k,p in parts.items() if not _holds_classes(p) and _loose_images(p)}
+    for p in unlabelled.values():
+        skipped[f'images without classes in {p.name}'] += len(_images_in(p, Counter()))
     given = {k: p for k,p in parts.items() if k not in unlabelled}
     _check_beside(path, train, names[None], given, skipped)
     return dict(train=train) | given
 
-# %% ../../nbs/api/20g_data_folders.ipynb #887309d0
+# %% ../../nbs/api/20g_data_folders.ipynb #0a57cb53
 def _train_is_class(path:Path, train:Path, names:dict)->dict[str,Path]:
     "A training folder that holds no classes is a class itself, where other classes stand beside it"
-    if not names[None] or not _holds_images(train): raise ValueError(_no_classes(train).split(', and it')[0]
-        + f', and {shown_path(train)} is taken for the training part')
+    if not names[None] or not _loose_images(train):
+        raise ValueError(f'{_no_classes(train)} {shown_path(train)} is taken for the training part')
     if names['test'] + names['valid']: raise ValueError(_no_train(path, names))
     return {}
 
 def _check_beside(path:Path, train:Path, beside:list[str], given:dict, skipped:Counter)->None:
     "Folders beside the parts are not used; where there is no test part, they may be classes"
-    used = [n for n in beside if _holds_images(path/n)]
+    used = [n for n in beside if _loose_images(path/n)]
     if used and not given:
-        raise ValueError(f'{path}: is {train.name!r} the training part, or a class beside {used[0]!r}? For the'
-            f' first use folder:{train}; for the second give {train.name!r} no subfolders, or another name')
-    skipped.update({f'images in the folder {n!r}': len(_images_in(path/n, Counter())) for n in beside})
+        raise ValueError(f'{path}: is {train.name!r} the training part, or a class beside {used[0]!r}?'
+            f' For the first use folder:{train}; for the second give it no subfolders, or another name')
+    for n in beside: skipped[f'images in the folder {n!r}'] += len(_images_in(path/n, Counter()))
 
-# %% ../../nbs/api/20g_data_folders.ipynb #22d200f8
+# %% ../../nbs/api/20g_data_folders.ipynb #cb4e5208
 def list_images(
     found:dict[str,list[str]], # Image files by class
     classes:list[str], # Classes in label order
@@ -182,9 +189,10 @@ def list_images(
     if extra:
         near = get_close_matches(extra[0], classes, n=1)
         hint = f' (did you mean {near[0]!r}?)' if near else ''
-        raise ValueError(f'{folder} has a class {extra[0]!r} that the training folder has not{hint}')
+        what = f'{folder} has a class {extra[0]!r}'
+        raise ValueError(f'{what} that the training folder has not{hint}')
     files = [f for c in classes for f in found.get(c, [])]
-    labels = torch.tensor([i for i,c in enumerate(classes) for _ in found.get(c, [])], dtype=torch.long)
+    labels = torch.tensor([i for i,c in enumerate(classes) for _ in found.get(c, [])]).long()
     names = None if root is None else [_name_in(f, root) for f in files]
     return ImageSet(labels, files=files, names=names, upright=upright)
 
@@ -192,7 +200,7 @@ def _name_in(file:str, root:Path)->str:
     "Path of a file within a folder, the same on every system"
     return unicodedata.normalize('NFC', os.path.relpath(file, root).replace(os.sep, '/'))
 
-# %% ../../nbs/api/20g_data_folders.ipynb #cb4e5208
+# %% ../../nbs/api/20g_data_folders.ipynb #f1f836cb
 def _check_folder(path:Path)->None:
     "`FileNotFoundError` where there is no such folder, with the nearest name beside it"
     if path.is_dir(): return
@@ -200,8 +208,8 @@ def _check_folder(path:Path)->None:
     beside = [e.name for e in os.scandir(above) if e.is_dir()] if above.is_dir() else []
     near = get_close_matches(path.name, beside, n=1)
     hint = f': did you mean {str(path.with_name(near[0]))!r}?' if near else ''
-    raise FileNotFoundError(f'folder: looked for the folder {path.absolute()}, with one subfolder of images'
-        f' for each class; it does not exist{hint}')
+    raise FileNotFoundError(f'folder: looked for the folder {path.absolute()}, with one subfolder of'
+        f' images for each class; it does not exist{hint}')
 
 def _notes(skipped:Counter)->dict:
     "What was passed over, for the record; what may be missed is told at once"
@@ -209,8 +217,17 @@ def _notes(skipped:Counter)->dict:
     note = dict(note=f"not used: {', '.join(told)}") if told else {}
     return note | (dict(skipped=dict(+skipped)) if +skipped else {})
 
-# %% ../../nbs/api/20g_data_folders.ipynb #f1f836cb
-@data_set('folder', 'any folder of images, as folder:PATH', 64, by_path=True, get='one subfolder for each class')
+# %% ../../nbs/api/20g_data_folders.ipynb #fc074d50
+def _listed(path:Path, skipped:Counter)->tuple[list[str],dict[str,ImageSet],dict[str,Path]]:
+    "Classes, parts and their folders"
+    parts = find_parts(path, skipped) or dict(train=path)
+    found = {k: class_folders(p, skipped) for k,p in parts.items()}
+    classes = list(found['train'])
+    if len(classes) < 2: raise ValueError(_one_class(path, classes[0]))
+    return classes, {k: list_images(found[k], classes, p, path) for k,p in parts.items()}, parts
+
+@data_set('folder', 'any folder of images, as folder:PATH', 64, by_path=True,
+    get='one subfolder for each class')
 def open_folder(
     path:Path, # The folder
     split_seed:int, # Another seed, another test part, where it is cut off
@@ -221,17 +238,14 @@ def open_folder(
     "A data set from a folder of images"
     _check_folder(path)
     skipped:Counter = Counter()
-    parts = find_parts(path, skipped)
-    train = class_folders(parts.get('train', path), skipped)
-    if len(train) < 2: raise ValueError(_one_class(path, next(iter(train))))
-    listed = {k: list_images(train if k == 'train' else class_folders(p, skipped), list(train), p, path)
-        for k,p in (parts or dict(train=path)).items()}
-    given = [k for k in ('test','valid') if k in listed]
+    classes,sets,parts = _listed(path, skipped)
+    given,notes = [k for k in ('test','valid') if k in sets], _notes(skipped)
     if not given:
-        return cut_dataset('folder', list(train), listed['train'], image_size, split_seed, test_fraction,
-            tree_name=tree_name, splits=_notes(skipped))
-    return DataSet('folder', list(train), listed['train'], listed[given[0]], image_size, listed.get('valid') if given[0] == 'test' else None,
-        tree_name, dict(kind='by folder', test=parts[given[0]].name) | _notes(skipped))
+        return cut_dataset('folder', classes, sets['train'], image_size, split_seed, test_fraction,
+            tree_name=tree_name, splits=notes)
+    valid = sets['valid'] if len(given) > 1 else None
+    return DataSet('folder', classes, sets['train'], sets[given[0]], image_size, valid, tree_name,
+        dict(kind='by folder', test=parts[given[0]].name) | notes)
 
 def _one_class(path:Path, name:str)->str:
     inside = _subfolders(path/name, Counter()) if (path/name).is_dir() else []
