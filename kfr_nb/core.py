@@ -99,7 +99,6 @@ def check_labels(
     if labels.ndim != 1: raise ValueError(f'labels must have shape (B,), got {tuple(labels.shape)}')
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f'labels must be integer class indices, got {labels.dtype}')
-    if labels.dtype in (torch.uint16, torch.uint32, torch.uint64): labels = labels.to(torch.int64)    # torch cannot compare these
     if length is not None and len(labels) != length: raise ValueError(f'{length} embeddings but {len(labels)} labels')
     labels = labels.long()
     if not len(labels): return labels
