@@ -10,7 +10,8 @@ __all__ = ['answerable', 'recall_at_k', 'map_at_r', 'hierarchical_precision_at_k
 
 # %% ../../nbs/api/53_metrics_together.ipynb #5e99790a
 from .ranking import (answerable, recall_at_k, map_at_r, hierarchical_precision_at_k,
-    mean_average_hierarchical_precision, tree_correlation, _spearman)
+    mean_average_hierarchical_precision)
+from .correlation import tree_correlation, _spearman
 from .mistakes import (top1, mistake_severity, hierarchical_distance_at_k, hops,
     hierarchical_f, full_path_accuracy, inconsistency, expected_calibration_error, risk_coverage,
     placement, nearest_class)

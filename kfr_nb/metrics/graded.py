@@ -7,8 +7,7 @@ from __future__ import annotations
 from typing import Callable, Iterator, NamedTuple
 import torch
 from torch import Tensor
-from ..core import check_labels
-from .ranking import (_blocks, _check_classes, _check_ks, _exact, _sets, _worst_order,
+from .ranking import (_blocks, _check_ks, _ranking, _worst_order,
     map_at_r, mean_average_hierarchical_precision, recall_at_k)
 from ..tree import KnowledgeTree
 
@@ -72,16 +71,6 @@ def _hap(ranked:Tensor, values:Tensor, counts:Tensor)->Tensor:
         total += steps[:,level]*(hit.cumsum(1)*hit/place).sum(1)
     return total/(values*counts).sum(1)
 
-# %% ../../nbs/api/52_graded_retrieval.ipynb #cbe34bf2
-def _graded(z, labels, H, gallery, gallery_labels)->tuple[tuple,Tensor]:
-    "Checked queries, gallery and relevances"
-    sets = _sets(z, labels, gallery, gallery_labels)
-    H = _check_classes(H, 'H', sets[0].device)
-    for y in (sets[1], sets[3]): check_labels(y, len(H))
-    if not len(sets[0]) or len(sets[2]) <= int(sets[4]):
-        raise ValueError('there are no images to rank')
-    return sets,H
-
 # %% ../../nbs/api/52_graded_retrieval.ipynb #b6810a22
 def _mean(blocks)->float: return torch.cat(list(blocks)).mean().item()
 
@@ -103,7 +92,7 @@ def hierarchical_average_precision(
     population:bool=False, # Divide relevance by the number of images at its level, as HAPPIER does?
 )->float: # Mean over the queries, in [0, 1]
     "Average precision with degrees of relevance (H-AP, Ramzi et al. 2022); ties count against"
-    sets,H = _graded(z, labels, H, gallery, gallery_labels)
+    sets,H = _ranking(z, labels, H, gallery, gallery_labels)
     if population: H = _by_population(H, *sets[3:])
     return _mean(_hap(*block) for block in _rankings(sets, H, similarity, tau))
 
@@ -131,7 +120,7 @@ def ndcg(
     tau:float=1.0, # Curvature, for the hyperbolic similarities
 )->float: # Mean over the queries, in [0, 1]
     "Normalised discounted cumulative gain; ties count against"
-    sets,H = _graded(z, labels, H, gallery, gallery_labels)
+    sets,H = _ranking(z, labels, H, gallery, gallery_labels)
     others = len(sets[2])-int(sets[4])
     k = others if k is None else min(_check_ks(k)[0], others)
     return _mean(_ndcg(*block, k) for block in _rankings(sets, H, similarity, tau))
@@ -162,7 +151,7 @@ def average_set_intersection(
     tau:float=1.0, # Curvature, for the hyperbolic similarities
 )->float: # Mean over the queries, in [0, 1]
     "Average set intersection with the best ranking (ASI, Sun et al. 2021); ties count against"
-    sets,H = _graded(z, labels, H, gallery, gallery_labels)
+    sets,H = _ranking(z, labels, H, gallery, gallery_labels)
     return _mean(_asi(*block) for block in _rankings(sets, H, similarity, tau))
 
 # %% ../../nbs/api/52_graded_retrieval.ipynb #eae3195b
@@ -180,7 +169,7 @@ def retrieval_metrics(
     if not isinstance(tree, KnowledgeTree):
         raise ValueError(f'tree must be a KnowledgeTree, got {type(tree).__name__}')
     where = dict(similarity=similarity, gallery=gallery, gallery_labels=gallery_labels, tau=tau)
-    sets,H = _graded(z, labels, tree.hierarchical_precision(), gallery, gallery_labels)
+    sets,H = _ranking(z, labels, tree.hierarchical_precision(), gallery, gallery_labels)
     recall = recall_at_k(z, labels, ks, **where)
     mahp = mean_average_hierarchical_precision(z, labels, H, **where)
     k = len(sets[2])-int(sets[4])
