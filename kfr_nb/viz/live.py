@@ -13,7 +13,7 @@ from .sheet import white_figure
 from .style import LETTERS
 
 # %% auto #0
-__all__ = ['has_front_end', 'LiveFigure', 'matrix_pixels', 'draw_matrix']
+__all__ = ['HERE', 'has_front_end', 'LiveFigure', 'matrix_pixels', 'draw_matrix', 'panel_title', 'short_name', 'menu', 'buttons']
 
 # %% ../../nbs/api/81_live_figures.ipynb #b15b9f31
 _FRONT_ENDS = ('JPY_SESSION_NAME','VSCODE_PID','COLAB_RELEASE_TAG')
@@ -220,3 +220,38 @@ def draw_matrix(
     ax.set_anchor('NW')
     ax.set_axis_off()
     return ax
+
+# %% ../../nbs/api/81_live_figures.ipynb #bb51ae3e
+HERE = '#f59e0b'  # colour of the place where a control stands
+
+def panel_title(
+    fig:Any, # (Sub)figure of the panel
+    text:str, # The line
+    x:float=.05, # Where it begins, as a fraction of the width
+    **style, # Of the text
+)->None:
+    "A line of text over a panel"
+    fig.text(x, .93, text, **dict(fontsize=10) | style)
+
+def short_name(
+    name:str, # A name
+    most:int=16, # Letters at most
+)->str: # The name, ended with … where it was longer
+    "A name that is not too long"
+    return name if len(name) <= most else name[:most-1]+'…'
+
+# %% ../../nbs/api/81_live_figures.ipynb #922a3bad
+def menu(
+    options:Sequence, # Values, or pairs of text and value
+    description:str, # Text before it
+)->Any: # ipywidgets `Dropdown`
+    "A drop-down menu"
+    return require('ipywidgets', 'viz').Dropdown(options=options, description=description)
+
+def buttons(
+    options:Sequence, # Values
+    description:str, # Text before them
+)->Any: # ipywidgets `ToggleButtons`
+    "A row of buttons, one of which is pressed"
+    w:Any = require('ipywidgets', 'viz')
+    return w.ToggleButtons(options=options, description=description, style=dict(button_width='auto'))
