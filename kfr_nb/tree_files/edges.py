@@ -23,8 +23,9 @@ def _item(x):
 
 def is_missing(x)->bool:
     "Whether a cell is empty: None, NaN, pandas' NA, or nothing but blanks"
+    if isinstance(x, str): return not x.strip()
     x = _item(x)
-    if x is None or isinstance(x, str): return not (x or '').strip()
+    if x is None: return True
     if isinstance(x, numbers.Real): return bool(math.isnan(x))
     return type(x).__name__ in ('NAType','NaTType')
 
@@ -34,6 +35,7 @@ def name_of(
     what:str='node', # What it names, for the message
 )->str:
     "A node's name as text, whole floats as whole numbers; an empty name is an error"
+    if isinstance(x, str) and x.strip(): return str(x)
     x = _item(x)
     if isinstance(x, bytes): x = x.decode(errors='surrogateescape')
     if is_missing(x): raise ValueError(f'a {what} has no name: got {x!r}')
@@ -363,8 +365,8 @@ def _left_out(edges, kept, rule)->tuple[str,...]:
     "The note on the edges that a rule has left out"
     left = len(edges)-len(kept)
     if not left: return ()
-    count = Counter(e.child for e in edges)
-    first = next(e for e in edges if count[e.child] > 1 and e not in kept)
+    count,stay = Counter(e.child for e in edges),{id(e) for e in kept}
+    first = next(e for e in edges if count[e.child] > 1 and id(e) not in stay)
     many = sum(n > 1 for n in count.values())
     return (f'{many} nodes have several parents; the rule {rule!r} left out {left} edges, such as {short(first.parent)} > {short(first.child)}',)
 

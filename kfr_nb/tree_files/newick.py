@@ -16,7 +16,7 @@ __all__ = ['newick_text', 'Token', 'tokens', 'Nodes', 'parse_newick', 'split_tre
 # %% ../../nbs/api/06_tree_newick.ipynb #c0d2cd88
 def _quoted(name:str)->str:
     "A name as Newick writes it"
-    if re.fullmatch(r"[^\s()\[\]{}:;,'\"_\ufeff]+", name): return name
+    if re.fullmatch(r"(?![#<])[^\s()\[\]{}:;,'\"_\ufeff]+", name): return name
     return "'" + name.replace("'", "''") + "'"
 
 # %% ../../nbs/api/06_tree_newick.ipynb #6555da8b
