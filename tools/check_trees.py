@@ -1,6 +1,6 @@
 """Properties of trees in every format, on random trees with awkward names (hypothesis), and a fuzz of damaged files.
 
-    python tools/check_trees.py              about 15 s
+    python tools/check_trees.py              about 12 s
     python tools/check_trees.py --examples 500
 
 Each property is one function below; its docstring is what the report prints. A failure prints hypothesis's smallest example.
@@ -160,7 +160,7 @@ PROPERTIES = [tables, newick, json_files, paths, objects, nested, distances, des
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--examples', type=int, default=120, help='random trees for each property (default %(default)s)')
+    p.add_argument('--examples', type=int, default=60, help='random trees for each property (default %(default)s)')
     args = p.parse_args()
     random.seed(0)
     faults, start = 0, time.time()

@@ -200,10 +200,18 @@ def bare_table(
     rows = [row for line in lines for row in split_rows(line.text, sep, line.number)]
     _check_comments(rows)
     _check_first(rows)
+    rows,notes = _single_quotes(rows)
     plain = _plain_ids([[c.text for c in row.cells] for row in rows])
     rows = [Row(r.line, [Cell(p[0], r.cells[0].quoted), *r.cells[1:]]) for r,p in zip(rows, plain)]
     named = {',':'commas', ';':'semicolons', '\t':'tabs', '|':'bars', ' ':'blanks'}[sep]
-    return TreeTable([_bare_edge(row, sep) for row in rows], None, (), f'list of edges, separated by {named}', 'line')
+    return TreeTable([_bare_edge(row, sep) for row in rows], None, notes, f'list of edges, separated by {named}', 'line')
+
+def _single_quotes(rows:list[Row])->tuple[list[Row],tuple[str,...]]:
+    "Rows without the single quotes in which every name stands, and a note"
+    texts = [c.text for row in rows for c in row.cells[:2]]
+    if not all(len(t) > 2 and t[0] == t[-1] == "'" for t in texts): return rows,()
+    bare = [Row(n, [c._replace(text=c.text[1:-1]) if c.text[:1] == "'" else c for c in cells]) for n,cells in rows]
+    return bare,('single quotes around every name left out',)
 
 def _check_first(rows:Sequence[Row]):
     "Raise `ValueError` for a first line that looks like titles we do not know"
