@@ -358,6 +358,15 @@ def hierarchical_precision(
     if measure == 'depth': return _over_lca(self, self._depths, dtype, lambda a,b,lca: lca/H if self.height else lca+1.)
     return _over_lca(self, _rises(self), dtype, lambda a,b,lca: 1-lca/H, best=np.maximum)
 
+# %% ../nbs/api/10_tree.ipynb #a1c7e0d2
+@patch
+def lca_heights(
+    self:KnowledgeTree,
+    dtype:torch.dtype=torch.float32, # Of the result
+)->Tensor: # Edges, zero diagonal, in the order of `classes`, shape (C, C)
+    "Height of the lowest common ancestor of each two classes: the literature's unit of severity"
+    return _over_lca(self, _rises(self), dtype, lambda a,b,lca: lca, best=np.maximum).fill_diagonal_(0)
+
 # %% ../nbs/api/10_tree.ipynb #80e28a51
 @patch
 def _kept(self:KnowledgeTree, keep:np.ndarray, lengths:np.ndarray, parents:np.ndarray, classes)->KnowledgeTree:
