@@ -207,7 +207,7 @@ def margins_of(
     "Margins of the parts of AHSML that are switched on (Eq. 8 to 10)"
     signed = True if cfg.margins != 'tree' and SIMILARITIES[cfg.similarity].signed else None
     m = dynamic_margins(S, gamma=cfg.gamma, spread=cfg.spread, sample_margin=cfg.sample_margin,
-        negative_gamma=cfg.negative_gamma, extremes=extremes, shift=signed, validate=validate)
+        extremes=extremes, shift=signed, validate=validate)
     if switch(cfg,'divergence'): return m
     return replace(constant_margins(cfg, len(S), S.device), sample=m.sample)
 
