@@ -354,10 +354,8 @@ def slurm_workers(
     import dask
     from distributed import Client
     with dask.config.set(DASK_SETTINGS), slurm_cluster(options, folder) as cluster, Client(cluster) as client:
-        cluster.scale(processes)
-        def alive(): return client.status == 'running'
-        _wait_for_workers(client, alive, float('inf'), 'the queue may be long')
-        yield client,alive
+        cluster.scale(processes)                             # they come when Slurm has room
+        yield client, lambda: client.status == 'running'
 
 # %% ../../nbs/api/75_study_engine.ipynb #827bfc45
 def connect(
@@ -401,7 +399,7 @@ class Limit:
     @property
     def seconds(self)->float|None:
         "Seconds that are left; None without a limit"
-        return None if self.ends is None else max(self.ends-time.monotonic(), 1e-3)
+        return None if self.ends is None else max(self.ends-time.monotonic(), 0.)
 
     def allows(self)->bool:
         "Whether a job that begins now can make a step"
@@ -472,7 +470,9 @@ def _loop(client, alive:Callable, board:Board, limit:Limit, bar:StudyBar, ended:
 def _goes_on(client, board:Board, limit:Limit, study:str)->bool:
     "Begin what may begin; whether there is anything to wait for"
     _begin(client, board, limit, study)
-    return bool(board.running) or bool(board.waiting) and limit.allows()
+    if board.running: return True
+    if limit.seconds == 0 and not client.nthreads(): return False            # no worker came in time
+    return bool(board.waiting) and limit.allows()
 
 # %% ../../nbs/api/75_study_engine.ipynb #9109c85a
 def run_jobs(
