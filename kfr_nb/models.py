@@ -9,15 +9,17 @@ from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, Literal
 import torch, torch.nn.functional as F
 from safetensors import SafetensorError
 from torch import nn, Tensor
 from .core import choose, patch, require
 from .bn_inception import BNInception, published_weights, MEAN as CAFFE_MEAN, STD as CAFFE_STD
+from .settings import check_at_least, check_fields, check_shares
 
 # %% auto #0
-__all__ = ['MODELS', 'SmallResNet', 'ModelSpec', 'ImageModel', 'build_model', 'freeze_batchnorm', 'on_features']
+__all__ = ['MODELS', 'SmallResNet', 'ModelSpec', 'ImageModel', 'build_model', 'freeze_batchnorm', 'on_features', 'ModelConfig',
+           'build_network']
 
 # %% ../nbs/api/60_models.ipynb #902ba3cd
 def _conv_bn(n_in, n_out, kernel=3, stride=1):
@@ -387,3 +389,37 @@ def cam_layer(self:ImageModel)->nn.Module: return self.get_submodule(self.cam_na
 @patch(as_prop=True)
 def cam_reshape(self:ImageModel)->Callable|None:
     return getattr(self.backbone, 'cam_reshape')  # from that layer's output to a map, where it is none
+
+# %% ../nbs/api/60_models.ipynb #72e07a05
+@dataclass(frozen=True)
+class ModelConfig:
+    "The network"
+    model:str='resnet10' # Backbone by name, or 'timm:NAME'
+    stem:Literal['standard','unpooled','small']='standard' # Stem of a residual network: 'standard', 'unpooled' (without its max-pool) or 'small' (at full resolution)
+    embedding_dim:int|None=None # Width of an embedding layer before the classifier; none by default
+    hidden:int|None=None # Width of a hidden layer between backbone and embedding; none by default
+    pretrained:bool=False # Start from pretrained weights
+    frozen:bool=False # The pretrained backbone does not learn: train what stands on it, from cached features
+    freeze_bn:bool=False # Keep batch normalisation as it was pretrained
+    dropout:float=0. # Dropout before the classifier; CvT has its own 15% inside as well
+    channels_last:bool=True # Memory format of images and weights
+    compile:bool=False # Compile the network with torch.compile
+
+    def __post_init__(self):
+        check_fields(self)
+        check_at_least(self, 1, 'embedding_dim', 'hidden')
+        check_shares(self, 'dropout')
+        if self.frozen and not self.pretrained:
+            raise ValueError('frozen=True keeps a backbone as it was pretrained: use pretrained=True, and a model that has weights')
+
+# %% ../nbs/api/60_models.ipynb #11fbc3ed
+def build_network(
+    config:ModelConfig, # Which network
+    num_classes:int, # C
+    foreground:bool=False, # Add the one-channel map that `c2am_loss` needs?
+    pretrained:bool|None=None, # Load pretrained weights? As configured by default
+)->ImageModel: # On images, whether frozen or not
+    "The network of a run"
+    return build_model(config.model, num_classes, embedding_dim=config.embedding_dim, dropout=config.dropout,
+        pretrained=config.pretrained if pretrained is None else pretrained, foreground=foreground, hidden=config.hidden,
+        stem=config.stem)
