@@ -6,6 +6,7 @@
 from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 # %% auto #0
@@ -72,15 +73,20 @@ def _with_controls(arms:Mapping[str,Arm])->dict[str,Arm]:
         if control: out[f'{name}_shuffled'] = control
     return out
 
-def built_in_arms()->dict[str,Arm]: # Arms by name
-    "Every method, the parts and settings of AHSML, and their controls"
-    arms = {name: Arm(m.label, dict(method=name), m().describe) for name,m in METHODS.items()}
+@lru_cache(maxsize=4)
+def _built_in(methods:tuple)->dict[str,Arm]:
+    "The arms of these methods, (name, class) each"
+    arms = {name: Arm(m.label, dict(method=name), m().describe) for name,m in methods}
     for name,(of,label,changes,text) in _PARTS.items():
         plain = METHODS[of].label
         arms[name] = Arm(label.format(plain), changes, text.format(plain))
     for name,(label,changes,text) in _SETTINGS.items():
         arms[f'ms_star_{name}'] = Arm(f'MS*, {label}', dict(method='ms_star', **changes), text)
     return _with_controls(arms)
+
+def built_in_arms()->dict[str,Arm]: # Arms by name
+    "Every method, the parts and settings of AHSML, and their controls"
+    return dict(_built_in(tuple(METHODS.items())))
 
 # %% ../../nbs/api/75_study_arms.ipynb #0716d970
 def _check_variant(name:str, changes:Mapping[str,Any])->None:
