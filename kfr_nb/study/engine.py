@@ -133,22 +133,28 @@ class Board:
 
 # %% ../../nbs/api/75_study_engine.ipynb #12c6fc06
 class StudyBar:
-    "Progress over all jobs, with the time that is left"
+    "Progress over all jobs, with the time that is left; jobs that others follow are not counted as runs"
     def __init__(
         self,
         board:Board, # What is to be done
-        sizes:Mapping[str,float], # Size of each job
+        jobs:Sequence[Job], # All of it
         show:bool=True, # Show it where somebody looks
     ):
-        self.board,self.sizes = board,sizes
-        self.bar = progress_bar(total=sum(sizes.values()), show=show, delay=0, smoothing=0.02,
+        self.board = board
+        self.sizes = {j.key: j.size for j in jobs}
+        self.runs = set(self.sizes) - {j.after for j in jobs}
+        self.bar = progress_bar(total=sum(self.sizes.values()), show=show, delay=0, smoothing=0.02,
             bar_format='{desc} {percentage:3.0f}%|{bar}| {elapsed} passed, {remaining} left')
+
+    def done(self, status:str='')->int:
+        "Number of runs that have ended, or ended so"
+        return sum(k in self.runs and status in ('', r['status']) for k,r in self.board.records.items())
 
     def update(self)->None:
         "Show what is done"
         b = self.board
-        failed = sum(r['status'] == 'failed' for r in b.records.values())
-        words = f'{len(b.records)} of {len(b.keys)} runs' + (f', {failed} failed' if failed else '')
+        failed = self.done('failed')
+        words = f'{self.done()} of {len(self.runs)} runs' + (f', {failed} failed' if failed else '')
         self.bar.set_description_str(words, refresh=False)
         done = sum(self.sizes[k] for k in b.records) + sum(self.sizes[k]*s for k,s in b.shares.copy().items())
         self.bar.update(max(min(done, self.bar.total)-self.bar.n, 0))
@@ -488,13 +494,12 @@ def run_jobs(
     if not jobs: return {}
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    bar = StudyBar(board, {j.key: j.size for j in jobs}, progress)
+    bar = StudyBar(board, jobs, progress)
     try:
         with only_study(folder), connect(where, len(jobs), folder) as (client,alive):
             _loop(client, alive, board, limit, bar, ended)
     except KeyboardInterrupt:
-        done = sum(r['status'] == 'done' for r in board.records.values())
-        raise Interrupted(f'stopped with {done} of {len(jobs)} runs done; they are kept, and the same command resumes') from None
+        raise Interrupted(f'stopped with {bar.done("done")} of {len(bar.runs)} runs done; they are kept, and the same command resumes') from None
     finally: bar.bar.close()
     full = next((r for r in board.records.values() if r['status'] == 'full'), None)
     if full: raise OSError(28, f'{full["error"]}; free some space and run the same command again')
