@@ -111,6 +111,7 @@ class Setting:
     help:str # What it is
     group:str='' # Group of the configuration; '' for a command's own
     nested:str='' # Settings within the method that it belongs to, such as 'knowledge'
+    positional:bool=False # Given by its place, without its name
 
     @property
     def flag(self)->str:
