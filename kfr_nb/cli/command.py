@@ -4,13 +4,15 @@
 
 # %% ../../nbs/api/92_cli_command.ipynb #3bee0998
 from __future__ import annotations
-import ast, difflib, inspect, os
+import ast, difflib, inspect, os, shlex
+from contextlib import nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, get_type_hints
+from typing import Any, Callable, Iterable, Mapping, get_type_hints
 
 # %% auto #0
-__all__ = ['UNFINISHED', 'COMMANDS', 'UsageError', 'Unfinished', 'nearest', 'Command', 'command', 'parameters_of',
-           'process_number', 'first_process']
+__all__ = ['UNFINISHED', 'COMMANDS', 'TYPED', 'UsageError', 'Unfinished', 'nearest', 'Command', 'command', 'parameters_of',
+           'typed_line', 'process_number', 'first_process']
 
 # %% ../../nbs/api/92_cli_command.ipynb #806b8a48
 from .settings import Setting, comment_after
@@ -50,6 +52,19 @@ class Command:
         "The first line of the docstring"
         return (self.call.__doc__ or '').strip().split('\n')[0]
 
+    def run(self, own:Mapping[str,Any], settings:Mapping[str,Any])->int|None:
+        "Call it with its parameters, and the settings that were given"
+        places = [p.name for p in parameters_of(self.call) if p.positional]
+        options = {name: value for name,value in own.items() if name not in places}
+        if self.settings: options['settings'] = settings
+        with self._bars(own): return self.call(*(own[name] for name in places), **options)
+
+    def _bars(self, own:Mapping[str,Any])->Any:
+        "Progress bars, where the command has them and they are wanted"
+        if 'quiet' not in own: return nullcontext()
+        from kfr_nb.core import progress_bars
+        return progress_bars(not own['quiet'])
+
 COMMANDS:dict[str,Command] = {}
 
 # %% ../../nbs/api/92_cli_command.ipynb #8b29727d
@@ -81,6 +96,13 @@ def parameters_of(
     parameters = [p for p in inspect.signature(call).parameters.values() if p.name != 'settings']
     return [Setting(p.name, hints[p.name], p.default, comments[p.name], positional=p.kind is p.POSITIONAL_ONLY)
         for p in parameters]
+
+# %% ../../nbs/api/92_cli_command.ipynb #8440cc81
+TYPED:ContextVar[tuple[str,...]] = ContextVar('TYPED', default=())
+
+def typed_line()->str: # 'kfr study --reduced'
+    "The command line that is being carried out"
+    return shlex.join(['kfr', *TYPED.get()])
 
 # %% ../../nbs/api/92_cli_command.ipynb #90690677
 def process_number(

@@ -14,7 +14,8 @@ from jsonargparse import ArgumentParser
 # %% auto #0
 __all__ = ['Parser', 'option_types', 'choices_of', 'Help', 'help_of', 'add_option', 'read_words', 'read_line', 'wrong_value',
            'plain_message', 'unknown_option', 'typed_value', 'add_settings', 'add_run_settings', 'parser_of',
-           'flat_settings', 'read_config', 'check_config', 'parse', 'config_text', 'completions', 'completion_script']
+           'flat_settings', 'read_config', 'check_config', 'method_of_line', 'parse', 'help_text', 'config_text',
+           'completions', 'completion_script']
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #b6e9c201
 from .command import COMMANDS, Command, UsageError, nearest, parameters_of
@@ -102,7 +103,7 @@ def add_option(
 
 def _add_place(group:Any, setting:Setting, options:dict)->None:
     "Add an argument that is given by its place"
-    if not setting.required: options['nargs'] = '?'
+    if not setting.required: options['nargs'] = '*' if 'nargs' in options else '?'
     group.add_argument(setting.name, **options | dict(metavar=setting.name.upper()))
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #f35af11a
@@ -360,20 +361,41 @@ def _last(words:Sequence[str], flag:str)->str|None:
         elif word.startswith(flag+'='): found = word.partition('=')[2]
     return found
 
+def _written(command:Command, words:Sequence[str])->tuple[str|None,dict[str,Any]]:
+    "The file of settings that is named, and what it holds"
+    file = _last(words, '--config') if command.settings else None
+    return file, read_config(file) if file else {}
+
+def method_of_line(
+    command:Command, # A command
+    words:Sequence[str], # What was typed after its name
+    written:Mapping[str,Any], # Settings of a file
+)->str: # '' where the command takes none
+    "The method that a command line names"
+    if command.settings != 'run': return ''
+    return choose('method', _last(words, '--method') or written.get('method') or 'kfr', known_methods())
+
 def parse(
     command:Command, # A command
     words:Sequence[str], # What was typed after its name
 )->tuple[dict[str,Any],dict[str,Any]]: # The command's own parameters, and the settings that were given
     "What a command line means; `UsageError` where it cannot be understood"
-    file = _last(words, '--config') if command.settings else None
-    written = read_config(file) if file else {}
-    method = ''
-    if command.settings == 'run':
-        method = choose('method', _last(words, '--method') or written.get('method') or 'kfr', known_methods())
+    file,written = _written(command, words)
+    method = method_of_line(command, words, written)
     parser = parser_of(command, method)
     given = (check_config(parser, file, written) if file else {}) | read_line(parser, words)
+    given.pop('config', None)
     own = {p.name: given.pop(p.name, p.default) for p in parameters_of(command.call)}
     return own, given | (dict(method=method) if method else {})
+
+def help_text(
+    command:Command, # A command
+    words:Sequence[str], # What else was typed
+    everything:bool=False, # Explain all settings
+)->str:
+    "The help of a command, with the settings of the method that was named"
+    method = method_of_line(command, words, _written(command, words)[1])
+    return parser_of(command, method, everything).format_help()
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #068fbdb0
 def config_text(
