@@ -60,8 +60,8 @@ class Command:
         with self._bars(own): return self.call(*(own[name] for name in places), **options)
 
     def _bars(self, own:Mapping[str,Any])->Any:
-        "Progress bars, where the command has them and they are wanted"
-        if 'quiet' not in own: return nullcontext()
+        "Progress bars, where they are wanted; training and studies switch them themselves"
+        if self.settings or 'quiet' not in own: return nullcontext()
         from kfr_nb.core import progress_bars
         return progress_bars(not own['quiet'])
 

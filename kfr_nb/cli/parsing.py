@@ -55,6 +55,9 @@ class Help(argparse.HelpFormatter):
     def __init__(self, prog):
         super().__init__(prog, max_help_position=28, width=min(100, max(50, shutil.get_terminal_size((100,24)).columns)))
 
+    def start_section(self, heading):
+        super().start_section(heading and textwrap.shorten(heading, self._width-1, placeholder='…'))
+
     def _format_action_invocation(self, action):
         if isinstance(action, argparse.BooleanOptionalAction): return action.option_strings[bool(action.default)]
         return super()._format_action_invocation(action)

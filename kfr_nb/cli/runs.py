@@ -167,10 +167,9 @@ def _localized(run:Any, ways:Mapping[str,Any], tau:float, delta:float, out:Path)
     from kfr_nb.runs import localize_run, write_localization
     found = localize_run(run, **ways, tau=tau, delta=delta)
     write_localization(found, out, **{k: ways[k] for k in ('given','split','limit')})
-    count = 'images' if 'images' in found.scores else 'pictures'
-    show({k: found.scores[k] for k in (count,'no_box','flat',*_scores) if k in found.scores})
+    show({k: found.scores[k] for k in ('pictures','no_box','flat',*_scores) if k in found.scores})
     print(f'maps, boxes and all scores: {out}/')
-    if not found.scores[count]:
+    if not found.scores['pictures']:
         print('these images have no object boxes, so there are maps and a gallery, and nothing to score them by')
     return found
 
