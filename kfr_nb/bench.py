@@ -4,37 +4,46 @@
 
 # %% ../nbs/api/85_bench.ipynb #da4b9237
 from __future__ import annotations
-import dataclasses, tempfile, time
+import dataclasses, os, tempfile, time
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Iterator, Mapping, Sequence
 import numpy as np, torch
 
 # %% auto #0
-__all__ = ['BENCHES', 'seconds', 'Ratio', 'time_pair', 'naive_triplets', 'bench_loss', 'bench_step', 'bench_feed', 'bench_tree',
-           'run_bench', 'plot_ratios']
+__all__ = ['BENCHES', 'calls_per_sample', 'seconds', 'Ratio', 'time_pair', 'naive_triplets', 'bench_loss', 'bench_l1',
+           'bench_step', 'bench_feed', 'bench_tree', 'run_bench', 'plot_ratios']
 
 # %% ../nbs/api/85_bench.ipynb #77de68da
 from .core import choose, default_device, environment, require, write_json
 from .geometry import pairwise_latent_distance
+from .l1 import default_form, pairwise_l1
 from .losses.kfr import _naive_quantitative_relativity, quantitative_relativity_loss
 from .tree import KnowledgeTree
 
 # %% ../nbs/api/85_bench.ipynb #902ba3cd
 def _wait(device:torch.device)->None:
     "Wait until the device has done its work"
-    if device.type == 'cuda': torch.cuda.synchronize()
+    if device.type == 'cuda': torch.cuda.synchronize(device)
     elif device.type == 'mps': torch.mps.synchronize()
+
+def calls_per_sample(device:torch.device)->int:
+    "Ten calls in one timing on CUDA, where calls are queued; one elsewhere"
+    return 10 if device.type == 'cuda' else 1
 
 def seconds(
     f:Callable, # What to time
     device:torch.device, # Device whose work is waited for
+    calls:int=1, # Calls in one timing
 )->float: # Wall-clock seconds of one call
-    "Time one call"
-    _wait(device); began = time.perf_counter(); f(); _wait(device)
-    return time.perf_counter()-began
+    "Time a call, or several without a wait between them"
+    _wait(device)
+    began = time.perf_counter()
+    for _ in range(calls): f()
+    _wait(device)
+    return (time.perf_counter()-began)/calls
 
+# %% ../nbs/api/85_bench.ipynb #rt1
 @dataclass(frozen=True)
 class Ratio:
     "How long `a` takes, in units of `b`"
@@ -47,8 +56,19 @@ class Ratio:
     a_ms:float # Median time of `a`, in milliseconds
     b_ms:float # Median time of `b`
     pairs:int # Pairs timed
+
     def __str__(self):
-        return f'{self.what}: {self.a} takes {self.ratio:.3g} × {self.b} (quartiles {self.low:.3g} to {self.high:.3g}, {self.pairs} pairs; {self.a_ms:.3g} ms against {self.b_ms:.3g} ms)'
+        quartiles = f'quartiles {self.low:.3g} to {self.high:.3g}, {self.pairs} pairs'
+        times = f'{self.a_ms:.3g} ms against {self.b_ms:.3g} ms'
+        return f'{self.what}: {self.a} takes {self.ratio:.3g} × {self.b} ({quartiles}; {times})'
+
+# %% ../nbs/api/85_bench.ipynb #rt2
+def _ratio_of(what:str, a:str, b:str, times:Sequence[Sequence[float]])->Ratio:
+    "The ratio of pairs of seconds, shape (pairs, 2)"
+    t = np.array(times)
+    low,middle,high = (float(q) for q in np.quantile(t[:,0]/t[:,1], [0.25,0.5,0.75]))
+    a_ms,b_ms = (float(v) for v in 1e3*np.median(t, 0))
+    return Ratio(what, a, b, middle, low, high, a_ms, b_ms, len(t))
 
 # %% ../nbs/api/85_bench.ipynb #fe5dbbce
 def time_pair(
@@ -59,134 +79,217 @@ def time_pair(
     warm:int=2, # Untimed pairs before
     device:torch.device|None=None, # Device whose work is waited for; the default one by default
     budget:float=20., # Seconds after which no further pair is begun, but at least three are
+    timer:Callable|None=None, # (function, device) -> seconds of a call; `seconds` by default
 )->Ratio:
     "Time two ways in turn"
-    device = device or default_device(); times = []; began = time.perf_counter()
-    for _ in range(warm): a[1](); b[1]()
+    device,times = device or default_device(),[]
+    timer = timer or (lambda f, device: seconds(f, device, calls_per_sample(device)))
+    for _ in range(warm):
+        a[1]()
+        b[1]()
+    began = time.perf_counter()
     for i in range(pairs):
         if i >= 3 and time.perf_counter()-began > budget: break
-        ab = [seconds(f, device) for f in ((a[1],b[1]) if i%2 == 0 else (b[1],a[1]))]    # each goes first as often as second
-        times.append(ab if i%2 == 0 else ab[::-1])
-    t = np.array(times); low,mid,high = (float(q) for q in np.quantile(t[:,0]/t[:,1], [0.25,0.5,0.75])); ms = 1e3*np.median(t,0)
-    return Ratio(what, a[0], b[0], mid, low, high, float(ms[0]), float(ms[1]), len(t))
+        order = (a[1],b[1]) if i%2 == 0 else (b[1],a[1])                  # each goes first as often as second
+        took = [timer(f, device) for f in order]
+        times.append(took if i%2 == 0 else took[::-1])
+    return _ratio_of(what, a[0], b[0], times)
 
 # %% ../nbs/api/85_bench.ipynb #5e3ba408
 def _tree(C:int, branch:int=4)->KnowledgeTree:
     "A regular tree over C classes"
-    return KnowledgeTree.from_edges([((f'n{(i-1)//branch}'), f'n{i}') for i in range(1, C)], classes=[f'n{i}' for i in range(C)])
+    edges = [(f'n{(i-1)//branch}', f'n{i}') for i in range(1, C)]
+    return KnowledgeTree.from_edges(edges, classes=[f'n{i}' for i in range(C)])
 
 def _backward(f:Callable, z:torch.Tensor)->Callable:
+    "A function that computes `f` and its gradient"
     def run():
-        z.grad = None; f().backward()
+        z.grad = None
+        f().backward()
     return run
 
 def naive_triplets(z:torch.Tensor, labels:torch.Tensor, D:torch.Tensor)->torch.Tensor:
     "Eq. 6 over all ordered triplets with a (B, B, B) tensor"
-    x,t = pairwise_latent_distance(z), D[labels[:,None],labels[None]]
+    x,t = pairwise_latent_distance(z),D[labels[:,None],labels[None]]
     return (x[:,:,None]*t[:,None,:] - x[:,None,:]*t[:,:,None]).abs().mean()
 
 # %% ../nbs/api/85_bench.ipynb #657e3e0e
+class _LossCase:
+    "Embeddings of a size, and ways to compute their loss with its gradient"
+    def __init__(self, B:int, d:int, device:torch.device, classes:int=100):
+        self.z = torch.randn(B, d, device=device, requires_grad=True)
+        self.y = torch.arange(B, device=device)%classes
+        self.D = _tree(classes).distances().to(device)
+        self.G = torch.rand(B, B, device=device)
+        self.what,self.device = f'B={B}, d={d}',device
+
+    def way(self, f:Callable)->Callable: return _backward(f, self.z)
+    def exact(self)->Callable:
+        return self.way(lambda: quantitative_relativity_loss(self.z, self.y, self.D, validate=False))
+    def naive(self)->Callable: return self.way(lambda: naive_triplets(self.z, self.y, self.D))
+    def loop(self)->Callable: return self.way(lambda: _naive_quantitative_relativity(self.z, self.y, self.D))
+    def distances(self)->Callable: return self.way(lambda: (pairwise_latent_distance(self.z)*self.G).sum())
+    def cdist(self)->Callable: return self.way(lambda: (torch.cdist(self.z, self.z, p=1)*self.G).sum())
+    def form(self, name:str)->Callable: return self.way(lambda: (pairwise_l1(self.z, form=name)*self.G).sum())
+
+# %% ../nbs/api/85_bench.ipynb #lc2
 def bench_loss(
     device:torch.device|None=None, # Where to compute
     sizes:Sequence[tuple[int,int]]=((64,512),(512,512)), # Batch and width (B, d) of each comparison
     naive:int=256, # Batch against the (B, B, B) form
-    loop:int=16, # Batch against the triple loop
+    loop:int|None=None, # Batch against the triple loop; 16, and 4 on CUDA, where each of its operations is a launch
     pairs:int=15, # Pairs to time
 )->list[Ratio]:
     "The exact loss against its pairwise distances alone, and against the naive form; forward and backward"
-    device = device or default_device(); D = _tree(100).distances().to(device); out = []
-    def case(B, d): return torch.randn(B, d, device=device, requires_grad=True), torch.arange(B, device=device)%100
-    for B,d in sizes:
-        z,y = case(B,d); G = torch.rand(B,B,device=device)
-        out.append(time_pair(f'loss, B={B}, d={d}',
-            ('all triplets', _backward(lambda: quantitative_relativity_loss(z,y,D,validate=False), z)),
-            ('pairwise L1 alone', _backward(lambda: (pairwise_latent_distance(z)*G).sum(), z)), pairs, device=device))
-    z,y = case(naive,512)
-    out.append(time_pair(f'loss, B={naive}, d=512', ('the B×B×B form', _backward(lambda: naive_triplets(z,y,D), z)),
-        ('all triplets', _backward(lambda: quantitative_relativity_loss(z,y,D,validate=False), z)), pairs, device=device))
-    z,y = case(loop,512)
-    out.append(time_pair(f'loss, B={loop}, d=512',
-        ('the triple loop', _backward(lambda: _naive_quantitative_relativity(z,y,D), z)),
-        ('all triplets', _backward(lambda: quantitative_relativity_loss(z,y,D,validate=False), z)), 5, 1, device))
-    z,_ = case(*sizes[-1]); G = torch.rand(len(z), len(z), device=device)
-    out.append(time_pair(f'distances, B={len(z)}, d={z.shape[1]}',
-        ('torch.cdist(p=1)', _backward(lambda: (torch.cdist(z,z,p=1)*G).sum(), z)),
-        ('pairwise L1', _backward(lambda: (pairwise_latent_distance(z)*G).sum(), z)), pairs, device=device))
+    device = device or default_device()
+    loop = loop or (4 if device.type == 'cuda' else 16)
+    def ratio(case, a, b, pairs=pairs, warm=2):
+        return time_pair(f'loss, {case.what}', a, b, pairs, warm, device)
+    out = []
+    for case in (_LossCase(*size, device) for size in sizes):
+        out.append(ratio(case, ('all triplets',case.exact()), ('pairwise L1 alone',case.distances())))
+    case = _LossCase(naive, 512, device)
+    out.append(ratio(case, ('the B×B×B form',case.naive()), ('all triplets',case.exact())))
+    case = _LossCase(loop, 512, device)
+    out.append(ratio(case, ('the triple loop',case.loop()), ('all triplets',case.exact()), 5, 1))
+    return out
+
+# %% ../nbs/api/85_bench.ipynb #l1b
+def bench_l1(
+    device:torch.device|None=None, # Where to compute
+    sizes:Sequence[tuple[int,int]]=((128,512),(512,512)), # Rows and features (B, d) of each comparison
+    forms:Sequence[str]|None=None, # Forms against the blocks; by default the one that the device takes
+    pairs:int=15, # Pairs to time
+)->list[Ratio]:
+    "Pairwise L1 with its gradient: torch.cdist against ours, and each form against the blocks"
+    device,out = device or default_device(),[]
+    forms = [default_form(device)] if forms is None else forms
+    for case in (_LossCase(*size, device) for size in sizes):
+        what = f'distances, {case.what}'
+        ours = ('pairwise L1',case.distances())
+        out.append(time_pair(what, ('torch.cdist(p=1)',case.cdist()), ours, pairs, device=device))
+        for form in forms:
+            if form == 'blocks': continue
+            out.append(time_pair(what, (form,case.form(form)), ('blocks',case.form('blocks')), pairs, device=device))
     return out
 
 # %% ../nbs/api/85_bench.ipynb #9e6a55b6
-def _stepper(cfg, batch=None)->tuple[Callable,Any]:
-    "A function that makes one training step of the second phase, always on the same batch"
-    from kfr_nb.train import prepare, train_step
-    t = prepare(cfg); batch = next(iter(t.feed.epoch(0))) if batch is None else batch; t.model.train()
-    return (lambda: train_step(t, batch, 0, 0)), batch
+def _random_images(
+    folder:Path, # Where the files go
+    count:int, # Training images
+    size:int, # Side in pixels
+    classes:int=16, # C
+)->dict[str,str]: # Settings of `TrainConfig` that name the data and its tree
+    "An array file of random images, and a tree over its classes"
+    rng,names = np.random.default_rng(0),[f'n{i}' for i in range(classes)]
+    def images(n): return rng.integers(0, 256, (n,size,size,3), dtype=np.uint8)
+    train,test = np.arange(count)%classes,np.arange(2*classes)%classes
+    path,tree = folder/'images.npz',folder/'tree.csv'
+    np.savez(path, x_train=images(count), y_train=train, x_test=images(len(test)), y_test=test, classes=names)
+    _tree(classes).write(tree)
+    return dict(dataset=f'npz:{path}', tree_name=str(tree))
+
+# %% ../nbs/api/85_bench.ipynb #st1
+def _step_seconds(
+    config, # A `TrainConfig` of one epoch with more than warm + steps batches
+    steps:int=10, # Steps to time
+    warm:int=3, # Steps before
+    fit:Callable|None=None, # Trains; `kfr_nb.train.fit` by default
+)->float: # Seconds of a step
+    "Seconds of a training step, from the function that training calls after each"
+    if fit is None: from kfr_nb.train import fit
+    device,marks,done = torch.device(config.run.device),[],0
+    def on_step(task, progress):
+        nonlocal done
+        done += 1
+        if done in (warm,warm+steps):
+            _wait(device)
+            marks.append(time.perf_counter())
+    with tempfile.TemporaryDirectory() as out: fit(config, out=out, progress=False, on_step=on_step)
+    if len(marks) < 2: raise ValueError(f'{warm+steps} steps are needed, training made {done}')
+    return (marks[1]-marks[0])/steps
+
+# %% ../nbs/api/85_bench.ipynb #st3
+def _step_cases(device:torch.device)->list[dict]:
+    "Settings of `TrainConfig` that a device can do in a minute"
+    cases = [dict(model='resnet10', image_size=32, batch_size=64), dict(model='resnet34', image_size=64, batch_size=32)]
+    if device.type == 'cuda':
+        cases.append(dict(model='resnet50', image_size=224, batch_size=64, precision='bf16'))
+    return cases
 
 def bench_step(
     device:torch.device|None=None, # Where to compute
-    cases:Sequence[Mapping]|None=None, # Settings of `TrainConfig`; by default what the device can do in a minute
-    methods:Sequence[str]=('kfr','kfr_all','kfr_free'), # Compared with cross-entropy
-    pairs:int=15, # Pairs to time
+    cases:Sequence[Mapping]|None=None, # Settings of `TrainConfig`, image_size and batch_size among them
+    methods:Sequence[str]=('kfr_plus',), # Compared with cross-entropy; the loss must be on from the first epoch
+    steps:int=10, # Steps in one timing
+    pairs:int=5, # Pairs to time
 )->list[Ratio]:
     "A training step with the KFR loss against one with cross-entropy alone"
     from kfr_nb.train import TrainConfig
-    device = device or default_device(); out = []
-    if cases is None:
-        cases = [dict(model='resnet10', batch_size=64),
-            dict(model='resnet34', image_size=64,
-            batch_size=32)] + ([dict(model='resnet50', image_size=224, batch_size=64, precision='bf16')]
-            if device.type == 'cuda' else [])
-    for c in cases:
-        cfg = TrainConfig(**dict(train_per_class=8, phase1=0., device=device.type, feed='resident') | dict(c))
-        plain,batch = _stepper(dataclasses.replace(cfg, method='ce'))
-        for m in methods:
-            step,_ = _stepper(dataclasses.replace(cfg, method=m), batch)
-            out.append(time_pair(f'step, {cfg.model}, {batch.x.shape[-1]} px, batch {cfg.batch_size}', (m, step),
-                ('ce', plain), pairs, device=device))
+    device,out = device or default_device(),[]
+    for case in cases or _step_cases(device):
+        size,batch = case['image_size'],case['batch_size']
+        what = f'step, {case["model"]}, {size} px, batch {batch}'
+        with tempfile.TemporaryDirectory() as folder:
+            data = _random_images(Path(folder), (steps+4)*batch, size)
+            def config(method): return TrainConfig.of(method=method, epochs=1, device=device.type, **data, **case)
+            for method in methods:
+                both = [(m, config(m)) for m in (method,'ce')]
+                timer = lambda c, device: _step_seconds(c, steps)
+                out.append(time_pair(what, *both, pairs, warm=0, device=device, timer=timer))
     return out
 
 # %% ../nbs/api/85_bench.ipynb #472b07b9
+def _endless(feed:Any)->Iterator:
+    "Batches of one epoch after the other"
+    epoch = 0
+    while True:
+        yield from feed.epoch(epoch)
+        epoch += 1
+
 def bench_feed(
     device:torch.device|None=None, # Where the batches are wanted
-    batch_size:int=64, # Pictures in a batch
+    batch_size:int=64, # Images in a batch
     batches:int=8, # Batches in one timing
     workers:int=2, # Worker processes of the loader
-    image_size:int|None=None, # Side of the pictures, the data set's own by default
+    image_size:int|None=None, # Side of the images, the data set's own by default
     pairs:int=9, # Pairs to time
 )->list[Ratio]:
     "The device-resident feed against a loader with worker processes, both augmenting as in the paper"
     from kfr_nb.data import load_dataset, make_feed
     device = device or default_device()
     ds = load_dataset('shapes', image_size=image_size, train_per_class=max(8, -(-batch_size*batches//36)))
-    kw = dict(image_size=ds.image_size, train=True, augment='paper', device=device)
-    resident,loader = make_feed(ds.train, batch_size, mode='resident', **kw), make_feed(ds.train, batch_size,
-        mode='loader', workers=workers, **kw)
-    state = {}
-    def take(name, feed):
-        def run():
-            for _ in range(batches):
-                try: next(state[name])
-                except (KeyError, StopIteration): state[name] = iter(feed.epoch(len(state))); next(state[name])
-        return run
-    return [time_pair(f'feed, {ds.image_size} px, batch {batch_size}', ('resident', take('resident',resident)),
-        (f'{workers} workers', take('loader',loader)), pairs, device=device)]
+    def way(**options):
+        feed = make_feed(ds.train, batch_size, image_size=ds.image_size, train=True, augment='paper', device=device, **options)
+        source = _endless(feed)
+        return lambda: [next(source) for _ in range(batches)]
+    resident,loader = way(mode='resident'),way(mode='loader', workers=workers)
+    what = f'feed, {ds.image_size} px, batch {batch_size}'
+    return [time_pair(what, ('resident',resident), (f'{workers} workers',loader), pairs, device=device)]
 
 # %% ../nbs/api/85_bench.ipynb #4d134bc0
 def bench_tree(
-    device:torch.device|None=None, # Not used: trees live on the CPU
+    device:torch.device|None=None, # Not used: trees are on the CPU
     classes:int=200, # Classes of the tree
     pairs:int=5, # Pairs to time
 )->list[Ratio]:
     "All class distances against networkx's shortest paths"
-    nx = require('networkx','dev'); t = _tree(classes); g = t.to_networkx().to_undirected()
+    nx,t = require('networkx','dev'),_tree(classes)
+    graph = t.to_networkx().to_undirected()
     def by_networkx():
-        D = dict(nx.all_pairs_shortest_path_length(g)); return [[D[a][b] for b in t.classes] for a in t.classes]
+        D = dict(nx.all_pairs_shortest_path_length(graph))
+        return [[D[a][b] for b in t.classes] for a in t.classes]
     if not np.array_equal(np.array(by_networkx()), t.distances().numpy()):
         raise AssertionError('networkx and the tree disagree on distances')
-    return [time_pair(f'tree, {classes} classes', ('networkx', by_networkx), ('t.distances()', t.distances), pairs,
-        device=torch.device('cpu'))]
+    ways = ('networkx',by_networkx),('t.distances()',t.distances)
+    return [time_pair(f'tree, {classes} classes', *ways, pairs, device=torch.device('cpu'))]
 
 # %% ../nbs/api/85_bench.ipynb #bc33ea4e
-BENCHES = dict(loss=bench_loss, step=bench_step, feed=bench_feed, tree=bench_tree)
+BENCHES = dict(loss=bench_loss, l1=bench_l1, step=bench_step, feed=bench_feed, tree=bench_tree)
+
+def _load()->list[float]|None:
+    "The machine's load averages, which show whether there was other work"
+    return [round(v,2) for v in os.getloadavg()] if hasattr(os,'getloadavg') else None
 
 def run_bench(
     name:str|None=None, # One of BENCHES; all by default
@@ -197,19 +300,16 @@ def run_bench(
 )->list[Ratio]:
     "Run benchmarks, and write them with the machine described"
     names = list(BENCHES) if name is None else [choose('benchmark', name, BENCHES)]
-    device = torch.device(device) if device else default_device(); got = []
+    device = torch.device(device) if device else default_device()
+    results = []
     for n in names:
         for r in BENCHES[n](device, **options):
-            got.append((n,r)); show and show(r)
+            results.append((n,r))
+            if show: show(r)
     if out:
-        write_json(out, dict(environment=environment(), device=str(device), load=_load(),
-            results=[dict(name=n, **dataclasses.asdict(r)) for n,r in got]))
-    return [r for _,r in got]
-
-def _load()->list[float]|None:
-    "The machine's load averages, which say whether others were at work"
-    import os
-    return [round(v,2) for v in os.getloadavg()] if hasattr(os,'getloadavg') else None
+        rows = [dict(name=n, **dataclasses.asdict(r)) for n,r in results]
+        write_json(out, dict(environment=environment(), device=str(device), load=_load(), results=rows))
+    return [r for _,r in results]
 
 # %% ../nbs/api/85_bench.ipynb #7719a1c7
 def plot_ratios(
@@ -220,10 +320,15 @@ def plot_ratios(
     import matplotlib.pyplot as plt
     if ax is None: ax = plt.subplots(figsize=(6.4, 0.8+0.42*len(results)), layout='constrained')[1]
     for i,r in enumerate(results):
-        ax.plot([r['low'],r['high']], [i,i], color='#1d4ed8', linewidth=2); ax.scatter([r['ratio']], [i], color='#1d4ed8', s=36, zorder=3)
-        ax.annotate(f"{r['ratio']:.3g}", (r['ratio'],i), xytext=(0,6), textcoords='offset points', ha='center', fontsize=8)
-    ax.axvline(1, color='0.5', linewidth=1); ax.set_xscale('log')
-    ax.set(yticks=range(len(results)), yticklabels=[f"{r['what']}\n{r['a']} / {r['b']}" for r in results],
-        ylim=(len(results)-0.5,-0.7), xlabel='time of the first in units of the second')
-    ax.tick_params(axis='y', labelsize=8); ax.spines[['top','right']].set_visible(False); ax.grid(axis='x', alpha=0.25)
+        ax.plot([r['low'],r['high']], [i,i], color='#1d4ed8', linewidth=2)
+        ax.scatter([r['ratio']], [i], color='#1d4ed8', s=36, zorder=3)
+        label = dict(xytext=(0,6), textcoords='offset points', ha='center', fontsize=8)
+        ax.annotate(f"{r['ratio']:.3g}", (r['ratio'],i), **label)
+    ax.axvline(1, color='0.5', linewidth=1)
+    names = [f"{r['what']}\n{r['a']} / {r['b']}" for r in results]
+    ax.set(yticks=range(len(results)), yticklabels=names, ylim=(len(results)-0.5,-0.7), xscale='log')
+    ax.set_xlabel('time of the first in units of the second')
+    ax.tick_params(axis='y', labelsize=8)
+    ax.spines[['top','right']].set_visible(False)
+    ax.grid(axis='x', alpha=0.25)
     return ax

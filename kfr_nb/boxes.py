@@ -5,7 +5,7 @@
 # %% ../nbs/api/19_boxes.ipynb #da4b9237
 from __future__ import annotations
 from pathlib import Path
-from typing import Iterable, Sequence
+from typing import Any, Iterable, Sequence
 import csv, math, re
 import torch
 from torch import Tensor
@@ -15,9 +15,9 @@ __all__ = ['pad_boxes', 'join_boxes', 'check_boxes', 'read_voc', 'read_loc_csv',
 
 # %% ../nbs/api/19_boxes.ipynb #c1dfd96e
 def pad_boxes(
-    boxes:Iterable, # For each picture its boxes, of shape (k, 4) with any k from 0
-)->Tensor: # Shape (N, K, 4), rows of NaN where there are fewer than K; (N, 4) where each picture has at most one
-    "Boxes of pictures that have different numbers of them, in one tensor"
+    boxes:Iterable, # For each image its boxes, of shape (k, 4) with any k from 0
+)->Tensor: # Shape (N, K, 4), with NaN where there are fewer than K; (N, 4) where K is 1
+    "Boxes of images that have different numbers of them, in one tensor"
     rows = [torch.as_tensor(b, dtype=torch.float32).reshape(-1, 4) for b in boxes]
     out = torch.full((len(rows), max([len(r) for r in rows]+[1]), 4), math.nan)
     for o,r in zip(out, rows): o[:len(r)] = r
@@ -34,91 +34,123 @@ def join_boxes(
 # %% ../nbs/api/19_boxes.ipynb #7b52009b
 def check_boxes(
     boxes:Tensor, # Boxes, shape (N, 4) or (N, K, 4)
-    n:int|None=None, # Number of pictures
+    n:int|None=None, # Number of images
 )->Tensor: # Shape (N, K, 4), float
-    "Boxes in their one form; `ValueError` for another shape, a partly missing box, or one without area"
+    "Boxes in their one form; `ValueError` for another shape or a box that is none"
     b = torch.as_tensor(boxes)
-    if b.ndim not in (2,3) or b.shape[-1] != 4: raise ValueError(f'boxes must have shape (N, 4) or (N, K, 4), got {tuple(b.shape)}')
-    if n is not None and len(b) != n: raise ValueError(f'{len(b)} rows of boxes for {n} pictures')
-    b = b.float().reshape(len(b), -1, 4); gone = b.isnan()
-    bad = (gone.any(-1) & ~gone.all(-1)) | b.isinf().any(-1) | (b[...,2] <= b[...,0]) | (b[...,3] <= b[...,1])
+    if b.ndim not in (2,3) or b.shape[-1] != 4:
+        raise ValueError(f'boxes must have shape (N, 4) or (N, K, 4), got {tuple(b.shape)}')
+    if n is not None and len(b) != n: raise ValueError(f'{len(b)} rows of boxes for {n} images')
+    b = b.float().reshape(len(b), -1, 4)
+    bad = _no_box(b)
     if not bad.any(): return b
     i,k = bad.nonzero()[0].tolist()
-    raise ValueError(f'the box {b[i,k].tolist()} of picture {i} has no area or is not a box: it must be [x0, y0, x1, y1] with x0 < x1 and y0 < y1, or NaN throughout where there is none')
+    raise ValueError(f'the box {b[i,k].tolist()} of image {i} has no area or is not a box: it must be'
+        ' [x0, y0, x1, y1] with x0 < x1 and y0 < y1, or NaN throughout where there is none')
+
+def _no_box(b:Tensor)->Tensor:
+    "Which boxes are written in part, infinite, or without area, shape (N, K)"
+    gone = b.isnan()
+    partly = gone.any(-1) & ~gone.all(-1)
+    return partly | b.isinf().any(-1) | (b[...,2] <= b[...,0]) | (b[...,3] <= b[...,1])
 
 # %% ../nbs/api/19_boxes.ipynb #f1abd670
+def _number(at:Any, name:str)->float:
+    "A number from an XML element; NaN where it is missing"
+    return float(at.findtext(name, 'nan'))
+
 def read_voc(
     path:str|Path, # An XML file with `object/bndbox` entries
-)->tuple[Tensor,tuple[int,int]|None]: # Boxes, shape (k, 4), in pixels; width and height that they were drawn at, where noted
+)->tuple[Tensor,tuple[int,int]|None]: # Boxes, shape (k, 4); width and height of the image, where noted
     "Boxes from an annotation in the form of Pascal VOC, which ImageNet uses"
     from xml.etree import ElementTree
     try: root = ElementTree.parse(path).getroot()
-    except ElementTree.ParseError as e: raise ValueError(f'{path} is not an XML annotation ({e}); fetch it again or remove it') from None
-    number = lambda at,name: float(at.findtext(name, 'nan'))
-    boxes = [[number(b, k) for k in ('xmin','ymin','xmax','ymax')] for b in root.iterfind('object/bndbox')]
-    size = root.find('size'); drawn = None if size is None else (int(number(size,'width')), int(number(size,'height')))
+    except ElementTree.ParseError as e:
+        raise ValueError(f'{path} is not an XML annotation ({e}); fetch it again or remove it') from None
+    sides = ('xmin','ymin','xmax','ymax')
+    boxes = [[_number(b, k) for k in sides] for b in root.iterfind('object/bndbox')]
+    size = root.find('size')
+    drawn = None if size is None else (int(_number(size,'width')), int(_number(size,'height')))
     return torch.tensor(boxes).view(-1, 4), drawn if drawn and min(drawn) > 0 else None
 
 # %% ../nbs/api/19_boxes.ipynb #0716d970
 _object = re.compile(r'\s*(n\d+) ([-\d.]+) ([-\d.]+) ([-\d.]+) ([-\d.]+)')
+_HEAD = ['ImageId','PredictionString']
+
 def read_loc_csv(
     path:str|Path, # A table `ImageId,PredictionString`
-)->dict[str,Tensor]: # Picture's name without its ending -> boxes, shape (k, 4), in pixels
+)->dict[str,Tensor]: # Image's name without its ending -> boxes, shape (k, 4), in pixels
     "Boxes from the csv form of ImageNet's localisation task"
-    with open(path, newline='') as f: head,*rows = list(csv.reader(f)) or [[]]
-    if head != ['ImageId','PredictionString']:
-        raise ValueError(f"{path} must begin with the line 'ImageId,PredictionString', got {head or 'an empty file'}")
+    with open(path, newline='', encoding='utf-8-sig') as f: head,*rows = list(csv.reader(f)) or [[]]
+    if head != _HEAD:
+        raise ValueError(f"{path} must begin with the line '{','.join(_HEAD)}', got {head or 'an empty file'}")
     out = {}
     for n,r in enumerate(rows, 2):
         if len(r) != 2 or re.sub(_object, '', r[1]).strip():
-            raise ValueError(f"{path}, line {n}: expected a name and 'class x0 y0 x1 y1' for each object, got {','.join(r)[:80]!r}")
-        out[r[0]] = torch.tensor([[float(v) for v in o[1:]] for o in _object.findall(r[1])]).view(-1, 4)
+            raise ValueError(f"{path}, line {n}: expected a name and 'class x0 y0 x1 y1' for each object,"
+                f" got {','.join(r)[:80]!r}")
+        corners = [[float(v) for v in o[1:]] for o in _object.findall(r[1])]
+        out[r[0]] = torch.tensor(corners).view(-1, 4)
     return out
 
 # %% ../nbs/api/19_boxes.ipynb #91032ad7
 def imagenet_boxes(
-    files:Sequence[str], # Picture files of one split
+    files:Sequence[str], # Image files of one split
     place:str|Path, # Folder of ImageNet, with the split's folder in it
     split:str, # 'train' or 'val'
-)->Tensor|None: # As of `pad_boxes`, NaN for pictures without annotation; None where there is no annotation at all
-    "The boxes of ImageNet's pictures, from LOC_{split}_solution.csv or from XML files"
+)->Tensor|None: # As of `pad_boxes`; None where there is no annotation at all
+    "The boxes of ImageNet's images, from LOC_{split}_solution.csv or from XML files"
     tops = [Path(place), Path(place)/'ILSVRC', *Path(place).parents[:3]]
     tables = [p for t in tops if (p := t/f'LOC_{split}_solution.csv').exists()]
-    if tables: found = read_loc_csv(tables[0]); return pad_boxes([found.get(Path(f).stem, torch.empty(0,4)) for f in files])
-    trees = [p for t in tops for p in (t/'Annotations/CLS-LOC'/split, t/'bbox'/split, t/f'ILSVRC2012_bbox_{split}') if p.is_dir()]
-    if not trees: return None
-    def of(f):
-        names = (trees[0]/f'{Path(f).stem}.xml', trees[0]/Path(f).parent.name/f'{Path(f).stem}.xml')
-        return next((read_voc(n)[0] for n in names if n.exists()), torch.empty(0,4))
-    return pad_boxes([of(f) for f in files])
+    if tables:
+        found = read_loc_csv(tables[0])
+        return pad_boxes([found.get(Path(f).stem, torch.empty(0,4)) for f in files])
+    names = (f'Annotations/CLS-LOC/{split}', f'bbox/{split}', f'ILSVRC2012_bbox_{split}')
+    trees = [t/n for t in tops for n in names if (t/n).is_dir()]
+    return pad_boxes([_xml_boxes(trees[0], Path(f)) for f in files]) if trees else None
+
+def _xml_boxes(tree:Path, file:Path)->Tensor:
+    "Boxes of one file, from a folder of XML files or its subfolder for the class"
+    names = (tree/f'{file.stem}.xml', tree/file.parent.name/f'{file.stem}.xml')
+    return next((read_voc(n)[0] for n in names if n.exists()), torch.empty(0,4))
 
 # %% ../nbs/api/19_boxes.ipynb #d435a6cd
 def view_boxes(
-    boxes:Tensor, # Boxes in the pixels of the pictures, shape (N, 4) or (N, K, 4)
-    sizes:Tensor, # Width and height of the pictures, shape (N, 2)
+    boxes:Tensor, # Boxes in the pixels of the images, shape (N, 4) or (N, K, 4)
+    sizes:Tensor, # Width and height of the images, shape (N, 2)
     size:int, # Side of the view, in pixels
-    side:int|None=None, # Shorter side of the picture before the middle is cut out; the view's by default
+    side:int|None=None, # Shorter side before the middle is cut out; the view's by default
 )->Tensor: # Boxes in the pixels of the view, same shape; NaN where nothing of a box is in the view
-    "Boxes in the middle square of shrunk pictures"
-    b = check_boxes(boxes, len(sizes)); wh = torch.as_tensor(sizes, dtype=torch.float64)
-    if wh.shape != (len(b),2) or not (wh >= 1).all():
-        raise ValueError(f'sizes must be width and height of each picture, shape ({len(b)}, 2), got shape {tuple(wh.shape)}' + (f' with {wh.min():g}' if wh.numel() else ''))
+    "Boxes in the middle square of shrunk images"
+    b = check_boxes(boxes, len(sizes))
+    wh = _check_sizes(sizes, len(b))
     to = (wh*(side or size)/wh.min(1, keepdim=True).values).round()
     scale,cut = (to/wh).repeat(1,2)[:,None], ((to-size)/2).floor().repeat(1,2)[:,None]
     out = (b.double()*scale - cut).clamp(0, size).float()
     lost = (out[...,2] <= out[...,0]) | (out[...,3] <= out[...,1])
     return out.masked_fill(lost[...,None], math.nan).reshape(boxes.shape)
 
+def _check_sizes(sizes:Tensor, n:int)->Tensor:
+    "Sizes in double precision; `ValueError` unless there is one for each image"
+    wh = torch.as_tensor(sizes, dtype=torch.float64)
+    if wh.shape == (n,2) and (wh >= 1).all(): return wh
+    least = f' with {wh.min():g}' if wh.numel() else ''
+    raise ValueError(f'sizes must be width and height of each image, shape ({n}, 2),'
+        f' got shape {tuple(wh.shape)}{least}')
+
 # %% ../nbs/api/19_boxes.ipynb #7719a1c7
 def picture_sizes(
-    files:Sequence[str|Path], # Picture files
+    files:Sequence[str|Path], # Image files
     threads:int=8, # Read so many at a time
 )->Tensor: # Width and height, int64, shape (N, 2)
-    "Sizes of picture files, from their headers"
+    "Sizes of image files as they are stored, from their headers"
     from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(threads) as pool: sizes = list(pool.map(_size, files))
+    return torch.tensor(sizes, dtype=torch.long).view(-1, 2)
+
+def _size(file:str|Path)->tuple[int,int]:
     from PIL import Image
-    def size(f):
-        try:
-            with Image.open(f) as im: return im.size
-        except OSError as e: raise ValueError(f'cannot read the picture {f} ({e}); replace or remove it') from e
-    with ThreadPoolExecutor(threads) as pool: return torch.tensor(list(pool.map(size, files)), dtype=torch.long).view(-1, 2)
+    try:
+        with Image.open(file) as im: return im.size
+    except OSError as e:
+        raise ValueError(f'cannot read the image {file} ({e}); replace or remove it') from e

@@ -5,6 +5,7 @@
 # %% ../nbs/api/24_fetch.ipynb #da4b9237
 from __future__ import annotations
 from pathlib import Path, PurePosixPath
+from typing import Any
 import hashlib, os, shutil, tarfile, tempfile, time, urllib.error, urllib.request, zipfile
 from .core import progress_bar
 
@@ -31,27 +32,57 @@ def _verify(path:Path, checksum:str)->str|None:
     return None if got == want.lower() else f'its {kind} is {got}, expected {want}'
 
 # %% ../nbs/api/24_fetch.ipynb #bd307a3e
+def _ask(url:str, have:int, timeout:float)->Any:
+    "The server's answer to a request for what comes after `have` bytes; None where there is no more"
+    rest = {'Range': f'bytes={have}-'} if have else {}
+    request = urllib.request.Request(url, headers={'User-Agent': 'kfr_nb'} | rest)
+    try: return urllib.request.urlopen(request, timeout=timeout)
+    except urllib.error.HTTPError as e:
+        if e.code == 416 and have: return None
+        raise
+
+# %% ../nbs/api/24_fetch.ipynb #f1abd670
+def _copy(answer:Any, part:Path, mode:str, have:int, total:int, progress:bool)->None:
+    "Write an answer to a file as it comes"
+    bar = progress_bar(desc=part.stem, total=total or None, show=progress or None, initial=have,
+        unit='B', unit_scale=True)
+    with open(part, mode) as f, bar:
+        while block := answer.read(1 << 18):
+            f.write(block)
+            bar.update(len(block))
+
 def _transfer(url:str, part:Path, progress:bool, timeout:float)->None:
     "Append what is missing to `part`; `OSError` where the connection ends early"
     have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={'User-Agent':'kfr_nb', **({'Range':f'bytes={have}-'} if have else {})})
-    try: answer = urllib.request.urlopen(request, timeout=timeout)
-    except urllib.error.HTTPError as e:
-        if e.code == 416 and have: return
-        raise
+    answer = _ask(url, have, timeout)
+    if answer is None: return
     with answer:
-        resumed = answer.status == 206 and answer.headers.get('Content-Range','').startswith(f'bytes {have}-')
-        if not resumed: have = 0
-        total = have + int(answer.headers.get('Content-Length') or 0)
-        _copy(answer, part, 'ab' if resumed else 'wb', have, total, progress)
-    if total and part.stat().st_size < total: raise ConnectionError(f'the connection ended after {part.stat().st_size} of {total} bytes')
+        begins = answer.headers.get('Content-Range','').startswith(f'bytes {have}-')
+        resumed = answer.status == 206 and begins
+        total = have*resumed + int(answer.headers.get('Content-Length') or 0)
+        _copy(answer, part, 'ab' if resumed else 'wb', have*resumed, total, progress)
+    got = part.stat().st_size
+    if total and got < total: raise ConnectionError(f'the connection ended after {got} of {total} bytes')
 
-def _copy(answer, part:Path, mode:str, have:int, total:int, progress:bool)->None:
-    with open(part, mode) as f, progress_bar(desc=part.stem, total=total or None, show=progress or None, initial=have,
-            unit='B', unit_scale=True) as bar:
-        while block := answer.read(1 << 18): f.write(block); bar.update(len(block))
+# %% ../nbs/api/24_fetch.ipynb #0716d970
+def _present(path:Path, checksum:str)->bool:
+    "Whether the file is there and right; `ValueError` where it is there and wrong"
+    if not path.exists(): return False
+    wrong = _verify(path, checksum)
+    if not wrong: return True
+    raise ValueError(f'{path} is there, but {wrong}: a wrong or damaged file; remove it to fetch it anew')
 
-# %% ../nbs/api/24_fetch.ipynb #fa35e192
+def _tried(url:str, part:Path, path:Path, progress:bool, timeout:float, last:bool)->bool:
+    "Whether all of a file has arrived; `OSError` where trying again is no use"
+    try: _transfer(url, part, progress, timeout)
+    except OSError as e:
+        if not last and not (isinstance(e, urllib.error.HTTPError) and e.code < 500): return False
+        kept = f'what has arrived is kept in {part}, the next call goes on from there'
+        else_ = f'where there is no network, fetch it elsewhere and save it as {path}'
+        raise OSError(f'cannot fetch {url}: {e}; {kept if part.exists() else else_}') from e
+    return True
+
+# %% ../nbs/api/24_fetch.ipynb #b3f0c7f6
 def download(
     url:str, # Where the file is
     path:str|Path, # Where it shall be
@@ -63,61 +94,73 @@ def download(
 )->Path: # The file, checked
     "Fetch a file: what has arrived is kept and resumed, and the result is checked"
     if tries < 1: raise ValueError(f'tries must be 1 or more, got {tries}')
-    wrong,path = '',Path(path); part = path.with_name(path.name+'.part'); path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        if not (wrong := _verify(path, checksum)): return path
-        raise ValueError(f'{path} is there, but {wrong}: a wrong or damaged file; remove it to fetch it anew')
+    path = Path(path)
+    part,wrong = path.with_name(path.name+'.part'), ''
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if _present(path, checksum): return path
     for i in range(tries):
         fresh = not part.exists()
-        try: _transfer(url, part, progress, timeout)
-        except OSError as e:
-            final = isinstance(e, urllib.error.HTTPError) and e.code < 500
-            if final or i == tries-1:
-                raise OSError(f'cannot fetch {url}: {e}'
-                    + (f'; what has arrived is kept in {part}, the next call goes on from there' if part.exists()
-                    else f'; where there is no network, fetch it elsewhere and save it as {path}')) from e
-            time.sleep(wait*2**i); continue
-        if not (wrong := _verify(part, checksum)): os.replace(part, path); return path
-        part.unlink()                                  # a resumed file may have joined two versions: once more from the start
-        if fresh: break
+        if not _tried(url, part, path, progress, timeout, i == tries-1): time.sleep(wait*2**i)
+        elif wrong := _verify(part, checksum):
+            part.unlink()                  # a resumed file may have joined two versions: once more
+            if fresh: break
+        else: return part.replace(path)
     raise ValueError(f'{url} is not the file that was expected: {wrong}')
 
-# %% ../nbs/api/24_fetch.ipynb #12c6fc06
+# %% ../nbs/api/24_fetch.ipynb #bc33ea4e
 def _check_member(archive:Path, name:str, plain:bool)->None:
+    "`ValueError` for a member that would be written elsewhere, or is no file"
     p = PurePosixPath(name.replace('\\','/'))
     if p.is_absolute() or '..' in p.parts or ':' in name:
         raise ValueError(f'{archive} holds {name!r}, a path outside its folder; nothing was unpacked')
-    if not plain: raise ValueError(f'{archive} holds {name!r}, which is a link or a device; nothing was unpacked')
+    if not plain:
+        raise ValueError(f'{archive} holds {name!r}, which is a link or a device; nothing was unpacked')
+
+# %% ../nbs/api/24_fetch.ipynb #7719a1c7
+def _extract_zip(archive:Path, to:Path)->None:
+    "Unpack a zip archive whose members are all plain"
+    with zipfile.ZipFile(archive) as z:
+        for m in z.infolist():
+            kind = (m.external_attr >> 16) & 0o170000
+            _check_member(archive, m.filename, kind in (0, 0o100000, 0o040000))
+        z.extractall(to, progress_bar(z.namelist(), f'unpacking {archive.name}', unit='file'))
+
+def _extract_tar(archive:Path, to:Path)->None:
+    "Unpack a tar archive whose members are all plain"
+    with tarfile.open(archive) as t:
+        members = t.getmembers()
+        for m in members: _check_member(archive, m.name, m.isfile() or m.isdir())
+        safe:dict = {'filter': 'data'} if hasattr(tarfile, 'data_filter') else {}
+        t.extractall(to, progress_bar(members, f'unpacking {archive.name}', unit='file'), **safe)
 
 def _extract(archive:Path, to:Path)->None:
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as z:
-            for m in z.infolist(): _check_member(archive, m.filename, (m.external_attr >> 16) & 0o170000 in (0, 0o100000, 0o040000))
-            z.extractall(to, progress_bar(z.namelist(), f'unpacking {archive.name}', unit='file'))
-    elif tarfile.is_tarfile(archive):
-        with tarfile.open(archive) as t:
-            members = t.getmembers()
-            for m in members: _check_member(archive, m.name, m.isfile() or m.isdir())
-            t.extractall(to, progress_bar(members, f'unpacking {archive.name}', unit='file'),
-                **({'filter':'data'} if hasattr(tarfile, 'data_filter') else {}))
-    else: raise ValueError(f'{archive} is neither a tar nor a zip archive')
+    "Unpack an archive, or say that it is damaged or none"
+    try:
+        if zipfile.is_zipfile(archive): _extract_zip(archive, to)
+        elif tarfile.is_tarfile(archive): _extract_tar(archive, to)
+        else: raise ValueError(f'{archive} is neither a tar nor a zip archive')
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as e:
+        raise ValueError(f'{archive} is damaged ({type(e).__name__}: {e}); remove it and fetch it anew') from e
 
-# %% ../nbs/api/24_fetch.ipynb #4d134bc0
+# %% ../nbs/api/24_fetch.ipynb #63266754
+def _move_in(archive:Path, unpacked:Path, folder:Path)->list[str]:
+    "Move what was unpacked to its place; `FileExistsError` where something is there"
+    names = [p.name for p in unpacked.iterdir()]
+    there = [n for n in names if (folder/n).exists()]
+    if there: raise FileExistsError(f'{folder/there[0]} is already there; remove it to unpack {archive} anew')
+    for name in names: os.replace(unpacked/name, folder/name)
+    return sorted(names)
+
 def unpack(
     archive:str|Path, # A .tar, .tar.gz, .tgz or .zip file
     folder:str|Path, # Where its contents shall be
 )->list[Path]: # What lies there now, the top level
     "Unpack an archive safely: nothing outside the folder, no links, all or nothing"
-    archive,folder = Path(archive),Path(folder); folder.mkdir(parents=True, exist_ok=True)
+    archive,folder = Path(archive),Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     if not archive.exists(): raise FileNotFoundError(f'no archive {archive}')
-    tmp = Path(tempfile.mkdtemp(dir=folder, prefix='.unpack-'))
+    unpacked = Path(tempfile.mkdtemp(dir=folder, prefix='.unpack-'))
     try:
-        try: _extract(archive, tmp)
-        except (tarfile.TarError, zipfile.BadZipFile, EOFError) as e:
-            raise ValueError(f'{archive} is damaged ({type(e).__name__}: {e}); remove it and fetch it anew') from e
-        for p in tmp.iterdir():
-            if (folder/p.name).exists(): raise FileExistsError(f'{folder/p.name} is already there; remove it to unpack {archive} anew')
-        tops = [p.name for p in tmp.iterdir()]
-        for name in tops: os.replace(tmp/name, folder/name)
-    finally: shutil.rmtree(tmp, ignore_errors=True)
-    return [folder/name for name in sorted(tops)]
+        _extract(archive, unpacked)
+        return [folder/name for name in _move_in(archive, unpacked, folder)]
+    finally: shutil.rmtree(unpacked, ignore_errors=True)

@@ -9,41 +9,59 @@ from functools import partial
 from typing import Callable
 import torch, torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from .core import choose
-from .poincare import expmap0, logmap0, folded_expmap0, mobius_add, project, poincare_distance, pairwise_poincare_distance, poincare_search
+from .l1 import _check_ell, _wide, pairwise_l1
+from .poincare import expmap0, logmap0, folded_expmap0, mobius_add, project
+from .poincare import poincare_distance, pairwise_poincare_distance, poincare_search
 
 # %% auto #0
-__all__ = ['SIMILARITIES', 'normalize_latents', 'latent_distance', 'pairwise_l1', 'pairwise_latent_distance', 'cosine_similarity',
+__all__ = ['SIMILARITIES', 'normalize_latents', 'latent_distance', 'pairwise_latent_distance', 'cosine_similarity',
            'pairwise_cosine_similarity', 'Similarity', 'similarity_function']
+
+# %% ../nbs/api/30_geometry.ipynb #tame1
+def _largest(z:Tensor, dim=-1)->Tensor:
+    "Largest absolute entry along `dim` where that is beyond 1e15, else 1; no gradient"
+    top = z.detach().abs().amax(dim, keepdim=True)
+    return torch.where(top > 1e15, top, 1)
+
+def _unit(z:Tensor)->Tensor:
+    "Vectors of length 1, and 0 where a vector is 0"
+    z = _wide(z)
+    if not z.shape[-1]: return z
+    return F.normalize(z/_largest(z), dim=-1)
 
 # %% ../nbs/api/30_geometry.ipynb #c1dfd96e
 _NORMALIZE = ('sample','batch','feature',None)
 
-def _wide(z:Tensor)->Tensor: return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
+def _standardise(z:Tensor, reference:Tensor, each:bool)->Tensor:
+    "`z` with mean 0 and variance 1 over `reference`, over each feature or over all of it"
+    flat = reference.reshape(-1, z.shape[-1])
+    if not flat.numel(): return z
+    scale = _largest(flat, 0 if each else (0,1))
+    flat = flat/scale
+    variance,mean = torch.var_mean(flat, dim=0 if each else None, correction=0)
+    return (z/scale[0]-mean) * (variance+1e-8).rsqrt()
 
+# %% ../nbs/api/30_geometry.ipynb #norm2
 def normalize_latents(
     z:Tensor, # Embeddings, shape (..., d)
     normalize:str|None='sample', # Scope of mean and variance: 'sample', 'batch', 'feature' or None
-    eps:float=1e-8, # Added to the variance
-    reference:Tensor|None=None, # Embeddings that give the statistics of 'batch' and 'feature'; `z` by default
+    eps:float=1e-8, # Added to the variance of a sample
+    reference:Tensor|None=None, # Gives the statistics of 'batch' and 'feature'; `z` by default
 )->Tensor: # Normalised embeddings, shape (..., d)
     "Embeddings with mean 0 and variance 1 over each sample, the batch, or each feature"
     choose('normalize', normalize, _NORMALIZE)
-    z = _wide(z); d = z.shape[-1]
+    z = _wide(z)
+    d = z.shape[-1]
     if normalize is None: return z
-    if normalize == 'sample':
-        if d < 2: raise ValueError(f"normalize='sample' makes a vector of {d} feature constant; use at least 2 features, or normalize=None")
-        return F.layer_norm(z, (d,), eps=eps)
-    ref = z if reference is None else _wide(reference)
-    var,mean = torch.var_mean(ref if normalize == 'batch' else ref.reshape(-1,d), dim=None if normalize == 'batch' else 0, correction=0)
-    return (z-mean) * (var+eps).rsqrt()
+    if normalize != 'sample':
+        return _standardise(z, z if reference is None else _wide(reference), normalize == 'feature')
+    if d < 2:
+        raise ValueError(f"normalize='sample' makes a vector of {d} feature constant; "
+                         "use at least 2 features, or normalize=None")
+    return F.layer_norm(z/_largest(z), (d,), eps=eps)
 
 # %% ../nbs/api/30_geometry.ipynb #bd307a3e
-def _check_ell(ell:float)->float:
-    if not ell >= 1: raise ValueError(f'ell must be at least 1 (below 1 the gradient at equal features is infinite), got {ell}')
-    return ell
-
 def latent_distance(
     za:Tensor, # Embeddings, shape (..., d)
     zb:Tensor, # Embeddings, broadcast against `za`, shape (..., d)
@@ -52,87 +70,14 @@ def latent_distance(
 )->Tensor: # Distances, shape (...)
     "Mean over features of |ẑa − ẑb|^ell"
     _check_ell(ell)
-    if za.shape[-1] != zb.shape[-1]: raise ValueError(f'embeddings of {za.shape[-1]} and {zb.shape[-1]} features cannot be compared')
+    if za.shape[-1] != zb.shape[-1]:
+        raise ValueError(f'embeddings of {za.shape[-1]} and {zb.shape[-1]} features cannot be compared')
     both = None
-    if normalize in ('batch','feature'): both = torch.cat([z.reshape(-1, z.shape[-1]) for z in (za,zb)])
-    diff = (normalize_latents(za, normalize, reference=both) - normalize_latents(zb, normalize, reference=both)).abs()
+    if normalize in ('batch','feature'):
+        both = torch.cat([z.reshape(-1, z.shape[-1]) for z in (za,zb)])
+    a,b = (normalize_latents(z, normalize, reference=both) for z in (za,zb))
+    diff = (a-b).abs()
     return (diff if ell == 1 else diff**ell).mean(-1)
-
-# %% ../nbs/api/30_geometry.ipynb #b3f0c7f6
-def _blocks(A:int, B:int, d:int, device:torch.device, triangle:bool=False):
-    "Row and column ranges whose (rows, columns, d) differences fit into cache (CPU) or into 128 MB (GPU)"
-    size = 2**18 if device.type == 'cpu' else 2**25
-    rows = max(min(4,A), min(A, size//max(1,B*d))); cols = min(B, max(1, size//(rows*max(1,d))))
-    for i in range(0,A,rows):
-        for j in range(i if triangle else 0, B, cols): yield slice(i,min(i+rows,A)), slice(j,min(j+cols,B))
-
-def _differences(za:Tensor, zb:Tensor, room:Tensor)->Tensor:
-    "za[:,None] - zb[None], written into `room`, which grows where it is too small"
-    shape = (len(za),len(zb),za.shape[1]); n = shape[0]*shape[1]*shape[2]
-    if room.numel() < n: room.resize_(n)
-    return torch.sub(za[:,None], zb[None], out=room[:n].view(shape))
-
-def _sum_abs(za:Tensor, zb:Tensor, ell:float, triangle:bool)->Tensor:
-    out,room = za.new_zeros(len(za),len(zb)),za.new_empty(0)
-    for i,j in _blocks(len(za), len(zb), za.shape[1], za.device, triangle):
-        diff = _differences(za[i], zb[j], room).abs_()
-        torch.sum(diff if ell == 1 else diff.pow_(ell), -1, out=out[i,j])
-    return out.triu_(1).add_(out.T.clone()) if triangle else out
-
-# %% ../nbs/api/30_geometry.ipynb #91032ad7
-def _signs_(diff:Tensor, ell:float)->Tensor:
-    "In place: the derivative of |x|^ell"
-    return diff.sign_() if ell == 1 else torch.mul(diff.sign(), diff.abs_().pow_(ell-1), out=diff).mul_(ell)
-
-def _weighted_signs(za:Tensor, zb:Tensor, W:Tensor, ell:float)->Tensor:
-    "Σ_j W_ij sign(za_i − zb_j), shape (A, d)"
-    out,room = torch.zeros_like(za),za.new_empty(0)
-    for i,j in _blocks(len(za), len(zb), za.shape[1], za.device):
-        out[i] += torch.bmm(W[i,None,j], _signs_(_differences(za[i], zb[j], room), ell))[:,0]
-    return out
-
-# %% ../nbs/api/30_geometry.ipynb #12c6fc06
-def _weighted_signs_half(z:Tensor, W:Tensor, ell:float)->Tensor:
-    "`_weighted_signs(z, z, W)` for a symmetric W, from the pairs i < j"
-    (n,d),out,room = z.shape,torch.zeros_like(z),z.new_empty(0)
-    cols = max(1, 2**18//max(1,d))
-    for i in range(n-1):
-        for j in range(i+1, n, cols):
-            j = slice(j, min(j+cols,n)); w = W[i,j]
-            S = _signs_(_differences(z[i:i+1], z[j], room)[0], ell)
-            out[i] += w@S; out[j].addcmul_(w[:,None], S, value=-1)
-    return out
-
-class _PairwiseL1(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, za, zb, ell):
-        ctx.save_for_backward(za, zb); ctx.ell = ell
-        return _sum_abs(za, za if zb is None else zb, ell, triangle=zb is None)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, G):
-        (za,zb),ell,needs = ctx.saved_tensors,ctx.ell,ctx.needs_input_grad
-        with torch.autocast(za.device.type, enabled=False):
-            if zb is None:
-                half = za.device.type == 'cpu' and za.numel() >= 2**15
-                return (_weighted_signs_half if half else partial(_weighted_signs, za))(za, G+G.T, ell), None, None
-            return (_weighted_signs(za, zb, G, ell) if needs[0] else None), (_weighted_signs(zb, za, G.T, ell) if needs[1] else None), None
-
-# %% ../nbs/api/30_geometry.ipynb #d435a6cd
-def pairwise_l1(
-    za:Tensor, # Embeddings, shape (A, d)
-    zb:Tensor|None=None, # Embeddings, shape (B, d); `za` by default
-    ell:float=1.0, # Exponent on the absolute difference, at least 1
-)->Tensor: # Sums, shape (A, B)
-    "Sum over features of |za − zb|^ell for all pairs, without an A×B×d tensor"
-    za = _wide(za); zb = None if zb is None else _wide(zb)
-    for z in (za,zb):
-        if z is not None and z.ndim != 2: raise ValueError(f'pairs are taken between the rows of a matrix, got shape {tuple(z.shape)}')
-    if zb is not None and za.shape[1] != zb.shape[1]:
-        raise ValueError(f'embeddings of {za.shape[1]} and {zb.shape[1]} features cannot be compared')
-    if zb is not None and za.dtype != zb.dtype: zb = zb.to(za.dtype)
-    return _PairwiseL1.apply(za.contiguous(), None if zb is None else zb.contiguous(), _check_ell(ell))
 
 # %% ../nbs/api/30_geometry.ipynb #887309d0
 def pairwise_latent_distance(
@@ -153,15 +98,17 @@ def cosine_similarity(
     zb:Tensor, # Embeddings, broadcast against `za`, shape (..., d)
 )->Tensor: # Similarities in [-1, 1], shape (...)
     "Cosine of the angle between embeddings; 0 where one of them is 0"
-    return (F.normalize(_wide(za), dim=-1) * F.normalize(_wide(zb), dim=-1)).sum(-1)
+    return (_unit(za)*_unit(zb)).sum(-1)
 
 def pairwise_cosine_similarity(
     za:Tensor, # Embeddings, shape (A, d)
     zb:Tensor|None=None, # Embeddings, shape (B, d); `za` by default
 )->Tensor: # Similarities, shape (A, B)
     "`cosine_similarity` for all pairs of rows"
-    a = F.normalize(_wide(za), dim=-1)
-    with torch.autocast(a.device.type, enabled=False): return a @ (a if zb is None else F.normalize(_wide(zb), dim=-1)).T
+    a = _unit(za)
+    b = a if zb is None else _unit(zb)
+    with torch.autocast(a.device.type, enabled=False):
+        return a @ b.T
 
 # %% ../nbs/api/30_geometry.ipynb #fc074d50
 @dataclass(frozen=True)
@@ -170,55 +117,81 @@ class Similarity:
     name:str
     elementwise:Callable # za, zb, tau: (..., d), (..., d) -> (...)
     pairwise:Callable # za, zb or None, tau: (A, d), (B, d) -> (A, B)
-    hyperbolic:bool=False # Of points in the Poincaré ball? Then `tau` is its curvature; else `tau` has no meaning
+    hyperbolic:bool=False # Of points in the Poincaré ball? Only then has `tau`, the curvature, a meaning
     signed:bool=False # Can it be positive as well as negative?
-    search:Callable|None=None # zb, tau: a function of za that gives all pairs, without gradient, for many calls
+    search:Callable|None=None # zb, tau: a function of za that gives all pairs, without gradient
 
-    def __call__(self, za:Tensor, zb:Tensor|None=None, tau:float=1.0)->Tensor: return self.pairwise(za, zb, tau)
+    def __call__(self, za:Tensor, zb:Tensor|None=None, tau:float=1.0)->Tensor:
+        return self.pairwise(za, zb, tau)
 
     def against(self, zb:Tensor, tau:float=1.0)->Callable:
         "A function za -> (A, B); what depends on `zb` alone is made once"
-        return self.search(zb, tau) if self.search is not None else lambda za: self.pairwise(za, zb, tau)
+        if self.search is not None: return self.search(zb, tau)
+        return lambda za: self.pairwise(za, zb, tau)
 
 # %% ../nbs/api/30_geometry.ipynb #5b384ce3
-def _minus_l2(za:Tensor, zb:Tensor|None=None, tau:float=1.)->Tensor:
-    za = _wide(za); zb = za if zb is None else _wide(zb); origin = zb.detach().mean(0)
-    with torch.autocast(za.device.type, enabled=False): return -torch.cdist(za-origin, zb-origin)
+def _minus_l2(za:Tensor, zb:Tensor, tau:float=1.)->Tensor:
+    "Row by row"
+    diff = _wide(za)-_wide(zb)
+    scale = _largest(diff)
+    return -torch.linalg.vector_norm(diff/scale, dim=-1)*scale[...,0]
 
+def _pairwise_minus_l2(za:Tensor, zb:Tensor|None=None, tau:float=1.)->Tensor:
+    za = _wide(za)
+    return _search_l2(za if zb is None else zb, tau)(za)
+
+def _search_l2(zb:Tensor, tau:float=1.)->Callable:
+    zb = _wide(zb)
+    origin = zb.detach().mean(0) if len(zb) else zb.new_zeros(zb.shape[1])
+    scale = _largest(zb-origin, (0,1)) if zb.numel() else 1.
+    def search(za:Tensor)->Tensor:
+        with torch.autocast(zb.device.type, enabled=False):
+            return -torch.cdist((_wide(za)-origin)/scale, (zb-origin)/scale)*scale
+    return search
+
+# %% ../nbs/api/30_geometry.ipynb #hyp1
 def _search_cosine(zb:Tensor, tau:float)->Callable:
-    b = F.normalize(_wide(zb), dim=-1).T
-    return lambda za: F.normalize(_wide(za), dim=-1) @ b
+    b = _unit(zb).T
+    def search(za:Tensor)->Tensor:
+        with torch.autocast(b.device.type, enabled=False):
+            return _unit(za) @ b
+    return search
 
-def _search_l2(zb:Tensor, tau:float)->Callable:
-    origin = _wide(zb).mean(0); b = _wide(zb)-origin
-    return lambda za: torch.cdist(_wide(za)-origin, b).neg_()
+def _minus_poincare(za, zb=None, tau=1., validate=True):
+    return -pairwise_poincare_distance(za, zb, tau=tau, validate=validate)
+
+def _exp_poincare(za, zb=None, tau=1., validate=True):
+    return _minus_poincare(za, zb, tau, validate).exp()
 
 def _search_poincare(zb:Tensor, tau:float, exp:bool=False)->Callable:
     search = poincare_search(zb, tau=tau)
     return lambda za: search(za).neg_().exp_() if exp else search(za).neg_()
 
-def _minus_poincare(za, zb=None, tau=1.): return -pairwise_poincare_distance(za, zb, tau=tau)
-def _exp_poincare(za, zb=None, tau=1.): return _minus_poincare(za, zb, tau).exp()
-
 # %% ../nbs/api/30_geometry.ipynb #ca3512f4
-SIMILARITIES = {s.name: s for s in (
-    Similarity('cosine', lambda za,zb,tau=1.: cosine_similarity(za, zb),
-        lambda za,zb=None,tau=1.: pairwise_cosine_similarity(za, zb), signed=True, search=_search_cosine),
-    Similarity('l2', lambda za,zb,tau=1.: -torch.linalg.vector_norm(_wide(za)-_wide(zb), dim=-1), _minus_l2, search=_search_l2),
-    Similarity('l1', lambda za,zb,tau=1.: -latent_distance(za, zb), lambda za,zb=None,tau=1.: -pairwise_latent_distance(za, zb)),
-    Similarity('poincare', lambda za,zb,tau=1.: -poincare_distance(za, zb, tau=tau), _minus_poincare, hyperbolic=True,
-        search=_search_poincare),
-    Similarity('poincare_exp', lambda za,zb,tau=1.: (-poincare_distance(za, zb, tau=tau)).exp(), _exp_poincare,
-        hyperbolic=True, search=partial(_search_poincare, exp=True)),
-)}
+_cosine = Similarity('cosine', lambda za,zb,tau=1.: cosine_similarity(za, zb),
+    lambda za,zb=None,tau=1.: pairwise_cosine_similarity(za, zb), signed=True, search=_search_cosine)
+_l2 = Similarity('l2', _minus_l2, _pairwise_minus_l2, search=_search_l2)
+_l1 = Similarity('l1', lambda za,zb,tau=1.: -latent_distance(za, zb),
+    lambda za,zb=None,tau=1.: -pairwise_latent_distance(za, zb))
+_poincare = Similarity('poincare', lambda za,zb,tau=1.: -poincare_distance(za, zb, tau=tau),
+    _minus_poincare, hyperbolic=True, search=_search_poincare)
+_poincare_exp = Similarity('poincare_exp', lambda za,zb,tau=1.: (-poincare_distance(za, zb, tau=tau)).exp(),
+    _exp_poincare, hyperbolic=True, search=partial(_search_poincare, exp=True))
+SIMILARITIES = {s.name: s for s in (_cosine,_l2,_l1,_poincare,_poincare_exp)}
 
+# %% ../nbs/api/30_geometry.ipynb #simf2
 def similarity_function(
-    similarity:str|Similarity|Callable='cosine', # A key of `SIMILARITIES`, a `Similarity`, or a function (n, d), (m, d) -> (n, m), greater is nearer
+    similarity:str|Similarity|Callable='cosine', # A key of `SIMILARITIES`, a `Similarity`, or a function (n, d), (m, d) -> (n, m)
     tau:float=1.0, # Curvature, for the hyperbolic ones
-)->Callable: # za, zb=None: (A, d), (B, d) -> (A, B)
+    validate:bool=True, # Check that points lie in the ball, for the hyperbolic ones
+)->Callable: # za, zb=None: (A, d), (B, d) -> (A, B), greater is nearer
     "The pairwise form of a similarity given by name, as an object, or as a function"
-    if isinstance(similarity, str): similarity = SIMILARITIES[choose('similarity', similarity, SIMILARITIES)]
-    if isinstance(similarity, Similarity): return partial(similarity.pairwise, tau=tau)
+    if isinstance(similarity, str):
+        similarity = SIMILARITIES[choose('similarity', similarity, SIMILARITIES)]
+    if isinstance(similarity, Similarity):
+        checks = {'validate': False} if similarity.hyperbolic and not validate else {}
+        return partial(similarity.pairwise, tau=tau, **checks)
     if not callable(similarity):
-        raise ValueError(f'similarity must be a name, a Similarity or a function, got {similarity!r}; names: {", ".join(SIMILARITIES)}')
+        raise ValueError(f'similarity must be a name, a Similarity or a function, got {similarity!r}; '
+                         f'names: {", ".join(SIMILARITIES)}')
     return lambda za,zb=None: similarity(za, za if zb is None else zb)

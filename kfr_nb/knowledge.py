@@ -199,6 +199,13 @@ def _shapes_rows():
 def _table_tree(name:str, ranks:Sequence[str], root:str):
     return lambda parent: KnowledgeTree.from_ranks(class_table(name), ranks, root=root)
 def _cifar(name:str): return lambda parent: wordnet_tree({r['class']:r['synset'] for r in class_table(name)}, parent)
+def _cifar100_levels()->KnowledgeTree:
+    "The 100 classes, their 20 superclasses, and 8, 4 and 2 groups above these (Landrieu and Garnot 2021)"
+    with open(TREES_FOLDER/'cifar100-5levels.csv', encoding='utf-8', newline='') as f:
+        above = {row['superclass']: row for row in csv.DictReader(f)}
+    rows = [above[row['superclass']] | {'class': row['class']} for row in class_table('cifar100')]
+    return KnowledgeTree.from_ranks(rows, ['level 1','level 2','level 3','superclass','class'], root='cifar100')
+
 def _imagenet(name:str): return lambda parent: wordnet_tree(_class_list(name), parent)
 
 _WORDNET = {**{n: _cifar(n) for n in ('cifar10','cifar100')}, **{n: _imagenet(n) for n in ('mini-imagenet','tiny-imagenet','imagenet1k')},
@@ -207,6 +214,7 @@ TREES:dict[str,Callable[[str],KnowledgeTree]] = {
     'shapes': lambda parent: KnowledgeTree.from_ranks(_shapes_rows(), root='shape'),
     **_WORDNET, **{f'{n}-contracted': lambda parent, make=make: make(parent).contract(unit=True) for n,make in _WORDNET.items()},
     'cifar100-superclasses': _table_tree('cifar100', ['superclass','class'], 'cifar100'),
+    'cifar100-5levels': lambda parent: _cifar100_levels(),
     'cub200': _table_tree('cub200', ['order','family','genus','class'], 'Aves')}
 
 @functools.lru_cache(maxsize=32)

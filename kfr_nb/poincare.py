@@ -10,34 +10,42 @@ from typing import Callable, Iterator
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from .l1 import pairwise_l1
 
 # %% auto #0
 __all__ = ['project', 'expmap0', 'logmap0', 'folded_expmap0', 'mobius_add', 'poincare_distance', 'pairwise_poincare_distance',
            'poincare_search']
 
 # %% ../nbs/api/32_poincare.ipynb #c1dfd96e
-_GAP = {torch.float32: 2.**-22, torch.float64: 2.**-40}  # Least distance from the rim, as a share of the radius
+_GAP = {torch.float32: 2.**-22, torch.float64: 2.**-40}  # Least distance from the rim, as a fraction of the radius
 
 def _check_tau(tau:float)->float:
+    "A finite curvature above 0"
+    if isinstance(tau, Tensor) and tau.requires_grad:
+        raise ValueError('the curvature tau is a number here and is not learned; pass tau.item(), or use geoopt')
     tau = float(tau)
-    if not 0 < tau < math.inf:
-        raise ValueError(f'the curvature tau must be a finite number above 0, got {tau:g}; for a flat space use Euclidean distances')
-    return tau
+    if 0 < tau < math.inf: return tau
+    raise ValueError(f'the curvature tau must be a finite number above 0, got {tau:g}; '
+                     'for a flat space use Euclidean distances')
 
+# %% ../nbs/api/32_poincare.ipynb #wd1
 def _wide(x:Tensor, name:str='x')->Tensor:
     "At least single precision"
     if not isinstance(x, Tensor) or not x.is_floating_point():
         raise ValueError(f'{name} must be a tensor of real numbers, got {getattr(x,"dtype",type(x).__name__)}')
     return x.float() if x.dtype in (torch.float16,torch.bfloat16) else x
 
-def _double(x:Tensor)->Tensor: return (x.cpu() if x.device.type == 'mps' else x).double()    # MPS has no float64
+def _double(x:Tensor)->Tensor:
+    "Double precision; MPS has none, so its tensors go to the CPU"
+    return (x.cpu() if x.device.type == 'mps' else x).double()
 
 # %% ../nbs/api/32_poincare.ipynb #0ade7c2c
 class _Rein(torch.autograd.Function):
     "Vectors longer than `limit` shortened to it; of the radial gradient only what leads back inwards passes"
     @staticmethod
     def forward(ctx, x, limit):
-        r = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float64 if x.device.type != 'mps' else None)
+        wide = None if x.device.type == 'mps' else torch.float64
+        r = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=wide)
         scale = (limit/r.clamp_min(limit)).to(x.dtype)
         ctx.save_for_backward(x, scale, r.to(x.dtype))
         return x*scale
@@ -46,38 +54,43 @@ class _Rein(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, G):
         x,scale,r = ctx.saved_tensors
-        unit = x/r.clamp_min(torch.finfo(x.dtype).tiny); radial = (unit*G).sum(-1, keepdim=True)
+        unit = x/r.clamp_min(torch.finfo(x.dtype).tiny)
+        radial = (unit*G).sum(-1, keepdim=True)
         reined = scale*(G-unit*radial) + unit*radial.clamp_min(0)
         return torch.where(scale < 1, reined, G), None
 
+# %% ../nbs/api/32_poincare.ipynb #rn2
 def project(
     x:Tensor, # Any finite vectors, shape (..., d)
     *,
     tau:float=1.0, # Curvature of the ball
 )->Tensor: # Points in the open ball, shape (..., d)
     "Vectors on or beyond the rim pulled back to the greatest allowed radius; their gradient can bring them back inside"
-    x = _wide(x); return _Rein.apply(x, (1-_GAP[x.dtype])/_check_tau(tau)**.5)
+    x = _wide(x)
+    return _Rein.apply(x, (1-_GAP[x.dtype])/_check_tau(tau)**.5)
 
 # %% ../nbs/api/32_poincare.ipynb #7b52009b
+def _square_norm(x:Tensor)->Tensor:
+    "Square norms of the rows, summed in double precision without a copy of `x` in double precision"
+    x = x.cpu() if x.device.type == 'mps' else x
+    return torch.linalg.vector_norm(x, dim=-1, dtype=torch.float64).square()
+
 def _inside(x:Tensor, tau:float, name:str, validate:bool=True)->Tensor:
     "Points of the open ball; `ValueError` for a point outside it by more than rounding"
-    given,x = x,_wide(x, name); allowed = 4*torch.finfo(given.dtype).eps; tau = _check_tau(tau)
+    given,x,tau = x,_wide(x, name),_check_tau(tau)
     if not validate: return project(x, tau=tau)
     if not x.numel(): return x
     top = _square_norm(x.detach()).max().item()**.5
-    if not top*tau**.5 <= 1+allowed:
+    if not top*tau**.5 <= 1+4*torch.finfo(given.dtype).eps:
         raise ValueError(f'{name} has a point of norm {top:.9g}, outside the ball of radius {tau**-.5:.9g} (tau={tau:g}); '
                          'map embeddings into the ball with expmap0, or pull points back into it with project')
     return x if top*tau**.5 < 1-_GAP[x.dtype]/2 else project(x, tau=tau)
 
-def _square_norm(x:Tensor)->Tensor:
-    "Square norms of the rows, summed in double precision without a copy of `x` in double precision"
-    return torch.linalg.vector_norm(x.cpu() if x.device.type == 'mps' else x, dim=-1, dtype=torch.float64).square()
-
 # %% ../nbs/api/32_poincare.ipynb #1574bddb
 def _radial(x:Tensor, tau:float, f)->Tensor:
     "x·f(s)/s with s = √tau·‖x‖, and x itself at 0; computed in double precision"
-    z = _double(x); s = tau**.5*torch.linalg.vector_norm(z, dim=-1, keepdim=True)
+    z = _double(x)
+    s = tau**.5*torch.linalg.vector_norm(z, dim=-1, keepdim=True)
     safe = torch.where(s > 0, s, 1.)                                   # keeps 0/0 out of the gradient
     return (z*torch.where(s > 0, f(safe)/safe, 1.)).to(x)
 
@@ -121,8 +134,11 @@ def mobius_add(
 )->Tensor: # Points in the ball, shape (..., d)
     "Möbius addition: `y` moved by the translation that takes the centre to `x`"
     x,y,tau = _inside(x, tau, 'x'),_inside(y, tau, 'y'),_check_tau(tau)
-    a,b = _double(x),_double(y); w = a+b; ax,ay = _room(a,tau),_room(b,tau); ww = tau*w.square().sum(-1, keepdim=True)
-    return project(((ww*a+ax*w)/(ww+ax*ay)).to(x.device, torch.result_type(x,y)), tau=tau)
+    a,b = _double(x),_double(y)
+    room_a,room_b,w = _room(a,tau),_room(b,tau),a+b
+    ww = tau*w.square().sum(-1, keepdim=True)
+    moved = (ww*a+room_a*w)/(ww+room_a*room_b)
+    return project(moved.to(x.device, torch.result_type(x,y)), tau=tau)
 
 # %% ../nbs/api/32_poincare.ipynb #63266754
 def poincare_distance(
@@ -134,9 +150,11 @@ def poincare_distance(
 )->Tensor: # Distances, shape (...)
     "Geodesic distance in the Poincaré ball of curvature −tau (AHSML, Eq. 12)"
     x,y,tau = _inside(x, tau, 'x', validate),_inside(y, tau, 'y', validate),_check_tau(tau)
-    if x.shape[-1] != y.shape[-1]: raise ValueError(f'points of {x.shape[-1]} and {y.shape[-1]} dimensions cannot be compared')
+    if x.shape[-1] != y.shape[-1]:
+        raise ValueError(f'points of {x.shape[-1]} and {y.shape[-1]} dimensions cannot be compared')
     a,b = _double(x),_double(y)
-    u = torch.linalg.vector_norm(a-b, dim=-1) * (tau/(_room(a,tau)*_room(b,tau)).squeeze(-1)).sqrt()
+    scale = (tau/(_room(a,tau)*_room(b,tau)).squeeze(-1)).sqrt()
+    u = torch.linalg.vector_norm(a-b, dim=-1)*scale
     return (2/tau**.5*torch.asinh(u)).to(x.device, torch.result_type(x,y))
 
 # %% ../nbs/api/32_poincare.ipynb #54ceb912
@@ -144,11 +162,12 @@ _NEAR = {torch.float32: 2.**-7, torch.float64: 2.**-16}  # Square distances belo
 _TINY = {torch.float32: 1e-34, torch.float64: 1e-290}    # ... and those in reach of underflow
 
 class _Side:
-    "One side of a table of pairs: points, points seen from `origin`, their square norms, thresholds, room, and the inverse root of the room"
+    "One side of a table of pairs, with what is needed of each point"
     def __init__(self, z:Tensor, origin:Tensor, tau:float, near:float|None=None):
-        self.z,self.c,self.origin,self.tau,self._wide = z,z-origin,origin,tau,None
-        n = _square_norm(self.c).to(z.device, z.dtype); self.n = n
-        self.near = (near or _NEAR[z.dtype])*n + _TINY[z.dtype]*self.c.any(1)
+        self.z,self.origin,self.tau,self._wide = z,origin,tau,None
+        self.c = z-origin                                                   # points seen from the origin
+        self.n = _square_norm(self.c).to(z.device, z.dtype)                 # their square norms
+        self.near = (near or _NEAR[z.dtype])*self.n + _TINY[z.dtype]*self.c.any(1)
         room = 1-tau*_square_norm(z)
         self.alpha,self.root = room.to(z.device, z.dtype),room.rsqrt().to(z.device, z.dtype)
 
@@ -157,36 +176,55 @@ class _Side:
         if self._wide is None: self._wide = _Side(self.z.double(), self.origin.double(), self.tau, 2.**-30)
         return self._wide
 
+# %% ../nbs/api/32_poincare.ipynb #sd2
 def _many(near:Tensor, dtype:torch.dtype)->bool:
     "Are so many pairs near that a product in double precision is cheaper than their differences?"
     return dtype == torch.float32 and near.device.type != 'mps' and int(near.sum()) > near.numel()//32
 
 def _origin(z:Tensor)->Tensor:
     "The row nearest to the mean"
-    return z[torch.linalg.vector_norm(z-z.mean(0), dim=1).argmin()] if len(z) else z.new_zeros(z.shape[1])
+    if not len(z): return z.new_zeros(z.shape[1])
+    return z.index_select(0, torch.linalg.vector_norm(z-z.mean(0), dim=1).argmin()[None])[0]
 
 def _rows(table:Tensor, share:int=2**19)->Iterator[slice]:
     "Ranges of rows whose share of an (A, B) table fits into cache (CPU) or into 128 MB (GPU)"
-    (A,B),device = table.shape,table.device; rows = max(1, (share if device.type == 'cpu' else 2**25)//max(1,B))
+    A,B = table.shape
+    rows = max(1, (share if table.device.type == 'cpu' else 2**25)//max(1,B))
     for i in range(0,A,rows): yield slice(i,min(i+rows,A))
 
-# %% ../nbs/api/32_poincare.ipynb #9109c85a
+# %% ../nbs/api/32_poincare.ipynb #sd4
 def _pieces(near:Tensor, d:int)->Iterator[tuple[Tensor,Tensor]]:
     "The pairs (i, j) that are set in a block of booleans, as many at a time as have room for their differences"
-    i,j = near.nonzero(as_tuple=True); size = max(1, (2**18 if near.device.type == 'cpu' else 2**25)//max(1,d))
+    i,j = near.nonzero(as_tuple=True)
+    size = max(1, (2**18 if near.device.type == 'cpu' else 2**25)//max(1,d))
     for k in range(0,len(i),size): yield i[k:k+size],j[k:k+size]
 
+def _geodesic_(s:Tensor, tau:float)->Tensor:
+    "In place: u to 2·arsinh(u)/√tau; arsinh u = log1p(u + u²/(1+√(1+u²))) is faster than torch.asinh"
+    square = s*s
+    return s.add_(square.div_(torch.sqrt(square+1).add_(1))).log1p_().mul_(2/tau**.5)
+
+# %% ../nbs/api/32_poincare.ipynb #9109c85a
 def _distances_(s:Tensor, a:_Side, b:_Side, i:slice, j:slice, tau:float)->Tensor:
     "In place: inner products of a block of pairs to geodesic distances, near pairs by differences"
     s.mul_(-2).add_(a.n[i,None]).add_(b.n[j])
     near = s < a.near[i,None]+b.near[j]
-    if _many(near, s.dtype): a,b = a.wide(),b.wide(); return s.copy_(_distances_(torch.mm(a.c[i], b.c[j].T), a, b, i, j, tau))
+    if _many(near, s.dtype):
+        a,b = a.wide(),b.wide()
+        return s.copy_(_distances_(torch.mm(a.c[i], b.c[j].T), a, b, i, j, tau))
     s.clamp_min_(0).sqrt_()
     if near.any():
         za,zb,wide = a.z[i],b.z[j],None if s.device.type == 'mps' else torch.float64
-        for p,q in _pieces(near, za.shape[1]): s[p,q] = torch.linalg.vector_norm(za[p]-zb[q], dim=1, dtype=wide).to(s.dtype)
-    s.mul_(a.root[i,None]*tau**.5).mul_(b.root[j]); q = s*s          # arsinh u = log1p(u + u²/(1+√(1+u²))), faster than torch.asinh
-    return s.add_(q.div_(torch.sqrt(q+1).add_(1))).log1p_().mul_(2/tau**.5)
+        for p,q in _pieces(near, za.shape[1]):
+            s[p,q] = torch.linalg.vector_norm(za[p]-zb[q], dim=1, dtype=wide).to(s.dtype)
+    return _geodesic_(s.mul_(a.root[i,None]*tau**.5).mul_(b.root[j]), tau)
+
+# %% ../nbs/api/32_poincare.ipynb #tb1
+def _mirror_(out:Tensor, i:slice)->None:
+    "Rows `i` of the upper triangle copied to the lower"
+    out[i.stop:,i] = out[i,i.stop:].T
+    square = out[i,i]
+    square.copy_(square.triu(1)+square.triu(1).T)
 
 def _table_(out:Tensor, a:_Side, b:_Side, tau:float, triangle:bool=False)->Tensor:
     "In place: all distances of two sides; products in large blocks, the rest in small ones"
@@ -199,65 +237,101 @@ def _table_(out:Tensor, a:_Side, b:_Side, tau:float, triangle:bool=False)->Tenso
     return out
 
 # %% ../nbs/api/32_poincare.ipynb #5a5b0f9b
+def _near_gradients(a, b, i, out, G, near)->Iterator[tuple[Tensor,Tensor,Tensor]]:
+    "Pieces (p, q, vectors) of the gradient of near pairs, from their differences"
+    tau = a.tau
+    for p,q in _pieces(near, a.z.shape[1]):
+        diff = a.z[i][p]-b.z[q]
+        diff = diff if diff.device.type == 'mps' else diff.double()
+        r = torch.linalg.vector_norm(diff, dim=1).clamp_min(torch.finfo(diff.dtype).tiny)
+        w = G[p,q]*2*a.root[i][p]*b.root[q]/torch.cosh(out[p,q]*(tau**.5/2))
+        yield p,q,diff/r[:,None]*w[:,None]
+
 def _gradient_block(a:_Side, b:_Side, i:slice, out:Tensor, G:Tensor)->tuple:
-    "Of a block of rows: the sides to go on with, weights M of the differences (far pairs), V of the points, and pieces (p, q, vectors) of the near pairs"
-    tau = a.tau; s,t = torch.sinh(out*tau**.5),torch.tanh(out*(tau**.5/2))
-    near = (s*t).mul_(a.alpha[i,None]/(2*tau)).mul_(b.alpha) < a.near[i,None]+b.near       # sinh(a)·tanh(a/2) = 2 sinh²(a/2)
+    "Of a block of rows: the sides to go on with, weights M of the differences and V of the points, and pieces of near pairs"
+    tau = a.tau
+    s,t = torch.sinh(out*tau**.5),torch.tanh(out*(tau**.5/2))
+    square = (s*t).mul_(a.alpha[i,None]/(2*tau)).mul_(b.alpha)                 # sinh(a)·tanh(a/2) = 2 sinh²(a/2)
+    near = square < a.near[i,None]+b.near
     if _many(near, out.dtype): return _gradient_block(a.wide(), b.wide(), i, out.double(), G.double())
     s.masked_fill_(near | (s == 0), torch.inf)
-    def pieces():
-        for p,q in _pieces(near, a.z.shape[1]):
-            diff = a.z[i][p]-b.z[q]; diff = diff if diff.device.type == 'mps' else diff.double(); r = torch.linalg.vector_norm(diff, dim=1)
-            w = G[p,q]*2*a.root[i][p]*b.root[q]/torch.cosh(out[p,q]*(tau**.5/2))
-            yield p,q,diff/r.clamp_min(torch.finfo(r.dtype).tiny)[:,None]*w[:,None]
-    return a, b, (4*tau**.5*G).div_(s), t.mul_(G).mul_(2*tau**.5), pieces()
+    return a, b, (4*tau**.5*G).div_(s), t.mul_(G).mul_(2*tau**.5), _near_gradients(a, b, i, out, G, near)
 
+# %% ../nbs/api/32_poincare.ipynb #cl1
 def _collect(c:Tensor, M:Tensor, other:Tensor, alpha:Tensor, V:Tensor, z:Tensor)->Tensor:
     "Σ_j M_ij (c_i − other_j)/α_j + z_i Σ_j V_ij"
     M = M/alpha
     return torch.addmm(c*M.sum(1, keepdim=True), M, other, alpha=-1).addcmul_(z, V.sum(1, keepdim=True))
 
+# %% ../nbs/api/32_poincare.ipynb #fp0
+@contextmanager
+def _full_products(device:torch.device):
+    "Products of matrices in full single precision, whatever shortened format is allowed elsewhere"
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision('highest')
+    try:
+        with torch.autocast(device.type, enabled=False): yield
+    finally: torch.set_float32_matmul_precision(before)
+
 # %% ../nbs/api/32_poincare.ipynb #e6c3dd63
+def _sides(x:Tensor, y:Tensor|None, origin:Tensor, tau:float)->tuple[_Side,_Side]:
+    "Both sides of a table; of one batch they are the same"
+    a = _Side(x, origin, tau)
+    return a, a if y is None else _Side(y, origin, tau)
+
+def _gradients(a:_Side, b:_Side, out:Tensor, G:Tensor, gx:Tensor, gy:Tensor)->None:
+    "Add the gradients of both sides to `gx` and `gy`, which are one tensor for one batch"
+    for i in _rows(out, 2**20):
+        u,v,M,V,pieces = _gradient_block(a, b, i, out[i], G[i])
+        gx[i] += _collect(u.c[i], M, v.c, v.alpha, V, u.z[i])/u.alpha[i,None]
+        gy += _collect(v.c, M.T, u.c[i], u.alpha[i], V.T, v.z)/v.alpha[:,None]
+        for p,q,w in pieces:
+            gx[i].index_add_(0, p, w.to(gx.dtype))
+            gy.index_add_(0, q, w.to(gx.dtype), alpha=-1)
+
+# %% ../nbs/api/32_poincare.ipynb #pp1
 class _PairwisePoincare(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, y, tau):
-        with torch.autocast(x.device.type, enabled=False), _full_products():
-            origin = _origin(x if y is None else y); a = _Side(x, origin, tau); b = a if y is None else _Side(y, origin, tau)
+        with _full_products(x.device):
+            origin = _origin(x if y is None else y)
+            a,b = _sides(x, y, origin, tau)
             out = _table_(x.new_empty(len(x), len(b.z)), a, b, tau, triangle=y is None)
-        ctx.save_for_backward(x, y, out); ctx.tau,ctx.origin = tau,origin
+        ctx.save_for_backward(x, y, out)
+        ctx.tau,ctx.origin = tau,origin
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx, G):
-        (x,y,out),tau,origin = ctx.saved_tensors,ctx.tau,ctx.origin
-        a = _Side(x, origin, tau); b = a if y is None else _Side(y, origin, tau)
-        gx = torch.zeros_like(x); gy = gx if y is None else torch.zeros_like(y)            # of one batch both sides' gradients add up
-        with torch.autocast(x.device.type, enabled=False), _full_products():
-            for i in _rows(out, 2**20):
-                u,v,M,V,pieces = _gradient_block(a, b, i, out[i], G[i])
-                gx[i] += _collect(u.c[i], M, v.c, v.alpha, V, u.z[i])/u.alpha[i,None]
-                gy += _collect(v.c, M.T, u.c[i], u.alpha[i], V.T, v.z)/v.alpha[:,None]
-                for p,q,w in pieces: w = w.to(x.dtype); gx[i].index_add_(0, p, w); gy.index_add_(0, q, w, alpha=-1)
+        x,y,out = ctx.saved_tensors
+        gx = torch.zeros_like(x)
+        gy = gx if y is None else torch.zeros_like(y)            # of one batch both sides' gradients add up
+        with _full_products(x.device): _gradients(*_sides(x, y, ctx.origin, ctx.tau), out, G, gx, gy)
         return gx, None if y is None else gy, None
 
-def _mirror_(out:Tensor, i:slice):
-    "Rows `i` of the upper triangle copied to the lower"
-    out[i.stop:,i] = out[i,i.stop:].T
-    square = out[i,i]; square.copy_(square.triu(1)+square.triu(1).T)
+# %% ../nbs/api/32_poincare.ipynb #bd1
+def _by_differences(x:Tensor, y:Tensor|None, tau:float)->Tensor:
+    "All distances from the differences, in double precision"
+    a = _double(x)
+    b = None if y is None else _double(y)
+    room = _room(a, tau)*_room(a if b is None else b, tau).T
+    square = tau*pairwise_l1(a, b, ell=2.)/room
+    apart = square > 0
+    u = torch.where(apart, square, 1.).sqrt()                          # keeps the root of 0 out of the gradient
+    return torch.where(apart, 2/tau**.5*torch.asinh(u), 0.).to(x)
+
+def _unwaited(x:Tensor, y:Tensor, validate:bool)->bool:
+    "Whether differences are taken: on a GPU, unchecked, where they are not too many"
+    return not validate and x.device.type not in ('cpu','mps') and len(x)*len(y)*x.shape[1] <= 2**31
 
 # %% ../nbs/api/32_poincare.ipynb #7e5ac838
-@contextmanager
-def _full_products():
-    "Products of matrices in full single precision, whatever shortened format is allowed elsewhere"
-    before = torch.get_float32_matmul_precision(); torch.set_float32_matmul_precision('highest')
-    try: yield
-    finally: torch.set_float32_matmul_precision(before)
-
-def _check_rows(x:Tensor, y:Tensor):
+def _check_rows(x:Tensor, y:Tensor)->None:
+    "Both are matrices with the same number of features"
     for z in (x,y):
         if z.ndim != 2: raise ValueError(f'pairs are taken between the rows of a matrix, got shape {tuple(z.shape)}')
-    if x.shape[1] != y.shape[1]: raise ValueError(f'points of {x.shape[1]} and {y.shape[1]} dimensions cannot be compared')
+    if x.shape[1] != y.shape[1]:
+        raise ValueError(f'points of {x.shape[1]} and {y.shape[1]} dimensions cannot be compared')
 
 def pairwise_poincare_distance(
     x:Tensor, # Points in the ball, shape (A, d)
@@ -267,11 +341,13 @@ def pairwise_poincare_distance(
     validate:bool=True, # Raise for points outside the ball? Otherwise they are projected
 )->Tensor: # Distances, shape (A, B)
     "`poincare_distance` for all pairs of rows, by one product of matrices"
-    _check_rows(x, x if y is None else y); tau = _check_tau(tau); x = _inside(x, tau, 'x', validate)
-    if y is None: return _PairwisePoincare.apply(x, None, tau)
-    y = _inside(y, tau, 'y', validate)
-    kind = torch.result_type(x, y)
-    return _PairwisePoincare.apply(x.to(kind), y.to(kind), tau)
+    _check_rows(x, x if y is None else y)
+    tau,x = _check_tau(tau),_inside(x, tau, 'x', validate)
+    if y is not None:
+        y = _inside(y, tau, 'y', validate)
+        x,y = (z.to(torch.result_type(x, y)) for z in (x,y))
+    if _unwaited(x, x if y is None else y, validate): return _by_differences(x, y, tau)
+    return _PairwisePoincare.apply(x, y, tau)
 
 # %% ../nbs/api/32_poincare.ipynb #b7b64e20
 def poincare_search(
@@ -280,8 +356,11 @@ def poincare_search(
     tau:float=1.0, # Curvature
 )->Callable: # A function of points (A, d) that gives their distances (A, B), without gradient
     "`pairwise_poincare_distance` for many calls with the same `y`: what depends on it alone is made once"
-    y = _inside(y.detach(), tau, 'y'); origin = _origin(y); b = _Side(y, origin, _check_tau(tau))
+    tau,y = _check_tau(tau),_inside(y.detach(), tau, 'y')
+    origin = _origin(y)
+    b = _Side(y, origin, tau)
     def search(x:Tensor)->Tensor:
-        _check_rows(x, y); a = _Side(_inside(x.detach(), tau, 'x').to(y), origin, tau)
-        with torch.autocast(y.device.type, enabled=False), _full_products(): return _table_(y.new_empty(len(x), len(y)), a, b, tau)
+        _check_rows(x, y)
+        a = _Side(_inside(x.detach(), tau, 'x').to(y), origin, tau)
+        with _full_products(y.device): return _table_(y.new_empty(len(x), len(y)), a, b, tau)
     return search

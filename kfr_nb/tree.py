@@ -4,141 +4,179 @@
 
 # %% ../nbs/api/10_tree.ipynb #da4b9237
 from __future__ import annotations
-import csv, difflib, io, json, math, re
+import difflib, math
 from pathlib import Path
 from typing import Any, Callable, Iterable, Sequence
 import numpy as np, torch
 from torch import Tensor
-from .core import atomic_path, choose, patch, require
+from .core import choose, patch, printable, require
+from .tree_files.edges import Edge, TreeTable, edge_table, is_missing, name_of, rank_rows, rank_table, settle, short
+from .tree_files.nested import class_marks
+from .tree_files.newick import newick_table, newick_text
+from .tree_files.reader import at_file, read_table, write_tree_file
 
 # %% auto #0
-__all__ = ['TRANSFORMS', 'KnowledgeTree']
+__all__ = ['TRANSFORMS', 'KnowledgeTree', 'describe_tree']
 
 # %% ../nbs/api/10_tree.ipynb #902ba3cd
-def _name(x, what='node')->str:
-    "A node's name as text; an absent or empty one is an error"
-    if x is None or (isinstance(x, float) and math.isnan(x)) or str(x).strip() == '': raise ValueError(f'a {what} has no name: got {x!r}')
-    return str(x)
-
 def _unknown(name, known:Iterable[str], what='node')->ValueError:
-    near = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
-    return ValueError(f'{what} {name!r} is not in the tree' + (f'; did you mean {near[0]!r}?' if near else f' of {len(list(known))} nodes'))
+    "The error for a name that is not in the tree, with the nearest one"
+    known = list(known)
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    hint = f'; did you mean {near[0]!r}?' if near else f' of {len(known)} nodes'
+    return ValueError(f'{what} {short(name, 80)} is not in the tree{hint}')
 
 def _cycle(parents, start)->list:
-    "The nodes, from the top down, of the cycle into which the way up from `start` runs"
+    "The nodes, from the top down, of the cycle that is reached upwards from `start`"
     seen,i = {},start
-    while i not in seen: seen[i] = len(seen); i = int(parents[i])
+    while i not in seen:
+        seen[i] = len(seen)
+        i = int(parents[i])
     ring = [j for j,n in seen.items() if n >= seen[i]][::-1]
     first = ring.index(min(ring))
     return ring[first:] + ring[:first]
 
 # %% ../nbs/api/10_tree.ipynb #fe5dbbce
+def _cycle_error(names, parents, start)->ValueError:
+    "The error for a cycle, with its nodes"
+    ring = _cycle(parents, start)
+    way = ' > '.join(short(names[i]) for i in [*ring[:5], *ring[:1]])
+    more = f' ({len(ring)} nodes)' if len(ring) > 5 else ''
+    return ValueError(f'the tree has a cycle: {way}{more}; remove one of these edges')
+
 def _preorder(names:Sequence[str], parents:Sequence[int])->np.ndarray:
-    "Numbers of the nodes in preorder; a cycle is named"
+    "Numbers of the nodes in preorder; a cycle is an error"
     below:list[list[int]] = [[] for _ in names]
     for i,p in enumerate(parents):
         if p >= 0: below[p].append(i)
-    order,stack = [], [i for i,p in enumerate(parents) if p < 0][::-1]
+    order,stack = [],[i for i,p in enumerate(parents) if p < 0][::-1]
     while stack:
-        i = stack.pop(); order.append(i); stack += below[i][::-1]
-    if len(order) < len(names):
-        ring = _cycle(parents, next(iter(set(range(len(names))) - set(order))))
-        raise ValueError('the tree has a cycle: ' + ' > '.join(repr(names[i]) for i in ring+ring[:1]) + '; remove one of these edges')
+        i = stack.pop()
+        order.append(i)
+        stack += below[i][::-1]
+    if len(order) < len(names): raise _cycle_error(names, parents, next(iter(set(range(len(names))) - set(order))))
     return np.array(order, dtype=np.int64)
 
 # %% ../nbs/api/10_tree.ipynb #17ba0791
+def _check_parents(nodes, parents):
+    "Raise `ValueError` unless there is one parent for each node, and it is one of them"
+    if not len(nodes): raise ValueError('a tree needs at least one node, got none')
+    if len(parents) != len(nodes): raise ValueError(f'{len(nodes)} nodes need as many parents, got {len(parents)}')
+    for n,p in zip(nodes, parents):
+        if not -1 <= p < len(nodes): raise ValueError(f'node {short(n)} has parent {p}; expected -1 (the root) to {len(nodes)-1}')
+
 def _check_nodes(nodes, ids, parents, lengths):
     "Raise `ValueError` unless these arrays, in preorder, make one tree"
-    if len(ids) < len(nodes): raise ValueError(f'node {next(n for i,n in enumerate(nodes) if ids[n] != i)!r} is named twice')
-    tops = np.flatnonzero(parents < 0)
-    if len(tops) > 1:
-        raise ValueError(f'a tree has one root, got {len(tops)}: {[nodes[i] for i in tops[:5]]}; `from_edges` joins several under one')
+    if len(ids) < len(nodes):
+        twice = next(n for i,n in enumerate(nodes) if ids[n] != i)
+        raise ValueError(f'node {short(twice)} is named twice; give each node a name of its own')
+    tops = [nodes[i] for i in np.flatnonzero(parents < 0)]
+    if len(tops) > 1: raise ValueError(f'a tree has one root, got {len(tops)}: {short(tops[:5], 80)}; `from_edges` joins several')
     for i in np.flatnonzero(~(np.isfinite(lengths) & (lengths >= 0)))[:1]:
-        raise ValueError(f'edge {nodes[parents[i]]!r} > {nodes[i]!r} has length {lengths[i]}; lengths must be finite and not negative')
+        edge = f'{short(nodes[parents[i]])} > {short(nodes[i])}'
+        raise ValueError(f'edge {edge} has length {lengths[i]}; lengths must be finite and not negative')
 
+# %% ../nbs/api/10_tree.ipynb #0d497c65
 def _sum_down(parents:np.ndarray, step:np.ndarray)->np.ndarray:
     "Sum of `step` over the edges from the root down to each node"
-    total,up = step.tolist(),parents.tolist(); total[0] = 0
+    total,up = step.tolist(),parents.tolist()
+    total[0] = 0
     for i in range(1, len(total)): total[i] += total[up[i]]
     return np.array(total, dtype=step.dtype)
 
 def _leaves(nodes, parents)->list[str]:
-    inner = np.zeros(len(nodes), dtype=bool); inner[parents[1:]] = True
+    "Names of the nodes without children"
+    inner = np.zeros(len(nodes), dtype=bool)
+    inner[parents[1:]] = True
     return [nodes[i] for i in np.flatnonzero(~inner)]
 
 def _class_numbers(ids:dict, classes:Sequence[str])->np.ndarray:
-    "Node numbers of the classes; an unknown, doubled or missing class is named"
+    "Node numbers of the classes; an unknown, doubled or missing class is an error"
     if not len(classes): raise ValueError('a tree needs at least one class, got none')
+    seen = set()
     for c in classes:
         if c not in ids: raise _unknown(c, ids, 'class')
-    if len(set(classes)) < len(classes):
-        raise ValueError(f'class {next(c for i,c in enumerate(classes) if c in classes[:i])!r} is listed twice')
+        if c in seen: raise ValueError(f'class {short(c)} is listed twice')
+        seen.add(c)
     return np.array([ids[c] for c in classes], dtype=np.int64)
 
 # %% ../nbs/api/10_tree.ipynb #7b52009b
 class KnowledgeTree:
     "An immutable tree of named nodes with optional edge lengths, some of whose nodes are classes"
-    _nodes:tuple; _classes:tuple; _ids:dict; _index:dict
-    _parents:np.ndarray; _lengths:np.ndarray; _depths:np.ndarray; _heights:np.ndarray; _class_ids:np.ndarray
+    _nodes:tuple
+    _classes:tuple
+    _ids:dict
+    _index:dict
+    _parents:np.ndarray
+    _lengths:np.ndarray
+    _depths:np.ndarray
+    _heights:np.ndarray
+    _class_ids:np.ndarray
+    notes:tuple # What was left out or renamed when the tree was read, a sentence each
     def __init__(self,
         nodes:Sequence[str], # Names of the nodes, in any order
         parents:Sequence[int], # Number of each node's parent among `nodes`, -1 for the root
         lengths:Sequence[float]|None=None, # Length of the edge above each node; 1 everywhere by default
         classes:Sequence[str]|None=None, # Names of the classes in label order; the leaves by default
+        notes:Sequence[str]=(), # What was left out or renamed, a sentence each
     ):
-        if not len(nodes): raise ValueError('a tree needs at least one node, got none')
-        order = _preorder(nodes, parents); rank = np.argsort(order)
-        up = np.asarray(parents, dtype=np.int64)[order]; up = np.where(up < 0, -1, rank[up])
-        length = np.ones(len(order)) if lengths is None else np.asarray(lengths, dtype=np.float64)[order]; length[0] = 0
-        names = tuple(nodes[i] for i in order); ids = {n:i for i,n in enumerate(names)}
-        _check_nodes(names, ids, up, length)
-        known = tuple(_leaves(names, up) if classes is None else map(_name, classes))
-        self.__dict__.update(_nodes=names, _ids=ids, _parents=up, _lengths=length, _classes=known, _index={c:i for i,c in enumerate(known)},
-            _class_ids=_class_numbers(ids, known), _depths=_sum_down(up, np.ones_like(up)), _heights=_sum_down(up, length))
-        for v in self.__dict__.values():
-            if isinstance(v, np.ndarray): v.setflags(write=False)
+        self.__dict__.update(_tree_arrays(nodes, parents, lengths, classes), notes=tuple(notes))
 
     def __setattr__(self, k, v): raise AttributeError(f'a KnowledgeTree never changes, so {k!r} cannot be set; make a new tree instead')
-    def __reduce__(self): return KnowledgeTree, (self._nodes, self._parents.tolist(), self._lengths.tolist(), self._classes)
+    def __reduce__(self):
+        return KnowledgeTree, (self._nodes, self._parents.tolist(), self._lengths.tolist(), self._classes, self.notes)
     def __len__(self)->int: return len(self._nodes)
     def __contains__(self, name)->bool: return name in self._ids
     def _id(self, name:str)->int:
         if name not in self._ids: raise _unknown(name, self._ids)
         return self._ids[name]
 
+# %% ../nbs/api/10_tree.ipynb #c659d7aa
+def _tree_arrays(nodes, parents, lengths, classes)->dict:
+    "What a tree holds: names, and read-only arrays in preorder"
+    _check_parents(nodes, parents)
+    order = _preorder(nodes, parents)
+    rank = np.argsort(order)
+    up = np.asarray(parents, dtype=np.int64)[order]
+    up = np.where(up < 0, -1, rank[up])
+    length = np.ones(len(order)) if lengths is None else np.asarray(lengths, dtype=np.float64)[order]
+    length[0] = 0
+    names = tuple(name_of(nodes[i]) for i in order)
+    ids = {n:i for i,n in enumerate(names)}
+    _check_nodes(names, ids, up, length)
+    known = tuple(_leaves(names, up) if classes is None else (name_of(c, 'class') for c in classes))
+    arrays = dict(_parents=up, _lengths=length, _class_ids=_class_numbers(ids, known),
+        _depths=_sum_down(up, np.ones_like(up)), _heights=_sum_down(up, length))
+    for a in arrays.values(): a.setflags(write=False)
+    return dict(_nodes=names, _ids=ids, _classes=known, _index={c:i for i,c in enumerate(known)}, **arrays)
+
 # %% ../nbs/api/10_tree.ipynb #1574bddb
-def _split_edges(edges)->tuple[dict,dict]:
-    "Parent and length of every child, from (parent, child[, length]) tuples; a second parent is named"
-    up,length = {},{}
-    for e in edges:
-        if isinstance(e, str) or len(e) not in (2,3): raise ValueError(f'an edge is (parent, child) or (parent, child, length), got {e!r}')
-        p,c = _name(e[0]),_name(e[1])
-        if c in up:
-            if up[c] == p: raise ValueError(f'edge {p!r} > {c!r} is listed twice')
-            raise ValueError(f'{c!r} has a second parent: {up[c]!r} and {p!r}; a tree has one for each node, so drop one of the two edges')
-        try: up[c],length[c] = p,(float(e[2]) if len(e) == 3 else 1.)
-        except (TypeError, ValueError): raise ValueError(f'edge {p!r} > {c!r} has length {e[2]!r}, which is not a number') from None
-    return up,length
+def _of_table(
+    table:TreeTable, # What a source says
+    classes:Sequence[str]|None, # Classes in label order; those of the table, else the leaves, by default
+    parents:str|None=None, # Rule for a node with several parents
+    root:str='root', # Name of the node under which several roots are joined
+)->KnowledgeTree:
+    "A tree from what a source says"
+    edges,notes = settle(table, parents, root)
+    up = {e.child:e for e in edges if e.parent is not None}
+    names = list(dict.fromkeys(n for e in edges for n in (e.parent, e.child) if n is not None))
+    number = {n:i for i,n in enumerate(names)}
+    above = [number[up[n].parent] if n in up else -1 for n in names]
+    lengths = [up[n].length if n in up else 1. for n in names]
+    return KnowledgeTree(names, above, lengths, table.classes if classes is None else classes, notes)
 
 # %% ../nbs/api/10_tree.ipynb #0716d970
 @patch(cls_method=True)
 def from_edges(
     cls:KnowledgeTree,
-    edges:Iterable[tuple], # (parent, child) or (parent, child, length)
+    edges:Any, # (parent, child) or (parent, child, length); also a DataFrame, a tensor or records
     classes:Sequence[str]|None=None, # Classes in label order; the leaves in preorder by default
     root:str='root', # Name of the node under which several roots are joined
+    parents:str|None=None, # Which of several parents to keep: 'first', 'last', 'shortest' or 'longest'; None: an error
 )->KnowledgeTree:
     "A tree from its edges"
-    up,length = _split_edges(edges)
-    names = list(dict.fromkeys(n for c,p in up.items() for n in (p,c)))
-    if not names: raise ValueError('a tree needs at least one edge, got none')
-    tops = [n for n in names if n not in up]
-    if len(tops) > 1:
-        if root in up or root in tops:
-            raise ValueError(f'the {len(tops)} roots {tops[:3]} cannot be joined under {root!r}, which is a node already; give another name: root=...')
-        names.append(root); up |= {n:root for n in tops}
-    number = {n:i for i,n in enumerate(names)}
-    return cls(names, [number[up[n]] if n in up else -1 for n in names], [length.get(n, 1.) for n in names], classes)
+    return _of_table(edge_table(edges), classes, parents, name_of(root, 'root'))
 
 # %% ../nbs/api/10_tree.ipynb #4d134bc0
 @patch(as_prop=True)
@@ -156,6 +194,7 @@ def root(self:KnowledgeTree)->str:
     "Name of the root"
     return self._nodes[0]
 
+# %% ../nbs/api/10_tree.ipynb #de0a5680
 @patch(as_prop=True)
 def height(self:KnowledgeTree)->int:
     "Edges between the root and the deepest node"
@@ -178,6 +217,7 @@ def depth(self:KnowledgeTree, node:str)->int:
     "Edges between the root and `node`"
     return int(self._depths[self._id(node)])
 
+# %% ../nbs/api/10_tree.ipynb #b630f703
 @patch
 def parent(self:KnowledgeTree, node:str)->str|None:
     "Name of the parent, None for the root"
@@ -191,12 +231,13 @@ def children(self:KnowledgeTree, node:str)->list[str]:
 
 # %% ../nbs/api/10_tree.ipynb #7719a1c7
 def _lca(parents:np.ndarray, u:np.ndarray, v:np.ndarray)->np.ndarray:
-    "Lowest common ancestors of pairs of nodes: of each pair the later in preorder climbs until they meet"
+    "Lowest common ancestors of pairs of nodes: the later of each pair in preorder climbs until they meet"
     u,v = u.copy(),v.copy()
     todo = np.flatnonzero(u != v)
     while len(todo):
         a,b = u[todo],v[todo]
-        u[todo],v[todo] = np.where(a > b, parents[a], a),np.where(b > a, parents[b], b)
+        u[todo] = np.where(a > b, parents[a], a)
+        v[todo] = np.where(b > a, parents[b], b)
         todo = todo[u[todo] != v[todo]]
     return u
 
@@ -205,21 +246,37 @@ def lca(self:KnowledgeTree, a:str, b:str)->str:
     "Lowest common ancestor of two nodes"
     return self._nodes[_lca(self._parents, *(np.array([self._id(n)]) for n in (a,b)))[0]]
 
+# %% ../nbs/api/10_tree.ipynb #f058e74c
+def _climb(t:KnowledgeTree, node:str, top:int)->list[str]:
+    "The nodes from `node` up to, but without, the node number `top`"
+    i,way = t._id(node),[]
+    while i != top:
+        way.append(t._nodes[i])
+        i = t._parents[i]
+    return way
+
 @patch
 def path(self:KnowledgeTree, a:str, b:str)->list[str]:
-    "The nodes on the way from `a` to `b`, both included"
+    "The nodes on the path from `a` to `b`, both included"
     top = self._id(self.lca(a, b))
-    def climb(i):
-        while i != top: yield self._nodes[i]; i = self._parents[i]
-    return [*climb(self._id(a)), self._nodes[top], *list(climb(self._id(b)))[::-1]]
+    return [*_climb(self, a, top), self._nodes[top], *_climb(self, b, top)[::-1]]
 
 # %% ../nbs/api/10_tree.ipynb #fc074d50
-def _over_lca(t:KnowledgeTree, value:np.ndarray, dtype:torch.dtype, finish:Callable, best=np.minimum)->Tensor:
-    "The matrix of `finish(value of a, values of all b, values of their LCAs)`; `best` names the extreme that an ancestor's value is"
+def _over_lca(
+    t:KnowledgeTree,
+    value:np.ndarray, # Value of each node
+    dtype:torch.dtype, # Of the result
+    finish:Callable, # (value of a class, values of all classes, values of their LCAs) -> entries of the row
+    best=np.minimum, # The extreme that an ancestor's value is
+)->Tensor: # Shape (C, C)
+    "A matrix over pairs of classes from their own values and that of their lowest common ancestor"
     if dtype == torch.bfloat16: raise ValueError('bfloat16 is not offered here; ask for float16, or convert the result')
-    ids = t._class_ids; order = np.argsort(ids); rank,C = np.argsort(order),len(ids)
+    ids,C = t._class_ids,len(t._class_ids)
+    order = np.argsort(ids)
+    rank = np.argsort(order)
     own,gap = value[ids[order]],value[_lca(t._parents, ids[order[:-1]], ids[order[1:]])]
-    out = torch.empty(C, C, dtype=dtype); rows,row,leftward = out.numpy(),np.empty_like(own),gap[::-1].copy()
+    out = torch.empty(C, C, dtype=dtype)
+    rows,row,leftward = out.numpy(),np.empty_like(own),gap[::-1].copy()
     for i,label in enumerate(order):
         row[i] = own[i]
         best.accumulate(gap[i:], out=row[i+1:])
@@ -237,7 +294,8 @@ def _transformed(D:Tensor, k:float, transform)->Tensor:
     f = transform if callable(transform) else TRANSFORMS[choose('transform', transform, TRANSFORMS)]
     out = f(D.mul_(k))
     if not isinstance(out, Tensor) or out.shape != D.shape:
-        raise ValueError(f'transform must return a tensor of shape {tuple(D.shape)}, got {tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__}')
+        got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+        raise ValueError(f'transform must return a tensor of shape {tuple(D.shape)}, got {got}')
     if (z := out.diagonal().abs().max()) != 0:
         raise ValueError(f'transform must map 0 to 0, got {z.item():.4g}: a class is at distance 0 from itself')
     if not torch.isfinite(out).all() or out.min() < 0:
@@ -254,12 +312,16 @@ def distances(
 )->Tensor: # Symmetric, zero diagonal, in the order of `classes`, shape (C, C)
     "Tree distances of all pairs of classes (KFR, Eq. 1)"
     if not (math.isfinite(k) and k > 0): raise ValueError(f'k must be a positive number, got {k}')
-    if not dtype.is_floating_point:
-        if self.weighted: raise ValueError(f'this tree has edge lengths other than 1, so its distances need a float dtype, got {dtype}')
-        if (most := 2*self.height) > torch.iinfo(dtype).max: raise ValueError(f'distances reach up to {most}, too much for {dtype}')
+    _check_dtype(self, dtype)
     w = self._heights if self.weighted else self._depths.astype(np.int16 if 2*self.height < 2**15 else np.int32)
     D = _over_lca(self, w, dtype, lambda a,b,lca: a+b-2*lca)
     return D if k == 1 and transform is None else _transformed(D, k, transform or 'identity')
+
+def _check_dtype(t:KnowledgeTree, dtype:torch.dtype):
+    "Raise `ValueError` if an integer type cannot hold the distances"
+    if dtype.is_floating_point: return
+    if t.weighted: raise ValueError(f'this tree has edge lengths other than 1, so its distances need a float dtype, got {dtype}')
+    if (most := 2*t.height) > torch.iinfo(dtype).max: raise ValueError(f'distances reach up to {most}, too much for {dtype}')
 
 # %% ../nbs/api/10_tree.ipynb #2e01e174
 def _rises(t:KnowledgeTree)->np.ndarray:
@@ -269,22 +331,41 @@ def _rises(t:KnowledgeTree)->np.ndarray:
     return np.array(rise, dtype=np.int32)
 
 @patch
+def lca_heights(
+    self:KnowledgeTree,
+    dtype:torch.dtype=torch.float32, # Of the result
+)->Tensor: # Edges, in the order of `classes`, shape (C, C); 0 for a leaf with itself
+    "Height of the lowest common ancestor of two classes: edges down to the deepest node below it"
+    return _over_lca(self, _rises(self), dtype, lambda a,b,lca: lca, best=np.maximum)
+
+# %% ../nbs/api/10_tree.ipynb #9a97c127
+@patch
 def hierarchical_precision(
     self:KnowledgeTree,
     measure:str='depth', # 'depth': depth(LCA)/height (Deng et al. 2011); 'height': 1 - height(LCA)/height
     dtype:torch.dtype=torch.float32, # Of the result
 )->Tensor: # Values in [0, 1], in the order of `classes`, shape (C, C)
-    "Share of the tree's height that two classes have in common"
+    "Fraction of the tree's height that two classes share"
     choose('measure', measure, ('depth','height'))
-    H = self.height or 1                     # a tree of one node has nothing that could differ: 1
+    H = self.height or 1                     # in a tree of one node nothing can differ: 1
     if measure == 'depth': return _over_lca(self, self._depths, dtype, lambda a,b,lca: lca/H if self.height else lca+1.)
     return _over_lca(self, _rises(self), dtype, lambda a,b,lca: 1-lca/H, best=np.maximum)
+
+# %% ../nbs/api/10_tree.ipynb #a1c7e0d2
+@patch
+def lca_heights(
+    self:KnowledgeTree,
+    dtype:torch.dtype=torch.float32, # Of the result
+)->Tensor: # Edges, zero diagonal, in the order of `classes`, shape (C, C)
+    "Height of the lowest common ancestor of each two classes: the literature's unit of severity"
+    return _over_lca(self, _rises(self), dtype, lambda a,b,lca: lca, best=np.maximum).fill_diagonal_(0)
 
 # %% ../nbs/api/10_tree.ipynb #80e28a51
 @patch
 def _kept(self:KnowledgeTree, keep:np.ndarray, lengths:np.ndarray, parents:np.ndarray, classes)->KnowledgeTree:
     "The tree of the nodes marked in `keep`, whose parents must be marked too"
-    new = np.cumsum(keep)-1; ids = np.flatnonzero(keep); up = parents[ids]
+    new,ids = np.cumsum(keep)-1,np.flatnonzero(keep)
+    up = parents[ids]
     return KnowledgeTree([self._nodes[i] for i in ids], np.where(up < 0, -1, new[up]), lengths[ids], classes)
 
 @patch
@@ -294,9 +375,15 @@ def prune(
 )->KnowledgeTree: # Path lengths and depths are as before
     "The tree of some classes and their ancestors"
     if isinstance(classes, str): raise ValueError(f'classes must be a list of names, got the text {classes!r}')
-    keep = np.zeros(len(self._nodes), dtype=bool); keep[0] = True
-    ids = _class_numbers(self._ids, classes := tuple(map(_name, classes)))
-    while len(ids): ids = np.unique(ids[~keep[ids]]); keep[ids] = True; ids = self._parents[ids]; ids = ids[ids >= 0]
+    classes = tuple(name_of(c, 'class') for c in classes)
+    keep = np.zeros(len(self._nodes), dtype=bool)
+    keep[0] = True
+    ids = _class_numbers(self._ids, classes)
+    while len(ids):
+        ids = np.unique(ids[~keep[ids]])
+        keep[ids] = True
+        ids = self._parents[ids]
+        ids = ids[ids >= 0]
     return self._kept(keep, self._lengths, self._parents, classes)
 
 # %% ../nbs/api/10_tree.ipynb #9109c85a
@@ -310,7 +397,9 @@ def contract(
     keep = np.bincount(up[1:], minlength=len(up)) != 1
     keep[self._class_ids] = True
     for i in range(1, len(up)):
-        while up[i] >= 0 and not keep[up[i]]: p = up[i]; length[i] += length[p]; up[i] = up[p]
+        while up[i] >= 0 and not keep[up[i]]:
+            length[i] += length[up[i]]
+            up[i] = up[up[i]]
     return self._kept(keep, np.ones_like(length) if unit else length, up, self._classes)
 
 # %% ../nbs/api/10_tree.ipynb #e6c3dd63
@@ -333,9 +422,11 @@ def rename(
 @patch
 def shuffle(
     self:KnowledgeTree,
-    seed:int=0, # Same seed, same tree
+    seed:int=0, # Same seed, same tree; 0 or more
 )->KnowledgeTree: # The label order of `classes` is as before
     "The same tree with the places of its classes permuted"
+    if isinstance(seed, bool) or not isinstance(seed, (int,np.integer)) or seed < 0:
+        raise ValueError(f'the seed of a shuffled tree must be a whole number, 0 or more, got {seed!r}')
     order = np.random.default_rng(seed).permutation(len(self._classes))
     return self.rename({self._classes[i]: self._classes[j] for i,j in enumerate(order)}).with_classes(self._classes)
 
@@ -349,13 +440,14 @@ def to_edges(self:KnowledgeTree)->list[tuple]:
 @patch
 def __eq__(self:KnowledgeTree, other)->bool:
     if not isinstance(other, KnowledgeTree): return NotImplemented
-    return self._classes == other._classes and self._nodes[0] == other._nodes[0] and set(self.to_edges()) == set(other.to_edges())
+    same = self._classes == other._classes and self._nodes[0] == other._nodes[0]
+    return same and set(self.to_edges()) == set(other.to_edges())
 
 @patch
 def __hash__(self:KnowledgeTree)->int: return hash((self._classes, frozenset(self._nodes)))
 
 # %% ../nbs/api/10_tree.ipynb #a72b2006
-def _number(n, noun)->str: return f"{n} {noun}{'' if n == 1 else 'es' if noun.endswith('s') else 's'}"
+def _number(n, noun)->str: return f"{n:,} {noun}{'' if n == 1 else 'es' if noun.endswith('s') else 's'}"
 
 class _Drawing(str):
     "Text that shows itself as it is"
@@ -364,7 +456,23 @@ class _Drawing(str):
 @patch
 def __repr__(self:KnowledgeTree)->str:
     some = ', '.join(self._classes[:3]) + (', …' if len(self._classes) > 3 else '')
-    return f"KnowledgeTree({len(self._classes)} classes ({some}), {len(self._nodes)} nodes, height {self.height}, root {self.root!r}{', weighted' if self.weighted else ''})"
+    weighted = ', weighted' if self.weighted else ''
+    size = f'{len(self._classes)} classes ({some}), {len(self._nodes)} nodes'
+    return f'KnowledgeTree({size}, height {self.height}, root {self.root!r}{weighted})'
+
+# %% ../nbs/api/10_tree.ipynb #46425552
+def _counts(parents, own)->list[int]:
+    "Sum of `own` over each node and all below it"
+    total,up = own.tolist(),parents.tolist()
+    for i in range(len(total)-1, 0, -1): total[up[i]] += total[i]
+    return total
+
+def _below(t:KnowledgeTree)->list[list[int]]:
+    "Numbers of each node's children"
+    below:list[list[int]] = [[] for _ in t._nodes]
+    for i,p in enumerate(t._parents.tolist()):
+        if p >= 0: below[p].append(i)
+    return below
 
 # %% ../nbs/api/10_tree.ipynb #b7103ca2
 @patch
@@ -374,81 +482,70 @@ def show(
     most:int=20, # Children to draw under one node
 )->str: # A text that shows itself as a drawing
     "Draw the tree with text; a class is marked •"
-    lines,below = [],{}
-    for i,p in enumerate(self._parents.tolist()): below.setdefault(p, []).append(i)
-    is_class = np.zeros(len(self._nodes), dtype=int); is_class[self._class_ids] = 1
-    inside = np.array(_counts(self._parents, is_class))
-    def draw(i, lead, stem):
-        hidden = bool(below.get(i)) and depth is not None and self._depths[i] >= depth
-        edge = f' ({self._lengths[i]:g})' if self.weighted and i else ''
-        lines.append(lead + ('• ' if is_class[i] else '') + self._nodes[i] + edge
-            + (f' … {_number(inside[i]-is_class[i], "class")} below' if hidden else ''))
-        kids = [] if hidden else below.get(i, [])
-        for n,k in enumerate(kids[:most]):
-            draw(k, stem + ('├─ ' if n < len(kids)-1 else '└─ '), stem + ('│  ' if n < len(kids)-1 else '   '))
-        if len(kids) > most: lines.append(stem + f'└─ … {len(kids)-most} more with {_number(inside[kids[most:]].sum(), "class")}')
-    draw(0, '', '')
+    is_class = np.zeros(len(self._nodes), dtype=int)
+    is_class[self._class_ids] = 1
+    below,inside,lines = _below(self),np.array(_counts(self._parents, is_class)),[]
+    todo:list[tuple] = [(0, '', '')]                                       # node, what stands before it, and before what is below
+    while todo:
+        i,lead,stem = todo.pop()
+        if isinstance(i, str): lines.append(lead + i)
+        else:
+            hidden = bool(below[i]) and depth is not None and self._depths[i] >= depth
+            rest = f' … {_number(inside[i]-is_class[i], "class")} below' if hidden else ''
+            edge = f' ({self._lengths[i]:g})' if self.weighted and i else ''
+            lines.append(lead + ('• ' if is_class[i] else '') + printable(self._nodes[i]) + edge + rest)
+            todo += _branches([] if hidden else below[i], stem, most, inside)[::-1]
     return _Drawing('\n'.join(lines))
 
-def _counts(parents, own)->list[int]:
-    "Sum of `own` over each node and all below it"
-    total,up = own.tolist(),parents.tolist()
-    for i in range(len(total)-1, 0, -1): total[up[i]] += total[i]
-    return total
+def _branches(kids:Sequence[int], stem:str, most:int, inside:np.ndarray)->list[tuple]:
+    "What `show` draws below a node"
+    last = len(kids)-1
+    drawn = [(k, stem + ('├─ ' if n < last else '└─ '), stem + ('│  ' if n < last else '   ')) for n,k in enumerate(kids[:most])]
+    left = kids[most:]
+    if not left: return drawn
+    return [*drawn, (f'… {len(left)} more with {_number(inside[left].sum(), "class")}', stem + '└─ ', '')]
+
+# %% ../nbs/api/10_tree.ipynb #2396203c
+def _levels(t:KnowledgeTree, most:int)->list[str]:
+    "A line for each level: its depth, how many nodes and classes, and the first names"
+    is_class = np.zeros(len(t._nodes), dtype=bool)
+    is_class[t._class_ids] = True
+    lines = []
+    for depth in range(min(t.height+1, most)):
+        last = t.height if depth == most-1 else depth
+        at = np.flatnonzero((t._depths >= depth) & (t._depths <= last))
+        names = ', '.join(printable(short(t._nodes[i], 32)[1:-1]) for i in at[:6])
+        span = f'{depth}' if last == depth else f'{depth}-{last}'
+        lines.append(f'{span:>6} {len(at):8,} {is_class[at].sum():8,}  {names[:70]}' + (' …' if len(at) > 6 or len(names) > 70 else ''))
+    return lines
+
+def describe_tree(
+    tree:KnowledgeTree|str|Path, # A tree or a file
+    levels:int=12, # Lines for levels; the deepest ones share the last
+    **how, # As for `KnowledgeTree.read`
+)->str: # At most 25 lines; a text that shows itself
+    "What a tree or a tree file holds: classes, depth, the first names on each level, and what was left out"
+    t = tree if isinstance(tree, KnowledgeTree) else KnowledgeTree.read(tree, **how)
+    inner = len(t) - len(_leaves(t._nodes, t._parents))
+    edges = f'edge lengths {t._lengths[1:].min():g} to {t._lengths[1:].max():g}' if t.weighted else 'each edge counts 1'
+    head = f'{_number(len(t._classes), "class")}, {_number(len(t), "node")} ({inner:,} inner), height {t.height}, {edges}'
+    some = ', '.join(printable(c) for c in t._classes[:8])
+    lines = [head, f'classes: {some[:90]}' + (' …' if len(t._classes) > 8 or len(some) > 90 else '')]
+    lines += [' depth    nodes  classes  first names', *_levels(t, levels)]
+    notes = [f'note: {printable(n)[:200]}' for n in t.notes]
+    more = [f'and {len(notes)-7} more notes'] if len(notes) > 8 else []
+    return _Drawing('\n'.join([*lines, *(notes[:7] if more else notes), *more]))
 
 # %% ../nbs/api/10_tree.ipynb #1f1362ea
-def _quoted(name:str)->str: return name if re.fullmatch(r"[^\s()\[\]{}:;,'\"_]+", name) else "'" + name.replace("'", "''") + "'"
-
 @patch
 def to_newick(
     self:KnowledgeTree,
     classes:bool=True, # Mark the classes by comments where they are not simply the leaves in order
 )->str: # One line
     "The tree in Newick format"
-    mark = {i:f'[&class={n}]' for n,i in enumerate(self._class_ids)} if classes and list(self._classes) != _leaves(self._nodes, self._parents) else {}
-    texts = [(_quoted(n) + mark.get(i,'') + (f':{l!r}' if self.weighted and i else ''))
-        for i,(n,l) in enumerate(zip(self._nodes, self._lengths.tolist()))]
-    below:dict[int,list[str]] = {}
-    for i in range(len(texts)-1, -1, -1):
-        if i in below: texts[i] = '(' + ','.join(below.pop(i)[::-1]) + ')' + texts[i]
-        below.setdefault(int(self._parents[i]), []).append(texts[i])
-    return texts[0] + ';'
-
-# %% ../nbs/api/10_tree.ipynb #d321d6f7
-_newick_mark = re.compile(r"\s+|(?P<comment>\[[^\]]*\])|(?P<mark>[(),:;])|(?P<quoted>'(?:[^']|'')*')|(?P<plain>[^\s()\[\]:;,']+)")
-
-def _newick_tokens(text:str):
-    at = 0
-    while at < len(text):
-        m = _newick_mark.match(text, at)
-        if not m: raise ValueError(f'Newick: cannot read {text[at:at+20]!r} at character {at}: an unclosed quote or bracket')
-        if m.lastgroup: yield at,m.lastgroup,m.group()
-        at = m.end()
-
-# %% ../nbs/api/10_tree.ipynb #eb4ac303
-def _parse_newick(text:str)->tuple[list,list,list,dict]:
-    "Names (None where absent), parents, lengths and class marks of a Newick text, the first node being the root"
-    names:list[Any] = [None]; parents,lengths,marks = [-1],[1.],{}
-    stack,now,want_length = [],0,False
-    def new(parent): names.append(None); parents.append(parent); lengths.append(1.); return len(names)-1
-    for at,kind,s in _newick_tokens(text):
-        if want_length and kind != 'comment':
-            try: lengths[now] = float(s)
-            except ValueError: raise ValueError(f'Newick: {s!r} at character {at} is not an edge length') from None
-            want_length = False
-        elif kind == 'comment':
-            if m := re.fullmatch(r'\[&class=(\d+)\]', s): marks[int(m[1])] = now
-        elif s == '(' and names[now] is None: stack.append(now); now = new(now)
-        elif s in ',)' and not stack or s == '(': raise ValueError(f'Newick: {s!r} at character {at} does not belong there')
-        elif s == ',': now = new(stack[-1])
-        elif s == ')': now = stack.pop()
-        elif s == ':': want_length = True
-        elif s == ';': break
-        elif names[now] is not None:
-            raise ValueError(f'Newick: {s!r} at character {at} follows the name {names[now]!r}; quote names with spaces')
-        else: names[now] = s[1:-1].replace("''", "'") if kind == 'quoted' else s
-    if stack: raise ValueError(f'Newick: {len(stack)} opening bracket(s) without a closing one')
-    return names,parents,lengths,marks
+    usual = list(self._classes) == _leaves(self._nodes, self._parents)
+    marks = {int(i):label for label,i in enumerate(self._class_ids)} if classes and not usual else None
+    return newick_text(self._nodes, self._parents.tolist(), self._lengths.tolist() if self.weighted else None, marks)
 
 # %% ../nbs/api/10_tree.ipynb #b74f5ee9
 @patch(cls_method=True)
@@ -456,83 +553,37 @@ def from_newick(
     cls:KnowledgeTree,
     text:str, # One tree
     classes:Sequence[str]|None=None, # Classes in label order; those marked in the text, else the leaves, by default
-    inner:bool=True, # Use the names of inner nodes; False where they are support values
+    inner:bool|None=None, # Use the names of inner nodes; None: unless they are support values
+    which:int|None=None, # Number of the tree, where there are several
 )->KnowledgeTree:
     "A tree from Newick text; edges without a length have length 1"
-    if '(' not in text and not text.strip(' ;\n'): raise ValueError('Newick: the text is empty')
-    names,parents,lengths,marks = _parse_newick(text)
-    has_children,taken = set(parents),set(n for n in names if n)
-    fresh = (n for i in range(len(names)+len(taken)) if (n := f'node{i}') not in taken)
-    for i,n in enumerate(names):
-        if n is None and i not in has_children: raise ValueError(f'Newick: leaf {i} has no name')
-        if n is None or (i in has_children and not inner): names[i] = next(fresh)
-    if classes is None and marks:
-        if sorted(marks) != list(range(len(marks))):
-            raise ValueError(f'Newick: the class marks are {sorted(marks)}, expected 0 to {len(marks)-1}')
-        classes = [names[marks[i]] for i in range(len(marks))]
-    return cls(names, parents, lengths, classes)
+    return _of_table(newick_table(text, inner, which), classes)
 
 # %% ../nbs/api/10_tree.ipynb #76546f9a
-_NEWICK,_EDGES = ('.nwk','.newick','.tree'),{'.csv':',', '.tsv':'\t', '.edges':'\t', '.txt':'\t'}
-
-def _suffix(path)->str:
-    s = Path(path).suffix.lower()
-    if s not in _NEWICK and s not in _EDGES:
-        raise ValueError(f'cannot tell the format of {str(path)!r} from its ending; known: {", ".join([*_NEWICK,*_EDGES])}')
-    return s
-
 @patch
 def write(
     self:KnowledgeTree,
-    path:str|Path, # Ends in .nwk, .newick, .tree (Newick) or .csv, .tsv, .edges, .txt (table)
+    path:str|Path, # Ends in .nwk, .newick, .tree (Newick), .csv, .tsv, .edges, .txt (table), .json or .paths
 )->Path: # The file
     "Write the tree with its classes, atomically"
-    s,buffer = _suffix(path),io.StringIO()
-    if s in _NEWICK: buffer.write(self.to_newick()+'\n')
-    else:
-        w = csv.writer(buffer, delimiter=_EDGES[s], lineterminator='\n'); w.writerow(['parent','child','length','class'])
-        for i,(p,n,l) in enumerate(zip(self._parents, self._nodes, self._lengths.tolist())):
-            w.writerow([self._nodes[p] if i else '', n, f'{l:g}' if l == float(f'{l:g}') else repr(l), self._index.get(n, '')])
-    with atomic_path(path) as tmp: tmp.write_text(buffer.getvalue(), encoding='utf-8')
-    return Path(path)
+    labels = {int(i):label for label,i in enumerate(self._class_ids)}
+    return write_tree_file(path, self._nodes, self._parents.tolist(), self._lengths.tolist(), labels)
 
-# %% ../nbs/api/10_tree.ipynb #7d7116e2
-def _parse_edges(text:str, sep:str)->tuple[list,list|None,str|None]:
-    "Edges, marked classes and the root of a table or a bare edge list"
-    rows = [(n,[x.strip() for x in r]) for n,r in enumerate(csv.reader(io.StringIO(text), delimiter=sep), 1)
-        if any(x.strip() for x in r) and not r[0].startswith('#')]
-    if not rows: raise ValueError('the file has no edges')
-    edges,marks,tops = [],{},[]
-    for n,r in rows[1:] if [x.lower() for x in rows[0][1][:2]] == ['parent','child'] else rows:
-        if not 2 <= len(r) <= 4 or not r[1]:
-            raise ValueError(f'line {n}: expected parent, child and perhaps length and class, got {sep.join(r)!r}')
-        r += ['']*(4-len(r))
-        if r[3]: marks[int(r[3]) if r[3].isdigit() else r[3]] = r[1]
-        if r[0]: edges.append((r[0], r[1], *([r[2]] if r[2] else [])))
-        else: tops.append(r[1])
-    if marks and set(marks) != set(range(len(marks))):
-        raise ValueError(f'the class column must number the classes 0 to {len(marks)-1}, got {list(marks)[:5]}')
-    return edges,[marks[i] for i in range(len(marks))] if marks else None,tops[0] if len(tops) == 1 and not edges else None
-
-# %% ../nbs/api/10_tree.ipynb #be461a0c
 @patch(cls_method=True)
 def read(
     cls:KnowledgeTree,
-    path:str|Path, # A file as `write` makes it, a Newick file, or an edge list
+    path:str|Path, # A tree file of any format that `tree_files` knows
     classes:Sequence[str]|None=None, # Classes in label order; those marked in the file, else the leaves, by default
+    parents:str|None=None, # Which of several parents to keep: 'first', 'last', 'shortest' or 'longest'; None: an error
+    form:str|None=None, # 'table', 'paths', 'indented', 'newick', 'nexus' or 'json'; None: told by the content
+    encoding:str|None=None, # By default UTF-8, or what the byte-order mark says
+    inner:bool|None=None, # Newick: use the names of inner nodes; None: unless they are support values
+    which:int|None=None, # Newick, NEXUS: number of the tree, where there are several
 )->KnowledgeTree:
-    "Read a tree; the format goes by the file's ending"
-    s = _suffix(path)
-    try: text = Path(path).read_text(encoding='utf-8')
-    except UnicodeDecodeError: raise ValueError(f'{path} is not a text file') from None
-    except FileNotFoundError:
-        raise ValueError(f'there is no tree file {path}: a line for each edge, parent and child with a tab between, makes one') from None
-    try:
-        if s in _NEWICK: return cls.from_newick(text, classes)
-        sep = _EDGES[s] if _EDGES[s] in text else ',' if ',' in text else '\t' if '\t' in text else ' '
-        edges,marked,alone = _parse_edges(text, sep)
-        return cls([alone], [-1]) if alone else cls.from_edges(edges, marked if classes is None else classes)
-    except ValueError as e: raise ValueError(f'{path}: {e}') from None
+    "Read a tree; the format is told by the content, and `notes` says what was left out or renamed"
+    table = read_table(path, form, encoding, inner, which)
+    try: return _of_table(table, classes, parents)
+    except ValueError as e: raise ValueError(at_file(path, e)) from None
 
 # %% ../nbs/api/10_tree.ipynb #e62d7f1e
 @patch
@@ -540,58 +591,51 @@ def to_networkx(self:KnowledgeTree)->Any:
     "A networkx DiGraph, parent to child, with `length` on edges and `label` on class nodes"
     G = require('networkx', 'dev').DiGraph()
     G.add_nodes_from(self._nodes)
-    G.add_edges_from((self._nodes[p], n, dict(length=l)) for p,n,l in zip(self._parents[1:], self._nodes[1:], self._lengths[1:].tolist()))
+    lengths = self._lengths[1:].tolist()
+    G.add_edges_from((self._nodes[p], n, dict(length=l)) for p,n,l in zip(self._parents[1:], self._nodes[1:], lengths))
     for i,c in enumerate(self._classes): G.nodes[c]['label'] = i
     return G
 
+def _directed(graph, root)->list[tuple]:
+    "The edges of a networkx graph from parent to child; an undirected one is walked from its root"
+    if graph.is_directed(): return list(dict.fromkeys((p,c) for p,c,*_ in graph.edges()))
+    if root is None or root not in graph:
+        raise ValueError(f'an undirected graph needs its root: root={root!r} is not one of its {len(graph)} nodes')
+    if graph.number_of_edges() != len(graph)-1:
+        raise ValueError(f'the graph is no tree: {len(graph)} nodes and {graph.number_of_edges()} edges, expected {len(graph)-1}')
+    return list(require('networkx', 'dev').bfs_edges(graph, root))
+
+# %% ../nbs/api/10_tree.ipynb #6b62e4ed
 @patch(cls_method=True)
 def from_networkx(
     cls:KnowledgeTree,
     graph:Any, # A networkx graph; directed edges point from parent to child
-    classes:Sequence[str]|None=None, # Classes in label order; nodes with a `label`, else the leaves, by default
+    classes:Sequence[str]|None=None, # Classes in label order; nodes with a `label` 0 to C-1, else the leaves, by default
     root:Any=None, # The root, needed where the graph is undirected
     length:str='length', # Edge attribute that holds lengths; 1 where it is absent
+    parents:str|None=None, # Which of several parents to keep: 'first', 'last', 'shortest' or 'longest'; None: an error
 )->KnowledgeTree:
     "A tree from a networkx graph"
-    if not graph.is_directed():
-        if root is None or root not in graph:
-            raise ValueError(f'an undirected graph needs its root: root={root!r} is not one of its {len(graph)} nodes')
-        if graph.number_of_edges() != len(graph)-1:
-            raise ValueError(f'the graph is no tree: {len(graph)} nodes and {graph.number_of_edges()} edges, expected {len(graph)-1}')
-        pairs = list(require('networkx', 'dev').bfs_edges(graph, root))
-    else: pairs = list(graph.edges())
-    marked = sorted((l,str(n)) for n,l in graph.nodes(data='label') if l is not None)
-    if classes is None and marked: classes = [n for _,n in marked]
-    if len(graph) == 1: return cls([_name(n) for n in graph], [-1], classes=classes)
-    return cls.from_edges([(p, c, graph.edges[p,c].get(length, 1.)) for p,c in pairs], classes)
+    def long(p, c):
+        data = graph.get_edge_data(p, c)
+        return (next(iter(data.values())) if graph.is_multigraph() else data).get(length, 1.)
+    pairs = _directed(graph, root)
+    below = {c for _,c in pairs}
+    table = edge_table([*((None, n) for n in graph if n not in below), *((p, c, long(p, c)) for p,c in pairs)])
+    marked,notes = class_marks((name_of(n), l) for n,l in graph.nodes(data='label') if l is not None)
+    return _of_table(TreeTable(table.edges, marked, notes, 'networkx graph'), classes, parents)
 
 # %% ../nbs/api/10_tree.ipynb #2d0c8af8
 @patch(cls_method=True)
 def from_ranks(
     cls:KnowledgeTree,
-    rows:Any, # A DataFrame, or dictionaries, one a class
-    ranks:Sequence[str]|None=None, # Columns from coarse to fine, the last being the class; all columns by default
+    rows:Any, # A DataFrame, a dictionary of columns, or dictionaries, one per class
+    ranks:Sequence[str]|None=None, # Columns from coarse to fine; all columns by default. Empty cells are skipped
     root:str='root', # Name of the root, above the first rank
-    qualify:bool=False, # Name inner nodes by their whole path, where names repeat in different places
+    qualify:bool=False, # Name inner nodes by their whole path, and classes too where their names repeat
 )->KnowledgeTree: # Classes in the order of the rows
     "A tree from a table of taxonomic ranks"
-    rows = rows.to_dict('records') if hasattr(rows, 'to_dict') else list(rows)
-    if not rows: raise ValueError('the table has no rows')
-    ranks,edges,classes = list(rows[0]) if ranks is None else list(ranks),{},[]
-    if not ranks: raise ValueError('the table has no columns, or ranks names none of them')
-    for n,row in enumerate(rows):
-        path = [_name(root, 'root')]
-        for rank in ranks:
-            if rank not in row: raise ValueError(f'row {n} has no column {rank!r}; it has {list(row)}')
-            try: name = _name(row[rank], rank)
-            except ValueError as e: raise ValueError(f'row {n}: {e}; give it a name, or leave out this column: ranks=...') from None
-            if qualify and rank != ranks[-1]: name = '/'.join([*path[1:][-1:], name])
-            if edges.setdefault(name, path[-1]) != path[-1]:
-                raise ValueError(f'row {n}: {rank} {name!r} stands under {path[-1]!r} here but under {edges[name]!r} before; correct one, or tell them apart with qualify=True')
-            path.append(name)
-        if path[-1] in classes: raise ValueError(f'row {n}: {ranks[-1]} {path[-1]!r} is there already')
-        classes.append(path[-1])
-    return cls.from_edges([(p,c) for c,p in edges.items()], classes)
+    return _of_table(rank_table(rank_rows(rows, ranks), root, qualify), None)
 
 # %% ../nbs/api/10_tree.ipynb #08a35293
 @patch(cls_method=True)
@@ -603,12 +647,16 @@ def from_linkage(
 )->KnowledgeTree: # Inner nodes are named 'merge0', 'merge1', … in the order of merging
     "A binary tree from a SciPy linkage"
     Z,C = np.asarray(Z, dtype=np.float64),len(classes)
-    if Z.shape != (C-1,4): raise ValueError(f'a linkage of {C} classes has shape ({C-1}, 4), got {Z.shape}')
-    names = [*map(_name, classes), *(f'merge{i}' for i in range(C-1))]
-    if not np.isfinite(Z).all() or (Z[:,:2] < 0).any() or (Z[:,:2].max(1) >= C+np.arange(C-1)).any():
-        raise ValueError('the linkage refers to groups that do not exist yet')
+    _check_linkage(Z, C)
+    names = [*(name_of(c, 'class') for c in classes), *(f'merge{i}' for i in range(C-1))]
     h = np.concatenate([np.zeros(C), Z[:,2]])
     if lengths and (Z[:,2:3] < h[Z[:,:2].astype(int)]).any():
         raise ValueError('the merge heights fall (centroid and median linkage do that), so there are no edge lengths; use lengths=False')
     pairs = [(C+i, int(c)) for i,z in enumerate(Z) for c in z[:2]]
     return cls.from_edges([(names[p], names[c], (h[p]-h[c])/2 if lengths else 1.) for p,c in pairs], classes)
+
+def _check_linkage(Z:np.ndarray, C:int):
+    "Raise `ValueError` unless these are the merges of C classes"
+    if Z.shape != (C-1,4): raise ValueError(f'a linkage of {C} classes has shape ({C-1}, 4), got {Z.shape}')
+    if not np.isfinite(Z).all() or (Z[:,:2] < 0).any() or (Z[:,:2].max(1) >= C+np.arange(C-1)).any():
+        raise ValueError('the linkage refers to groups that do not exist yet')

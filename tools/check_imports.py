@@ -8,10 +8,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = 'kfr_nb'
-LAYERS = [['core'], ['tree', 'poincare', 'geometry', 'fetch', 'shapes', 'views', 'boxes'], ['knowledge', 'noise', 'data'],
+LAYERS = [['core'], ['tree_files', 'tree', 'poincare', 'geometry', 'fetch', 'shapes', 'views', 'boxes'], ['knowledge', 'noise', 'data'],
     ['losses', 'metrics', 'localization', 'bn_inception', 'models', 'features'],
           ['methods'], ['train'], ['runs'], ['study'], ['claims'], ['bench', 'cli']]
-WITHIN = {'losses'}                                # packages whose modules may import one another
+WITHIN = {'losses', 'tree_files'}                                # packages whose modules may import one another
 DRAWS = 'viz'                                      # takes arrays, tables and trees: sees these layers and itself only
 DRAWN = {'core', 'boxes', 'tree', 'geometry', 'knowledge', 'noise', 'data', 'losses', 'metrics', 'localization'}
 LIGHT = ['losses', 'poincare', 'geometry', 'metrics', 'tree']  # bring nothing heavier than torch and numpy

@@ -12,10 +12,15 @@ from typing import Any
 # %% ../../nbs/api/20_data.ipynb #1b645389
 _homes = dict(
     config=['DataConfig', 'ViewConfig', 'check_fields', 'check_at_least', 'check_shares'],
-    sets=['DATASETS', 'LABELS', 'PICTURES', 'ImageSet', 'read_picture', 'DataSet', 'stratified_split', 'Source', 'load_dataset',
-           'Batch', 'Feed', 'ResidentFeed', 'LoaderFeed', 'make_feed', 'list_datasets', 'get_dataset', 'check_dataset',
-           'AUGMENTS', 'view_maps'],
-    opening=['open_dataset', 'plant_noise'])
+    images=['IMAGE_ENDINGS', 'read_image', 'image_facts', 'is_image', 'shown_path'],
+    sets=['ImageSet', 'DataSet'],
+    splits=['LABELS', 'stratified_split', 'split_by_name'],
+    load=['DATASETS', 'Source', 'load_dataset', 'list_datasets', 'get_dataset'],
+    sources=['data_set', 'cut_dataset'],
+    feeds=['Batch', 'Feed', 'ResidentFeed', 'LoaderFeed', 'make_feed', 'AUGMENTS', 'view_maps'],
+    opening=['open_dataset', 'plant_noise'],
+    manifest=['manifest_of', 'what_changed', 'check_same_images'],
+    check=['check_dataset', 'few_images', 'empty_classes', 'find_duplicates'])
 _home = {name: module for module,names in _homes.items() for name in names}
 
 def __getattr__(name:str)->Any:

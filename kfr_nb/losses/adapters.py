@@ -6,7 +6,7 @@
 from __future__ import annotations
 import copy, inspect
 from functools import lru_cache
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 import torch
 from torch import Tensor, nn
 from ..core import check_labels, require
@@ -25,23 +25,26 @@ def _values(out:Tensor, batch:int)->dict:
 
 # %% ../../nbs/api/46_adapters.ipynb #fe5dbbce
 @lru_cache
-def _adapter_class():
+def _adapter_class()->type:
+    "The wrapper, a class of the library"
     base = require('pytorch_metric_learning.losses', 'pml').BaseMetricLossFunction
     class RelationLoss(base):
         "A loss of (embeddings, labels) as a loss of pytorch-metric-learning"
-        def __init__(self, loss, **kwargs): super().__init__(**kwargs); self.loss = loss
+        def __init__(self, loss, **kwargs):
+            super().__init__(**kwargs)
+            self.loss = loss
+
         def compute_loss(self, embeddings, labels, indices_tuple, ref_emb, ref_labels):
             if labels is None: raise ValueError('this loss needs labels')
             if indices_tuple is not None:
                 raise ValueError('this loss chooses its own partners: call it without a miner (indices_tuple=None)')
-            own = ref_emb is embeddings
-            extra = {} if own else dict(partner_z=ref_emb, partner_labels=ref_labels)
+            extra = {} if ref_emb is embeddings else dict(partner_z=ref_emb, partner_labels=ref_labels)
             return _values(self.loss(embeddings, labels, **extra), len(embeddings))
     return RelationLoss
 
 # %% ../../nbs/api/46_adapters.ipynb #0ade7c2c
 def as_pml_loss(
-    loss:Callable, # (z (B, d), labels (B,)) -> scalar or (B,); a module or a function, such as `functools.partial(contrastive_loss, distance='l2')`
+    loss:Callable, # (z (B, d), labels (B,)) -> scalar or (B,); a module, a function, or a `functools.partial` of one
     **options, # Of pytorch-metric-learning's losses: `reducer`, `embedding_regularizer`, `embedding_reg_weight`, ...
 )->nn.Module: # A `BaseMetricLossFunction`
     "Any loss of this package as a loss of pytorch-metric-learning"
@@ -49,50 +52,81 @@ def as_pml_loss(
     return _adapter_class()(loss, **options)
 
 # %% ../../nbs/api/46_adapters.ipynb #b3f0c7f6
-def _own_margins(loss:Any)->tuple[float,float]|None:
-    "M_p and M_n of a loss, in the sense of similarities; None where margins are not mere differences"
+class _Own(NamedTuple):
+    "The constants of a loss, in the sense of similarities"
+    positive:float
+    negative:float
+    once:bool # Does γ stand once, between positives and negatives?
+
+def _own_margins(loss:Any)->_Own|None:
+    "The constants of a loss; None where margins are not mere differences"
     pml = require('pytorch_metric_learning.losses', 'pml')
-    if isinstance(loss, pml.TripletMarginLoss): return loss.margin, 0.
+    if isinstance(loss, pml.TripletMarginLoss): return _Own(loss.margin, 0., True)
     sign = 1 if loss.distance.is_inverted else -1
-    if isinstance(loss, pml.MultiSimilarityLoss): return sign*loss.base, sign*loss.base
-    if isinstance(loss, (pml.ContrastiveLoss,pml.LiftedStructureLoss,pml.GeneralizedLiftedStructureLoss)):
-        return sign*loss.pos_margin, sign*loss.neg_margin
+    if isinstance(loss, pml.MultiSimilarityLoss): return _Own(sign*loss.base, sign*loss.base, False)
+    lifted = isinstance(loss, (pml.LiftedStructureLoss,pml.GeneralizedLiftedStructureLoss))
+    if lifted or isinstance(loss, pml.ContrastiveLoss):
+        return _Own(sign*loss.pos_margin, sign*loss.neg_margin, lifted)
     return None
+
+# %% ../../nbs/api/46_adapters.ipynb #mm1
+def _more_margin(loss:Any, y:Tensor, ref:Tensor)->Tensor:
+    "M_ij less the loss's own constant, for pairs of rows with labels y and columns with labels ref"
+    own,margins = _own_margins(loss),loss.margins
+    p,n = (t.detach().to(y.device) for t in (margins.positive,margins.negative))
+    if own.once: n = n-getattr(margins, 'gamma', 0.)
+    positive,negative = (p-own.positive)[y][:,None],n[y[:,None],ref]-own.negative
+    return torch.where(y[:,None] == ref, positive, negative)
 
 # %% ../../nbs/api/46_adapters.ipynb #91032ad7
 class _PairShift:
-    "Hooks: the loss tells the labels before it runs, its distance shifts what it gives"
-    def __init__(self): self.loss,self.labels = None,()
+    "Hooks: before a loss runs its labels are kept, and its distance shifts what it gives"
+    def __init__(self):
+        self.loss,self.labels = None,()
 
     def before(self, loss, args, kwargs):
-        a = inspect.signature(loss.forward).bind(*args, **kwargs).arguments; y = a.get('labels')
-        ref = y if a.get('ref_emb') is None else a.get('ref_labels')
-        if y is None or ref is None: raise ValueError('margins by class need labels, and ref_labels where there is a ref_emb')
-        self.labels,self.loss = (check_labels(y, len(loss.margins.positive)),check_labels(ref, len(loss.margins.positive))),loss
+        given = inspect.signature(loss.forward).bind(*args, **kwargs).arguments
+        y = given.get('labels')
+        ref = y if given.get('ref_emb') is None else given.get('ref_labels')
+        if y is None or ref is None:
+            raise ValueError('margins by class need labels, and ref_labels where there is a ref_emb')
+        C = len(loss.margins.positive)
+        self.labels = check_labels(y, C),check_labels(ref, C)
+        self.loss = loss
 
-    def after(self, loss, args, out): self.loss,self.labels = None,()
+    def after(self, loss, args, out):
+        self.loss,self.labels = None,()
 
     def shift(self, distance, args, mat):
-        m,(y,ref) = self.loss.margins,(t.to(mat.device) for t in self.labels); own = _own_margins(self.loss)
-        p,n = (t.detach().to(mat.device) for t in (m.positive,m.negative))
-        more = torch.where(y[:,None] == ref, (p-own[0])[y][:,None], n[y[:,None],ref]-own[1]).to(mat.dtype)
+        if self.loss is None: return mat                                  # the distance, used outside the loss
+        more = _more_margin(self.loss, *(t.to(mat.device) for t in self.labels)).to(mat.dtype)
         return mat-more if distance.is_inverted else mat+more
 
+# %% ../../nbs/api/46_adapters.ipynb #hk1
+def _hook(loss:nn.Module, hooks:_PairShift)->None:
+    "Register the hooks; what the loss keeps for its distance is dropped even where it fails"
+    loss.register_forward_pre_hook(hooks.before, with_kwargs=True)
+    loss.register_forward_hook(hooks.after, always_call=True)
+    loss.distance.register_forward_hook(hooks.shift)
+
 # %% ../../nbs/api/46_adapters.ipynb #472b07b9
+_SHIFTED = 'TripletMarginLoss, ContrastiveLoss, LiftedStructureLoss, GeneralizedLiftedStructureLoss and MultiSimilarityLoss'
+
 def with_margins(
     loss:Any, # One of the five losses in the table above, with any distance, reducer and miner
     margins, # `Margins`, from `dynamic_margins` or by hand: anything with `positive` (C,) and `negative` (C, C)
 )->nn.Module: # A copy of the loss; set its `margins` to go on with others
     "A loss of pytorch-metric-learning with margins by class and pair of classes in place of its constants"
-    if not isinstance(loss, require('pytorch_metric_learning.losses', 'pml').BaseMetricLossFunction) or _own_margins(loss) is None:
-        raise ValueError(f'{type(loss).__name__} has no margins that could be shifted pair by pair; this works for TripletMarginLoss, ContrastiveLoss, LiftedStructureLoss, GeneralizedLiftedStructureLoss and MultiSimilarityLoss')
+    base = require('pytorch_metric_learning.losses', 'pml').BaseMetricLossFunction
+    if not isinstance(loss, base) or _own_margins(loss) is None:
+        raise ValueError(f'{type(loss).__name__} has no margins that could be shifted pair by pair; '
+                         f'this works for {_SHIFTED}')
     if getattr(loss, 'margins', None) is not None:
         raise ValueError('this loss has margins by class already; set its attribute margins to change them')
     C = len(margins.positive)
     if margins.negative.shape != (C,C):
         raise ValueError(f'margins.negative must have shape ({C}, {C}), got {tuple(margins.negative.shape)}')
-    new,hooks = copy.deepcopy(loss),_PairShift()
+    new = copy.deepcopy(loss)
     new.margins = margins
-    new.register_forward_pre_hook(hooks.before, with_kwargs=True); new.register_forward_hook(hooks.after)
-    new.distance.register_forward_hook(hooks.shift)
+    _hook(new, _PairShift())
     return new

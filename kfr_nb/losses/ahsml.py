@@ -10,67 +10,96 @@ from typing import Any, Callable, Iterator
 import torch, torch.nn.functional as F
 from torch import Tensor
 from ..core import check_embeddings, check_labels, choose, patch
-from ..geometry import _wide, similarity_function
+from ..geometry import _unit, _wide, similarity_function
 
 # %% auto #0
 __all__ = ['class_report', 'class_similarity', 'class_extremes', 'Margins', 'dynamic_margins', 'ClassSimilarity']
 
 # %% ../../nbs/api/44_ahsml.ipynb #c1dfd96e
-def _double(device)->torch.dtype: return torch.float32 if torch.device(device).type == 'mps' else torch.float64     # MPS has no float64
+def _double(device)->torch.dtype:
+    "The widest real type of a device; MPS has no float64"
+    return torch.float32 if torch.device(device).type == 'mps' else torch.float64
 
 def _unit_sums(z:Tensor, labels:Tensor, num_classes:int)->tuple[Tensor,Tensor]:
     "Sums by class of unit vectors, (C, d), and of their squared lengths, (C,)"
-    sums = torch.zeros(num_classes, z.shape[1], dtype=_double(z.device), device=z.device); squares = sums.new_zeros(num_classes)
+    sums = torch.zeros(num_classes, z.shape[1], dtype=_double(z.device), device=z.device)
+    squares = sums.new_zeros(num_classes)
     for zb,yb in zip(z.split(8192), labels.split(8192)):
-        u = F.normalize(zb.to(sums.dtype), dim=1)
-        sums.index_add_(0, yb, u); squares.index_add_(0, yb, u.square().sum(1))
+        u = _unit(zb.to(sums.dtype))
+        sums.index_add_(0, yb, u)
+        squares.index_add_(0, yb, u.square().sum(1))
     return sums, squares
+
+# %% ../../nbs/api/44_ahsml.ipynb #fs1
+def _products(mean:Tensor)->Tensor:
+    "Inner products of class means, in their own precision"
+    with torch.autocast(mean.device.type, enabled=False):
+        return mean @ mean.T
 
 def _from_sums(sums:Tensor, squares:Tensor, counts:Tensor, dtype:torch.dtype)->Tensor:
     "S from sums of unit vectors; NaN where a class has too few samples"
-    mean = (sums/counts[:,None]).to(dtype)
-    S = mean @ mean.T; n = counts.to(sums.dtype)
-    S.diagonal().copy_((sums.square().sum(1)-squares)/(n*n-n).where(n > 1, torch.nan))
+    S = _products((sums/counts[:,None]).to(dtype))
+    n = counts.to(sums.dtype)
+    within = (sums.square().sum(1)-squares)/(n*n-n)
+    S.diagonal().copy_(within.where(n > 1, torch.nan))
     return S
 
 # %% ../../nbs/api/44_ahsml.ipynb #0ade7c2c
 def _class_blocks(counts:Tensor, rows:int=256)->Iterator[tuple[int,int,int,int]]:
     "Ranges [a, b) of classes and [i, j) of their rows, sorted by class, of about `rows` rows; a class is never split"
-    a = i = j = 0; sizes = counts.tolist()
+    a = i = j = 0
+    sizes = counts.tolist()
     for b,n in enumerate(sizes):
-        if j > i and j+n-i > rows: yield a,b,i,j; a,i = b,j
+        if j > i and j+n-i > rows:
+            yield a,b,i,j
+            a,i = b,j
         j += n
     if j > i: yield a,len(sizes),i,j
 
-def _similarities(f:Callable, za:Tensor, zb:Tensor)->Tensor:
+# %% ../../nbs/api/44_ahsml.ipynb #sm1
+def _similarities(f:Callable, za:Tensor, zb:Tensor, validate:bool=True)->Tensor:
     "f(za, zb), checked"
     s = f(za, zb)
-    if s.shape != (len(za),len(zb)): raise ValueError(f'the similarity must give shape ({len(za)}, {len(zb)}), got {tuple(s.shape)}')
-    if not s.isfinite().all(): raise ValueError('the similarity gave NaN or infinite values')
+    if s.shape != (len(za),len(zb)):
+        raise ValueError(f'the similarity must give shape ({len(za)}, {len(zb)}), got {tuple(s.shape)}')
+    if validate and not s.isfinite().all():
+        raise ValueError('the similarity gave NaN or infinite values')
     return s
 
 # %% ../../nbs/api/44_ahsml.ipynb #17ba0791
+def _add_up(s:Tensor, rows:Tensor, columns:Tensor, shape:tuple[int,int])->Tensor:
+    "Sums of a table of similarities by the classes of its rows and columns"
+    by_column = s.new_zeros(shape[1], len(rows)).index_add_(0, columns, s.T)
+    return s.new_zeros(shape).index_add_(0, rows, by_column.T)
+
+def _without_itself(s:Tensor, first:int, value)->Tensor:
+    "In place: `value` where row k meets column first + k, which are one sample"
+    k = torch.arange(len(s), device=s.device)
+    s[k,k+first] = value
+    return s
+
+# %% ../../nbs/api/44_ahsml.ipynb #fp1
 def _from_pairs(z:Tensor, labels:Tensor, counts:Tensor, f:Callable, rows:int=256)->Tensor:
     "S from all pairs of rows, which are sorted by class; NaN where a class has too few samples"
     C,wide = len(counts),_double(z.device)
-    S,n = z.new_zeros(C,C),counts.to(wide)
+    S,n = z.new_full((C,C), torch.nan),counts.to(wide)
     for a,b,i,j in _class_blocks(counts, rows):
         total = torch.zeros(b-a, C, dtype=wide, device=z.device)
         for r in range(i, j, rows):
-            yr = labels[r:min(j,r+rows)]; k = torch.arange(len(yr), device=z.device)
-            s = _similarities(f, z[r:r+len(yr)], z[i:]).to(wide, copy=True)
-            s[k,k+r-i] = 0                                                    # nobody is paired with itself
-            total.index_add_(0, yr-a, torch.zeros(C, len(yr), dtype=wide, device=z.device).index_add_(0, labels[i:], s.T).T)
+            block = slice(r, min(j,r+rows))
+            s = _similarities(f, z[block], z[i:]).to(wide, copy=True)
+            total += _add_up(_without_itself(s, r-i, 0), labels[block]-a, labels[i:], (b-a,C))
         mean = (total/(n[a:b,None]*n)).to(z.dtype)
-        S[a:b,a:] = mean[:,a:]; S[b:,a:b] = mean[:,b:].T
+        S[a:b,a:],S[b:,a:b] = mean[:,a:],mean[:,b:].T
         S.diagonal()[a:b] = total[:,a:b].diagonal()/(n*n-n)[a:b].where(n[a:b] > 1, torch.nan)
-    absent = counts == 0; S[absent] = torch.nan; S[:,absent] = torch.nan
-    return S
+    absent = counts == 0
+    return S.masked_fill_(absent[:,None] | absent, torch.nan)
 
 # %% ../../nbs/api/44_ahsml.ipynb #fa35e192
-def _similarity(similarity, tau:float)->tuple[Callable,bool]:
+def _similarity(similarity, tau:float, validate:bool=True)->tuple[Callable,bool]:
     "The pairwise function, and whether it is the cosine"
-    return similarity_function(similarity, tau), getattr(similarity, 'name', similarity) == 'cosine'
+    name = getattr(similarity, 'name', similarity)
+    return similarity_function(similarity, tau, validate), isinstance(name, str) and name == 'cosine'
 
 def class_report(
     labels:Tensor, # Class indices, shape (N,)
@@ -78,25 +107,44 @@ def class_report(
 )->dict[str,Any]: # `counts` (C,); `single` and `absent`: lists of classes
     "Samples of each class, the classes of a single one, and those of none"
     counts = torch.bincount(check_labels(labels, num_classes), minlength=num_classes)
-    return dict(counts=counts, single=(counts == 1).nonzero().flatten().tolist(), absent=(counts == 0).nonzero().flatten().tolist())
+    single,absent = ((counts == n).nonzero().flatten().tolist() for n in (1,0))
+    return dict(counts=counts, single=single, absent=absent)
 
 # %% ../../nbs/api/44_ahsml.ipynb #f1abd670
-def _list(classes)->str: return ', '.join(map(str, classes[:8])) + (f' and {len(classes)-8} more' if len(classes) > 8 else '')
-
 def _impute(x:Tensor, counts:Tensor)->Tensor:
     "NaN of classes with a sample is replaced by the mean over the other classes"
-    return torch.where(x.isnan() & (counts > 0), x[~x.isnan()].mean(), x)
+    return torch.where(x.isnan() & (counts > 0), x.nanmean(), x)
 
 def _check_classes(counts:Tensor, missing:str)->None:
+    "Raise `ValueError` where a class has no sample, or no class has two"
     choose('missing', missing, ('raise','nan'))
     if missing == 'nan': return
     absent = (counts == 0).nonzero().flatten().tolist()
     if absent:
-        raise ValueError(f"no sample of class {_list(absent)}: check the labels and num_classes={len(counts)}, or pass missing='nan' for rows of NaN, whose margins are then gamma")
+        named = ', '.join(map(str, absent[:8])) + (f' and {len(absent)-8} more' if len(absent) > 8 else '')
+        raise ValueError(f"no sample of class {named}: check the labels and num_classes={len(counts)}, "
+                         "or pass missing='nan' for rows of NaN, whose margins are then gamma")
     if counts.max() < 2:
-        raise ValueError(f"each of the {len(counts)} classes has a single sample, so no class has a similarity within it; missing='nan' leaves the diagonal NaN")
+        raise ValueError(f"each of the {len(counts)} classes has a single sample, so no class has a similarity "
+                         "within it; missing='nan' leaves the diagonal NaN")
 
 # %% ../../nbs/api/44_ahsml.ipynb #1574bddb
+def _check_symmetric(f:Callable, z:Tensor)->None:
+    "Raise `ValueError` where the similarity of a few samples depends on their order"
+    few = _similarities(f, z[:8], z[:8])
+    if ((few-few.T).abs() > 1e-3*(1+few.abs())).any():
+        raise ValueError('the similarity must be symmetric, but sim(a, b) differs from sim(b, a)')
+
+def _inputs(z:Tensor, labels:Tensor, num_classes:int, missing:str)->tuple[Tensor,Tensor,Tensor]:
+    "Checked embeddings, labels and counts, on one device"
+    if not len(check_embeddings(z)): raise ValueError('z is an empty batch')
+    z = _wide(z.detach())
+    labels = check_labels(labels, num_classes, len(z)).to(z.device)
+    counts = torch.bincount(labels, minlength=num_classes)
+    _check_classes(counts, missing)
+    return z, labels, counts
+
+# %% ../../nbs/api/44_ahsml.ipynb #cs2
 def class_similarity(
     z:Tensor, # Embeddings, shape (N, d)
     labels:Tensor, # Class indices, shape (N,)
@@ -107,34 +155,46 @@ def class_similarity(
     missing:str='raise', # A class without samples: 'raise', or a row and column of 'nan'
 )->Tensor: # Mean similarities, shape (C, C)
     "Mean similarity between classes off the diagonal, within them on it (AHSML, Eq. 6 and 7)"
-    labels = check_labels(labels, num_classes, len(check_embeddings(z))); f,cosine = _similarity(similarity, tau)
-    z = _wide(z.detach()); labels = labels.to(z.device)
-    counts = torch.bincount(labels, minlength=num_classes); _check_classes(counts, missing)
+    z,labels,counts = _inputs(z, labels, num_classes, missing)
+    f,cosine = _similarity(similarity, tau)
     if cosine: S = _from_sums(*_unit_sums(z, labels, num_classes), counts, z.dtype)
     else:
-        few = _similarities(f, z[:8], z[:8]); order = labels.argsort(stable=True)
-        if ((few-few.T).abs() > 1e-3*(1+few.abs())).any():
-            raise ValueError('the similarity must be symmetric, but sim(a, b) differs from sim(b, a)')
+        _check_symmetric(f, z)
+        order = labels.argsort(stable=True)
         S = _from_pairs(z[order], labels[order], counts, f)
     S.diagonal().copy_(_impute(S.diagonal(), counts))
     return S
 
 # %% ../../nbs/api/44_ahsml.ipynb #b3f0c7f6
+class _Within:
+    "Mean, least and greatest similarity within each class, collected from blocks of pairs"
+    def __init__(self, like:Tensor, num_classes:int):
+        self.total = torch.zeros(num_classes, dtype=_double(like.device), device=like.device)
+        self.least = like.new_full((num_classes,), torch.inf)
+        self.greatest = -self.least
+
+    def add(self, s:Tensor, rows:Tensor, columns:Tensor, first:int)->None:
+        "Take in similarities of `rows`, which stand at `first` among the `columns`"
+        mask = _without_itself(rows[:,None] == columns, first, False)
+        self.total.index_add_(0, rows, torch.where(mask, s, 0).sum(1, dtype=self.total.dtype))
+        self.least.scatter_reduce_(0, rows, torch.where(mask, s, torch.inf).amin(1), 'amin')
+        self.greatest.scatter_reduce_(0, rows, torch.where(mask, s, -torch.inf).amax(1), 'amax')
+
+    def result(self, counts:Tensor)->tuple[Tensor,Tensor,Tensor]:
+        "Mean, least, greatest; NaN where a class has no pair"
+        n = counts.to(self.total.dtype)
+        mean = (self.total/(n*n-n)).to(self.least.dtype)
+        return tuple(torch.where(counts > 1, v, torch.nan) for v in (mean,self.least,self.greatest))
+
+# %% ../../nbs/api/44_ahsml.ipynb #wi2
 def _in_class(z:Tensor, labels:Tensor, counts:Tensor, f:Callable, rows:int=256)->tuple[Tensor,Tensor,Tensor]:
-    "Mean, least and greatest similarity within each class, for rows sorted by class; NaN where a class has no pair"
-    C,wide = len(counts),_double(z.device)
-    total = torch.zeros(C, dtype=wide, device=z.device); least = z.new_full((C,), torch.inf); greatest = -least
+    "Mean, least and greatest similarity within each class, for rows sorted by class"
+    within = _Within(z, len(counts))
     for a,b,i,j in _class_blocks(counts, rows):
         for r in range(i, j, rows):
-            yr = labels[r:min(j,r+rows)]; k = torch.arange(len(yr), device=z.device)
-            s = _similarities(f, z[r:r+len(yr)], z[i:j]); mask = yr[:,None] == labels[i:j]
-            mask[k,k+r-i] = False
-            total.index_add_(0, yr, torch.where(mask, s, 0).sum(1, dtype=wide))
-            least.scatter_reduce_(0, yr, torch.where(mask, s, torch.inf).amin(1), 'amin')
-            greatest.scatter_reduce_(0, yr, torch.where(mask, s, -torch.inf).amax(1), 'amax')
-    n = counts.to(wide); mean = (total/(n*n-n)).to(z.dtype)
-    def known(x): return torch.where(counts > 1, x, torch.nan)
-    return known(mean), known(least), known(greatest)
+            block = slice(r, min(j,r+rows))
+            within.add(_similarities(f, z[block], z[i:j]), labels[block], labels[i:j], r-i)
+    return within.result(counts)
 
 # %% ../../nbs/api/44_ahsml.ipynb #91032ad7
 def class_extremes(
@@ -147,99 +207,150 @@ def class_extremes(
     missing:str='raise', # As in `class_similarity`
 )->tuple[Tensor,Tensor]: # Least and greatest, each of shape (C,)
     "Least and greatest similarity of two different samples of each class (AHSML, Eq. 10)"
-    labels = check_labels(labels, num_classes, len(check_embeddings(z))); f,_ = _similarity(similarity, tau)
-    z = _wide(z.detach()); labels = labels.to(z.device); order = labels.argsort(stable=True)
-    counts = torch.bincount(labels, minlength=num_classes); _check_classes(counts, missing)
-    _,least,greatest = _in_class(z[order], labels[order], counts, f)
+    z,labels,counts = _inputs(z, labels, num_classes, missing)
+    order = labels.argsort(stable=True)
+    _,least,greatest = _in_class(z[order], labels[order], counts, _similarity(similarity, tau)[0])
     return _impute(least, counts), _impute(greatest, counts)
 
 # %% ../../nbs/api/44_ahsml.ipynb #bc33ea4e
 @dataclass(frozen=True, eq=False)
 class Margins:
-    "What the similarity of a pair is held against, by class and by pair of classes"
+    "What the similarity of a pair is compared with, by class and by pair of classes"
     positive:Tensor # M_p of pairs within a class, shape (C,)
     negative:Tensor # M_n of pairs of classes, shape (C, C); its diagonal is never used
-    sample:Tensor # M_a of two views of one picture, by its class, shape (C,)
+    sample:Tensor # M_a of two views of one image, by its class, shape (C,)
+    gamma:float=0. # What the triplet and the lifted loss take off `negative`, so that M_n acts around γ
 
     def __post_init__(self):
         C = len(self.positive)
-        for k,shape in dict(positive=(C,), negative=(C,C), sample=(C,)).items():
-            if getattr(self, k).shape != shape: raise ValueError(f'{k} must have shape {shape}, got {tuple(getattr(self, k).shape)}')
-
-    @classmethod
-    def constant(cls,
-        num_classes:int, # C
-        gamma:float=0.5, # M_p and M_a
-        negative:float|None=None, # M_n; γ by default, as in the multi-similarity loss; 0 is what a number means in the triplet and the lifted loss
-    )->Margins:
-        "The same margins for all classes"
-        full = lambda v,*s: torch.full(s, float(v))
-        return cls(full(gamma,num_classes), full(gamma if negative is None else negative,num_classes,num_classes), full(gamma,num_classes))
+        for name,shape in dict(positive=(C,), negative=(C,C), sample=(C,)).items():
+            got = tuple(getattr(self, name).shape)
+            if got != shape: raise ValueError(f'{name} must have shape {shape}, got {got}')
 
     def to(self, *args, **kwargs)->Margins:
         "Margins on another device, or of another dtype"
-        return Margins(*(t.to(*args, **kwargs) for t in (self.positive,self.negative,self.sample)))
+        moved = (t.to(*args, **kwargs) for t in (self.positive,self.negative,self.sample))
+        return Margins(*moved, gamma=self.gamma)
+
+# %% ../../nbs/api/44_ahsml.ipynb #mg1
+@patch(cls_method=True)
+def constant(cls:Margins,
+    num_classes:int, # C
+    gamma:float=0.5, # M_p and M_a
+    negative:float|None=None, # M_n as all losses are to use it; by default γ, around which the triplet and the lifted loss act
+)->Margins:
+    "The same margins for all classes"
+    def full(value, *shape): return torch.full(shape, float(value))
+    C,around = num_classes,gamma if negative is None else 0.
+    return Margins(full(gamma,C), full(gamma if negative is None else negative,C,C), full(gamma,C), gamma=around)
 
 # %% ../../nbs/api/44_ahsml.ipynb #22d200f8
-def _range(x:Tensor)->tuple[float,float]:
+def _range(x:Tensor)->tuple[Tensor,Tensor]:
     "Least and greatest of the numbers of `x`, without NaN"
-    lo,hi = torch.inf,-torch.inf
-    for r in x.split(256):
-        nan = r.isnan(); lo,hi = min(lo, r.masked_fill(nan, torch.inf).amin().item()),max(hi, r.masked_fill(nan, -torch.inf).amax().item())
-    return lo, hi
+    nan = x.isnan()
+    return x.masked_fill(nan, torch.inf).amin(), x.masked_fill(nan, -torch.inf).amax()
 
-def _spread(x:Tensor, lo:float, hi:float, spread:float)->Tensor:
-    "[lo, hi] mapped onto [0, spread]; to 0 where the two differ by no more than rounding"
-    if not hi-lo > 100*torch.finfo(x.dtype).eps*max(abs(lo), abs(hi)): return x*0
-    return (x-lo)*(spread/(hi-lo))
+def _equal(lo:Tensor, hi:Tensor)->Tensor:
+    "Whether two numbers differ by no more than rounding"
+    return ~(hi-lo > 100*torch.finfo(lo.dtype).eps*torch.maximum(lo.abs(), hi.abs()))
+
+def _spread(x:Tensor, lo:Tensor, hi:Tensor, spread:float)->Tensor:
+    "[lo, hi] mapped onto [0, spread]; to 0 where the two are equal"
+    return torch.where(_equal(lo, hi), x*0, (x-lo)*(spread/(hi-lo)))
 
 # %% ../../nbs/api/44_ahsml.ipynb #972a67c4
+_BELOW = -1-1e-4 # Similarities below this have no place in (1 + S)/2
+
 def _pole(lo:float, hi:float, shift:bool|None)->tuple[bool,int]:
     "For similarities from lo to hi: is the reciprocal of (1 + S)/2 or of S; and the side of its pole, 0 for both"
-    if shift is None: shift = not (lo > 0 or hi < 0) and lo >= -1-1e-4
-    if shift and lo < -1-1e-4:
-        raise ValueError(f'similarities of classes go down to {lo:.4g}, but (1 + S)/2 keeps their order only from -1 on; use shift=False, or a similarity in [-1, 1]')
+    if shift is None: shift = not (lo > 0 or hi < 0) and lo >= _BELOW
+    if shift and lo < _BELOW:
+        raise ValueError(f'similarities of classes go down to {lo:.4g}, but (1 + S)/2 keeps their order only '
+                         'from -1 on; use shift=False, or a similarity in [-1, 1]')
     if shift or lo >= 0: return shift, 1
     if hi <= 0: return False, -1
-    if lo < -1-1e-4:
-        raise ValueError(f'similarities of classes go from {lo:.4g} to {hi:.4g}: with both signs and below -1 neither 1/S nor 2/(1 + S) keeps their order; use a similarity in [-1, 1] or of one sign')
+    if lo < _BELOW:
+        raise ValueError(f'similarities of classes go from {lo:.4g} to {hi:.4g}: with both signs and below -1 '
+                         'neither 1/S nor 2/(1 + S) keeps their order; use a similarity in [-1, 1] or of one sign')
     return False, 0
 
+# %% ../../nbs/api/44_ahsml.ipynb #rc2
 def _reciprocal(x:Tensor, shift:bool, side:int, eps:float=1e-6)->Tensor:
     "1/S, or 2/(1 + S); what is nearer to the pole than eps is taken at eps"
     if shift: x = (1+x)/2
-    return (x.clamp_min(eps) if side > 0 else x.clamp_max(-eps) if side < 0 else torch.where(x.abs() < eps, eps, x)).reciprocal()
+    if side > 0: return x.clamp_min(eps).reciprocal()
+    if side < 0: return x.clamp_max(-eps).reciprocal()
+    return torch.where(x.abs() < eps, eps, x).reciprocal()
 
 # %% ../../nbs/api/44_ahsml.ipynb #cb7a1d77
+def _asymmetric(p:Tensor, q:Tensor, unknown:Tensor)->Tensor:
+    "Where two blocks differ: beyond rounding, or by NaN of a class that is known"
+    equal = (p-q).abs() <= 1e-4*(1+p.abs())                                       # false for NaN and infinity as well
+    return ~(equal | (p.isnan() & q.isnan() & unknown))
+
 def _check_similarity(S:Tensor)->None:
     "S is square, symmetric and finite, but for NaN where a class is not known"
     if not isinstance(S, Tensor) or S.ndim != 2 or S.shape[0] != S.shape[1] or not len(S) or not S.is_floating_point():
-        raise ValueError(f'S must be a float tensor of shape (C, C), got {f"{S.dtype} {tuple(S.shape)}" if isinstance(S, Tensor) else type(S).__name__}')
+        got = f'{S.dtype} {tuple(S.shape)}' if isinstance(S, Tensor) else type(S).__name__
+        raise ValueError(f'S must be a float tensor of shape (C, C), got {got}')
     unknown,blocks = S.diagonal().isnan(),range(0, len(S), 512)
     for i,j in ((i,j) for i in blocks for j in blocks if i <= j):
         p,q = S[i:i+512,j:j+512],S[j:j+512,i:i+512].T
-        ok = (p-q).abs() <= 1e-4*(1+p.abs())                                      # false for NaN and infinity as well
-        if ok.all(): continue
-        ok |= p.isnan() & q.isnan() & (unknown[i:i+512,None] | unknown[j:j+512])
-        if not ok.all():
-            a,b = (~ok).nonzero()[0].tolist(); u,v = p[a,b].item(),q[a,b].item(); a,b = a+i,b+j
-            raise ValueError(f'S must be symmetric, but S[{a}, {b}] is {u:.6g} and S[{b}, {a}] is {v:.6g}'
-                if math.isfinite(u) and math.isfinite(v) else f'S[{a}, {b}] is {u if not math.isfinite(u) else v}')
+        wrong = _asymmetric(p, q, unknown[i:i+512,None] | unknown[j:j+512])
+        if wrong.any(): _say_asymmetric(S, *(n+first for n,first in zip(wrong.nonzero()[0].tolist(), (i,j))))
 
-def _between(S:Tensor, spread:float, shift:bool|None, below:float)->Tensor:
+# %% ../../nbs/api/44_ahsml.ipynb #cy1
+def _say_asymmetric(S:Tensor, a:int, b:int)->None:
+    "Raise `ValueError` with the two values"
+    u,v = S[a,b].item(),S[b,a].item()
+    if math.isfinite(u) and math.isfinite(v):
+        raise ValueError(f'S must be symmetric, but S[{a}, {b}] is {u:.6g} and S[{b}, {a}] is {v:.6g}')
+    raise ValueError(f'S[{a}, {b}] is {u if not math.isfinite(u) else v}')
+
+# %% ../../nbs/api/44_ahsml.ipynb #be1
+def _bands(S:Tensor)->Iterator[tuple[slice,Tensor]]:
+    "Rows of S, a band at a time, with NaN on the diagonal"
+    for i in range(0, len(S), 128):
+        rows = S[i:i+128].clone()
+        rows[:,i:].fill_diagonal_(torch.nan)
+        yield slice(i,i+128), rows
+
+def _joint_range(parts)->tuple[Tensor,Tensor]:
+    "Least and greatest over several ranges"
+    lows,highs = zip(*(_range(part) for part in parts))
+    return torch.stack(lows).amin(), torch.stack(highs).amax()
+
+def _between(S:Tensor, spread:float, shift:bool|None, below:float, validate:bool=True)->Tensor:
     "M_n: γ less the reciprocals mapped onto [0, spread]; γ where unknown and on the diagonal"
-    out = torch.full_like(S, below); n = range(0, len(S), 128)
-    def rows(i): r = S[i:i+128].clone(); r[:,i:].fill_diagonal_(torch.nan); return r
-    def union(ranges): return tuple(f(v) for f,v in zip((min,max), zip(*ranges)))
-    lo,hi = union(_range(rows(i)) for i in n)
-    if not hi-lo > 100*torch.finfo(S.dtype).eps*max(abs(lo), abs(hi)):
-        return out  # no other class, or all the same up to rounding
-    how = _pole(lo, hi, shift)
-    lo,hi = union(_range(_reciprocal(rows(i), *how)) for i in n)
-    for i in n: out[i:i+128] = (below-_spread(_reciprocal(rows(i), *how), lo, hi, spread)).nan_to_num_(nan=below)
+    lo,hi = _joint_range(rows for _,rows in _bands(S))
+    how = (True,1)
+    if validate or shift is not True:
+        if _equal(lo, hi) or not len(S) > 1: return torch.full_like(S, below)     # no other class, or all the same
+        how = _pole(*torch.stack([lo,hi]).tolist(), shift)
+    ends = _joint_range(_reciprocal(rows, *how) for _,rows in _bands(S))
+    same,out = _equal(lo, hi),torch.empty_like(S)
+    for i,rows in _bands(S):
+        mapped = below-_spread(_reciprocal(rows, *how), *ends, spread)
+        out[i] = torch.where(same | mapped.isnan(), below, mapped)
     return out
 
 # %% ../../nbs/api/44_ahsml.ipynb #5b384ce3
+def _check_numbers(**numbers)->None:
+    "Raise `ValueError` for what is not a finite number"
+    for name,value in numbers.items():
+        if not isinstance(value, (int,float)) or not math.isfinite(value):
+            raise ValueError(f'{name} must be a finite number, got {value!r}')
+
+def _sample_margins(S:Tensor, which:str, extremes)->Tensor:
+    "M_a: an in-class extreme, or the mean in-class similarity where extremes are not known"
+    own = S.diagonal()
+    if extremes is None: return own
+    sample = extremes[('min','max').index(which)].to(S)
+    if sample.shape != own.shape:
+        raise ValueError(f'extremes are of {len(sample)} classes, S is of {len(own)}')
+    return sample
+
+# %% ../../nbs/api/44_ahsml.ipynb #dm2
 def dynamic_margins(
     S:Tensor, # Similarity of classes, shape (C, C): `class_similarity`, or a tree's `hierarchical_precision()`
     gamma:float=0.5, # γ
@@ -247,20 +358,21 @@ def dynamic_margins(
     sample_margin:str='min', # M_a from the 'min' (the paper's) or the 'max' in-class similarity of `extremes`
     extremes:tuple[Tensor,Tensor]|None=None, # `class_extremes`; without them M_a is the mean in-class similarity S_aa
     shift:bool|None=None, # Reciprocal of (1 + S)/2 instead of S; None: where S has not one strict sign
-    negative_gamma:float|None=None, # γ of the negatives; γ by default (the paper's)
+    negatives:str='around', # In the triplet and the lifted loss: M_n − γ ('around'), or M_n 'itself' (an earlier reading)
     validate:bool=True, # Check S
 )->Margins: # In S's dtype; a class that S does not know (NaN) has γ throughout
     "Margins that follow the similarity of classes (AHSML, Eq. 8 to 10)"
-    choose('sample_margin', sample_margin, ('min','max')); below = gamma if negative_gamma is None else negative_gamma
-    for k,v in dict(gamma=gamma, spread=spread, negative_gamma=below).items():
-        if not isinstance(v, (int,float)) or not math.isfinite(v): raise ValueError(f'{k} must be a finite number, got {v!r}')
+    choose('sample_margin', sample_margin, ('min','max'))
+    choose('negatives', negatives, ('around','itself'))
+    _check_numbers(gamma=gamma, spread=spread)
     if spread < 0: raise ValueError(f'spread must not be negative, got {spread}')
     if validate: _check_similarity(S)
-    S = _wide(S.detach()); own = S.diagonal()
-    sample = own if extremes is None else extremes[('min','max').index(sample_margin)].to(S)
-    if sample.shape != own.shape: raise ValueError(f'extremes are of {len(sample)} classes, S is of {len(own)}')
+    S = _wide(S.detach())
+    own = S.diagonal()
     positive = (gamma+_spread(own, *_range(own), spread)).nan_to_num(nan=gamma)
-    return Margins(positive, _between(S, spread, shift, below), sample.nan_to_num(nan=gamma))
+    sample = _sample_margins(S, sample_margin, extremes).nan_to_num(nan=gamma)
+    negative = _between(S, spread, shift, gamma, validate)
+    return Margins(positive, negative, sample, gamma if negatives == 'around' else 0.)
 
 # %% ../../nbs/api/44_ahsml.ipynb #6c1e671f
 class ClassSimilarity:
@@ -269,82 +381,109 @@ class ClassSimilarity:
         num_classes:int, # C
         similarity='cosine', # As in `class_similarity`
         tau:float=1.0, # Curvature, for the hyperbolic similarities
-        momentum:float|None=None, # None: exact over all that was fed; in [0, 1): share of the old class means that stays
-        keep_samples:bool|None=None, # Exact form: hold the samples, for `extremes`; None: only where the similarity needs them anyway
+        momentum:float|None=None, # None: exact over all that was fed; in [0, 1): fraction of the old class means that stays
+        keep_samples:bool|None=None, # Exact form: hold the samples, for `extremes`; None: only where the similarity needs them
     ):
         if momentum is not None and not 0 <= momentum < 1:
             raise ValueError(f'momentum must be in [0, 1), or None for the exact form, got {momentum}')
         self.num_classes,self.kind,self.tau,self.momentum = num_classes,similarity,tau,momentum
         self.f,self.cosine = _similarity(similarity, tau)
         if keep_samples is False and not self.cosine and momentum is None:
-            raise ValueError('only the cosine similarity factorises; any other needs the samples: keep_samples=True, or a momentum')
+            raise ValueError('only the cosine similarity factorises; any other needs the samples: '
+                             'keep_samples=True, or a momentum')
         self.keep = momentum is None and (not self.cosine if keep_samples is None else keep_samples)
         self.reset()
 
-    def reset(self)->None:
-        "Forget everything"
-        C,self._kept,self.dtype = self.num_classes,[],torch.float32
-        self._state = dict(counts=torch.zeros(C, dtype=torch.int64))
-        if self.momentum is not None:
-            self._state |= dict(mean=torch.zeros(C,0)) | {k: torch.full((C,), torch.nan) for k in ('within','least','greatest')}
-        elif self.cosine: self._state |= dict(sums=torch.zeros(C,0), squares=torch.zeros(C))
+# %% ../../nbs/api/44_ahsml.ipynb #rs1
+@patch
+def reset(self:ClassSimilarity)->None:
+    "Forget everything"
+    C = self.num_classes
+    self._kept,self.dtype = [],torch.float32
+    self._state = dict(counts=torch.zeros(C, dtype=torch.int64))
+    if self.momentum is not None:
+        self._state |= dict(mean=torch.zeros(C,0))
+        self._state |= {k: torch.full((C,), torch.nan) for k in ('within','least','greatest')}
+    elif self.cosine:
+        self._state |= dict(sums=torch.zeros(C,0), squares=torch.zeros(C))
 
-    def _room(self, k:str, z:Tensor)->None:
-        "The tensor by class and feature has the features of the batch"
-        if not self._state[k].shape[1]: self._state[k] = torch.zeros(self.num_classes, z.shape[1])
+@patch
+def _make_room(self:ClassSimilarity, z:Tensor)->None:
+    "State on the device of `z`, with as many features"
+    for k in {'sums','mean'} & self._state.keys():
+        if not self._state[k].shape[1]:
+            self._state[k] = torch.zeros(self.num_classes, z.shape[1])
         if self._state[k].shape[1] != z.shape[1]:
             raise ValueError(f'a batch of {z.shape[1]} features after batches of {self._state[k].shape[1]}')
+    wide = dict(sums=_double(z.device), squares=_double(z.device), counts=torch.int64)
+    self._state = {k: v.to(z.device, wide.get(k, z.dtype)) for k,v in self._state.items()}
 
 # %% ../../nbs/api/44_ahsml.ipynb #511a418e
 @patch
 def update(self:ClassSimilarity,
-    z:Tensor, # Embeddings, shape (B, d), one view of each picture
+    z:Tensor, # Embeddings, shape (B, d), one view of each image
     labels:Tensor, # Class indices, shape (B,)
-    validate:bool=True, # Check the inputs
+    validate:bool=True, # Check the inputs (on a GPU this waits for the device)
 )->ClassSimilarity:
     "Take in a batch"
-    if validate: labels = check_labels(labels, self.num_classes, len(check_embeddings(z)))
-    z = _wide(z.detach()); labels = labels.long().to(z.device); self.dtype = z.dtype
+    if validate: check_labels(labels, self.num_classes, len(check_embeddings(z)))
+    z = _wide(z.detach())
+    labels,self.dtype = labels.long().to(z.device, non_blocking=True),z.dtype
     if not len(z): return self
-    for k in ('sums','mean'):
-        if k in self._state: self._room(k, z)
-    wide = dict(sums=_double(z.device), squares=_double(z.device), counts=torch.int64)
-    self._state = {k: v.to(z.device, wide.get(k, z.dtype)) for k,v in self._state.items()}
-    self._move(z, labels)
+    self._make_room(z)
+    if self.momentum is not None: self._move(z, labels, validate)
     if 'sums' in self._state:
         for k,v in zip(('sums','squares'), _unit_sums(z, labels, self.num_classes)): self._state[k] += v
     if self.keep: self._kept.append((z,labels))
-    self._state['counts'] += torch.bincount(labels, minlength=self.num_classes)
+    self._state['counts'].index_add_(0, labels, torch.ones_like(labels))
     return self
 
 # %% ../../nbs/api/44_ahsml.ipynb #a17554a0
+def _blend(old:Tensor, new:Tensor, share:float)->Tensor:
+    "share·old + (1 − share)·new; where one of them is NaN the other"
+    mixed = share*old+(1-share)*new
+    return torch.where(old.isnan(), new, torch.where(new.isnan(), old, mixed))
+
 @patch
-def _move(self:ClassSimilarity, z:Tensor, labels:Tensor)->None:
-    "Running form: the classes of the batch go towards what it shows"
-    share = self.momentum
-    if share is None: return
-    order = labels.argsort(stable=True); z = z[order]
-    classes,y,n = labels[order].unique(return_inverse=True, return_counts=True); s = self._state
-    def blend(old, new): return torch.where(old.isnan(), new, torch.where(new.isnan(), old, share*old+(1-share)*new))
-    old = s['mean'][classes].masked_fill(s['counts'][classes,None] == 0, torch.nan)
-    u = F.normalize(z, dim=1) if self.cosine else z
-    s['mean'][classes] = blend(old, torch.zeros_like(old).index_add_(0, y, u)/n[:,None])
-    for k,v in zip(('within','least','greatest'), _in_class(z, y, n, self.f)): s[k][classes] = blend(s[k][classes], v)
+def _move(self:ClassSimilarity, z:Tensor, labels:Tensor, validate:bool=True)->None:
+    "Running form: the classes of the batch move towards what it shows"
+    s,n = self._state,torch.zeros_like(self._state['counts'])
+    n.index_add_(0, labels, torch.ones_like(labels))
+    u = _unit(z) if self.cosine else z
+    mean = torch.zeros_like(s['mean']).index_add_(0, labels, u)/n[:,None]
+    old = s['mean'].masked_fill(s['counts'][:,None] == 0, torch.nan)
+    s['mean'] = _blend(old, mean, self.momentum).nan_to_num_(nan=0.)
+    within = _Within(z, self.num_classes)
+    f = self.f if validate else _similarity(self.kind, self.tau, validate=False)[0]
+    within.add(_similarities(f, z, z, validate), labels, labels, 0)
+    for k,v in zip(('within','least','greatest'), within.result(n)): s[k] = _blend(s[k], v, self.momentum)
 
 # %% ../../nbs/api/44_ahsml.ipynb #c66c6517
 @patch
 def similarity(self:ClassSimilarity,
     missing:str|None=None, # A class not seen: 'raise' (default of the exact form) or 'nan' (default of the running form)
+    validate:bool=True, # Check the similarities of the running form (on a GPU this waits for the device)
 )->Tensor: # S, shape (C, C)
     "Similarity of classes so far"
-    s = self._state; missing = missing or ('raise' if self.momentum is None else 'nan'); _check_classes(s['counts'], missing)
-    if self.keep and not self.cosine: return class_similarity(*self._samples(), self.num_classes, self.kind, tau=self.tau, missing=missing)
-    if self.momentum is None: S = _from_sums(s['sums'], s['squares'], s['counts'], self.dtype)
-    else:
-        S = s['mean'] @ s['mean'].T if self.cosine else _similarities(self.f, s['mean'], s['mean'])
-        S.diagonal().copy_(s['within'])
-    absent = s['counts'] == 0; S[absent] = torch.nan; S[:,absent] = torch.nan
-    S.diagonal().copy_(_impute(S.diagonal(), s['counts']))
+    s,counts = self._state,self._state['counts']
+    missing = missing or ('raise' if self.momentum is None else 'nan')
+    _check_classes(counts, missing)
+    if self.keep and not self.cosine:
+        return class_similarity(*self._samples(), self.num_classes, self.kind, tau=self.tau, missing=missing)
+    if self.momentum is None: S = _from_sums(s['sums'], s['squares'], counts, self.dtype)
+    else: S = self._of_means(validate)
+    absent = counts == 0
+    S.masked_fill_(absent[:,None] | absent, torch.nan)
+    S.diagonal().copy_(_impute(S.diagonal(), counts))
+    return S
+
+@patch
+def _of_means(self:ClassSimilarity, validate:bool)->Tensor:
+    "S of the running form: similarities of class means, and the running means within classes"
+    mean = self._state['mean']
+    f = self.f if validate else _similarity(self.kind, self.tau, validate=False)[0]
+    S = _products(mean) if self.cosine else _similarities(f, mean, mean, validate)
+    S.diagonal().copy_(self._state['within'])
     return S
 
 # %% ../../nbs/api/44_ahsml.ipynb #2a459380
@@ -353,7 +492,7 @@ def _samples(self:ClassSimilarity)->tuple[Tensor,Tensor]:
     "All that was kept"
     if not self._kept: return torch.zeros(0,1),torch.zeros(0, dtype=torch.int64)
     device = self._kept[-1][0].device
-    z,y = torch.cat([z.to(device) for z,_ in self._kept]),torch.cat([y.to(device) for _,y in self._kept])
+    z,y = (torch.cat([t.to(device) for t in parts]) for parts in zip(*self._kept))
     self._kept = [(z,y)]
     return z, y
 
@@ -363,9 +502,12 @@ def extremes(self:ClassSimilarity,
     missing:str|None=None, # As in `similarity`
 )->tuple[Tensor,Tensor]: # Least and greatest, each of shape (C,)
     "Least and greatest similarity within each class: of all pairs, or running means of those of the batches"
-    s = self._state; missing = missing or ('raise' if self.momentum is None else 'nan'); _check_classes(s['counts'], missing)
-    if self.momentum is not None: return _impute(s['least'], s['counts']), _impute(s['greatest'], s['counts'])
-    if not self.keep: raise ValueError('extremes are over pairs of samples, which sums do not tell: use keep_samples=True, or a momentum')
+    s = self._state
+    missing = missing or ('raise' if self.momentum is None else 'nan')
+    _check_classes(s['counts'], missing)
+    if self.momentum is not None: return tuple(_impute(s[k], s['counts']) for k in ('least','greatest'))
+    if not self.keep:
+        raise ValueError('extremes are over pairs of samples, which sums do not hold: use keep_samples=True, or a momentum')
     return class_extremes(*self._samples(), self.num_classes, self.kind, tau=self.tau, missing=missing)
 
 @patch
@@ -375,26 +517,38 @@ def margins(self:ClassSimilarity,
 )->Margins:
     "`dynamic_margins` of the similarity so far, with the extremes where they are known"
     known = self.keep or self.momentum is not None
-    return dynamic_margins(self.similarity(missing), **{'extremes': self.extremes(missing) if known else None} | options)
+    S = self.similarity(missing, options.get('validate', True))
+    return dynamic_margins(S, **{'extremes': self.extremes(missing) if known else None} | options)
 
 # %% ../../nbs/api/44_ahsml.ipynb #4d89d294
 @patch
 def state_dict(self:ClassSimilarity)->dict[str,Tensor]:
-    "All there is to go on from, as tensors"
-    return {k: v.clone() for k,v in self._state.items()} | (dict(zip(('z','labels'), self._samples())) if self.keep else {})
+    "All that is needed to go on, as tensors"
+    state = {k: v.clone() for k,v in self._state.items()}
+    return state | (dict(zip(('z','labels'), self._samples())) if self.keep else {})
 
+@patch
+def _check_state(self:ClassSimilarity, state:dict)->None:
+    "Raise `ValueError` for a state that another object saved"
+    mine = {*self._state} | ({'z','labels'} if self.keep else set())
+    if set(state) != mine:
+        raise ValueError('the state was saved by a ClassSimilarity with other options: '
+                         f'it has {sorted(state)}, expected {sorted(mine)}')
+    C = len(state['counts'])
+    if C != self.num_classes:
+        raise ValueError(f'the state is of {C} classes, but there are {self.num_classes} now: '
+                         'start anew, or go on with the classes it was saved with')
+
+# %% ../../nbs/api/44_ahsml.ipynb #ls1
 @patch
 def load_state_dict(self:ClassSimilarity,
     state:dict[str,Tensor], # From `state_dict` of an object made with the same options
 )->ClassSimilarity:
     "Go on from a saved state"
-    mine = {*self._state} | ({'z','labels'} if self.keep else set())
-    if set(state) != mine:
-        raise ValueError(f'the state was saved by a ClassSimilarity with other options: it has {sorted(state)}, expected {sorted(mine)}')
-    C = len(state['counts'])
-    if C != self.num_classes:
-        raise ValueError(f'the state is of {C} classes, but there are {self.num_classes} now: start anew, or go on with the classes it was saved with')
-    self.reset(); self._state = {k: state[k].clone() for k in self._state}
+    self._check_state(state)
+    self.reset()
+    self._state = {k: state[k].clone() for k in self._state}
     if self.keep and len(state['z']): self._kept = [(state['z'].clone(),state['labels'].clone())]
-    self.dtype = next((state[k].dtype for k in ('z','mean') if k in state and state[k].numel()), self.dtype)
+    typed = [state[k] for k in ('z','mean') if k in state and state[k].numel()]
+    if typed: self.dtype = typed[0].dtype
     return self

@@ -211,7 +211,7 @@ def _split(ds:DataSet, split:str, run:Run)->Any:
     if images is not None: return images
     raise ValueError(f'{ds.name!r} was loaded without a {split!r} split (valid_fraction is {run.config.data.valid_fraction})')
 
-# %% ../../nbs/api/70_train_results.ipynb #b72d70aa
+# %% ../../nbs/api/70_train_results.ipynb #8ae25d3a
 def embed_run(
     run:Run, # A finished run
     split:str='test', # 'train', 'valid' or 'test'
@@ -229,7 +229,9 @@ def embed_run(
     if bank is not None:
         feed = FeatureFeed(feed, bank)
         on_features(network) # type: ignore
-    found = predict(network.to(device), feed, config.model.channels_last, config.method.to_space)
+    layout = torch.channels_last if config.model.channels_last else torch.contiguous_format
+    network = network.to(device=device, memory_format=layout) # type: ignore
+    found = predict(network, feed, config.model.channels_last, config.method.to_space)
     if hasattr(feed, 'close'): feed.close()
     return found
 

@@ -9,53 +9,102 @@ import numpy as np, pandas as pd, torch
 from torch import Tensor
 from ..core import check_labels, choose
 from ..tree import KnowledgeTree
-from .sweep import arm_color, is_control
-from .tree import _is_small, _readable, branches
+from .branches import branches, is_small, plot_in_tree_order
+from .style import DASHED, as_floats, is_control, legend, method_colour, new_axes
+from .style import plain, readable, tick_text, tidy
 
 # %% auto #0
-__all__ = ['climb', 'plot_climb', 'confusion_counts', 'plot_confusion', 'branch_confusion']
+__all__ = ['confusion_counts', 'climb', 'plot_climb', 'plot_confusion', 'branch_confusion']
 
 # %% ../../nbs/api/80_viz_confusion.ipynb #c1dfd96e
 def _levels(tree:KnowledgeTree, by:str)->np.ndarray:
     "Level of each pair of classes, shape (C, C)"
-    if choose('level', by, ('distance','height')) == 'distance': return tree.distances(dtype=torch.float64).numpy().round(6)
-    return ((1-tree.hierarchical_precision('height', dtype=torch.float64))*tree.height).round().numpy()
+    choose('level', by, ('distance','height'))
+    if by == 'distance': return tree.distances(dtype=torch.float64).numpy().round(6)
+    below_root = 1-tree.hierarchical_precision('height', dtype=torch.float64)
+    return (below_root*tree.height).round().numpy()
 
+# %% ../../nbs/api/80_viz_confusion.ipynb #a29f7416
+def confusion_counts(
+    predicted:Tensor, # Predicted classes, shape (N,)
+    labels:Tensor, # True classes, shape (N,)
+    num_classes:int, # C
+)->Tensor: # Images of class a that were taken for b, int64, shape (C, C)
+    "Confusion matrix"
+    y = check_labels(labels, num_classes).cpu()
+    p = check_labels(predicted, num_classes, len(y)).cpu()
+    return torch.bincount(num_classes*y+p, minlength=num_classes**2).view(num_classes, num_classes)
+
+# %% ../../nbs/api/80_viz_confusion.ipynb #beffc754
+def _by_level(weights:np.ndarray, which:np.ndarray)->np.ndarray:
+    "Sums over the classes that a class can be taken for, level by level, shape (C, K)"
+    K = which.max()+1
+    return np.stack([np.where(which == k, weights, 0).sum(1) for k in range(K)], 1)
+
+# %% ../../nbs/api/80_viz_confusion.ipynb #fbff4a58
+def _examples(tree:KnowledgeTree, which:np.ndarray)->list[str]:
+    "The first pair of classes at each level"
+    pairs = [np.argwhere(which == k)[0] for k in range(which.max()+1)]
+    return [f'{tree.classes[a]} / {tree.classes[b]}' for a,b in pairs]
+
+# %% ../../nbs/api/80_viz_confusion.ipynb #e2fd8337
 def climb(
     predicted:Tensor, # Predicted classes, shape (N,)
     labels:Tensor, # True classes, shape (N,)
     tree:KnowledgeTree, # Its classes in label order
-    by:str='distance', # Level: tree 'distance' of the two classes, or 'height' of their lowest common ancestor
-)->pd.DataFrame: # A row for each level that occurs in the tree: `distance` or `height`, `mistakes`, `share`, `chance`, `example`
-    "How many mistakes were made at each level of the tree, and how many would be if their wrong classes were drawn evenly"
-    C = len(tree.classes); y = check_labels(labels, C).cpu(); p = check_labels(predicted, C, len(y)).cpu(); L = _levels(tree, by)
-    if C < 2: raise ValueError(f'the tree has one class ({tree.classes[0]}), so there is no mistake to be made')
-    if not len(y): raise ValueError('there is no picture: predicted and labels are empty')
-    i,j = np.nonzero(~np.eye(C, dtype=bool))
-    levels,first,which = np.unique(L[i,j], return_index=True, return_inverse=True); K = len(levels)
-    n = torch.bincount(C*y+p, minlength=C*C).view(C, C).numpy(); wrong = n.sum(1)-n.diagonal()
-    mistakes = np.bincount(which, n[i,j], K).astype(int)
-    asked = wrong if wrong.any() else n.sum(1); even = asked@np.bincount(i*K+which, minlength=C*K).reshape(C, K)/(asked.sum()*(C-1))
-    return pd.DataFrame({by: levels, 'mistakes': mistakes,
-        'share': mistakes/wrong.sum() if wrong.any() else np.full(K, np.nan), 'chance': even,
-                         'example': [f'{tree.classes[a]} / {tree.classes[b]}' for a,b in zip(i[first], j[first])]})
+    by:str='distance', # Level: tree 'distance' of two classes, or 'height' of their common ancestor
+)->pd.DataFrame: # A row for each level: `distance` or `height`, `mistakes`, `share`, `chance`, `example`
+    "Mistakes at each level of the tree, and how many there would be if wrong classes were drawn evenly"
+    C,L = len(tree.classes),_levels(tree, by)
+    if C < 2:
+        raise ValueError(f'the tree has one class ({tree.classes[0]}), so there is no mistake to be made')
+    counts = confusion_counts(predicted, labels, C).numpy()
+    if not counts.any(): raise ValueError('there is no picture: predicted and labels are empty')
+    others = ~np.eye(C, dtype=bool)
+    levels = np.unique(L[others])
+    which = np.where(others, np.searchsorted(levels, L), -1)
+    mistakes,wrong = _by_level(counts, which).sum(0),(counts*others).sum(1)
+    asked = wrong if wrong.any() else counts.sum(1)
+    even = asked@_by_level(np.ones((C,C)), which)/(asked.sum()*(C-1))
+    share = mistakes/wrong.sum() if wrong.any() else np.full(len(levels), np.nan)
+    return pd.DataFrame({by: levels, 'mistakes': mistakes, 'share': share, 'chance': even,
+                         'example': _examples(tree, which)})
 
 # %% ../../nbs/api/80_viz_confusion.ipynb #9e6a55b6
 def _of_arm(tables:pd.DataFrame|Sequence[pd.DataFrame])->pd.DataFrame:
     "Mean, least and greatest share over the seeds of one arm, and how many of its seeds have mistakes"
     tables = [tables] if isinstance(tables, pd.DataFrame) else list(tables)
     if not tables: raise ValueError('an arm has no table; give one from climb for each seed')
-    by = tables[0].columns[0]; levels = list(tables[0][by])
+    by,levels = tables[0].columns[0],list(tables[0].iloc[:,0])
     if any(t.columns[0] != by or list(t[by]) != levels for t in tables):
         raise ValueError('the tables are of different trees: their levels differ')
-    shares = np.array([t['share'] for t in tables]); some = shares[~np.isnan(shares).all(1)]
-    mean,low,high = (some.mean(0),some.min(0),some.max(0)) if len(some) else [np.full(len(levels), np.nan)]*3
-    return pd.DataFrame({by: levels, 'mean': mean, 'low': low, 'high': high,
-        'chance': np.mean([t['chance'] for t in tables], axis=0), 'seeds': len(some), 'of': len(tables)})
+    shares = np.array([t['share'] for t in tables])
+    some = shares[~np.isnan(shares).all(1)]
+    ends = [f(some, 0) for f in (np.mean,np.min,np.max)] if len(some) else [np.full(len(levels), np.nan)]*3
+    chance = np.mean([t['chance'] for t in tables], axis=0)
+    return pd.DataFrame({by: levels, **dict(zip(('mean','low','high'), ends)),
+                         'chance': chance, 'seeds': len(some), 'of': len(tables)})
 
-_HATCHES = (None,'....','\\\\\\\\','xxxx','----','++++')                             # '////' is the controls'
+# %% ../../nbs/api/80_viz_confusion.ipynb #8b80e104
+_HATCHES = (None,'....','\\\\\\\\','xxxx','----','++++')  # '////' is the controls'
+
+def _arm_label(name:str, seeds:int, of:int)->str:
+    "An arm's name, and how many of its seeds have mistakes where not all have"
+    if not seeds: return f'{name} (no mistakes)'
+    return name if seeds == of else f'{name} ({seeds} of {of} seeds have mistakes)'
+
+# %% ../../nbs/api/80_viz_confusion.ipynb #2bc03eb1
+def _draw_arm(ax:Any, x:np.ndarray, width:float, name:str, number:int, label:str, stats:pd.DataFrame)->None:
+    "The bars of one arm, with the range over its seeds"
+    hatch = '////' if is_control(name) else _HATCHES[number % len(_HATCHES)]
+    ax.bar(x, 100*stats['mean'].fillna(0), .92*width, color=method_colour(name), hatch=hatch,
+           edgecolor='white', linewidth=0, label=plain(label))
+    ax.vlines(x, 100*stats['low'], 100*stats['high'], color='0.2', linewidth=1.2)
 
 # %% ../../nbs/api/80_viz_confusion.ipynb #b3f0c7f6
+_UNITS = dict(distance='tree distance of the predicted to the true class (edges)',
+              height='height of their lowest common ancestor (edges)')
+
 def plot_climb(
     arms:Mapping[str,Any], # Name -> table of `climb`, or one for each seed
     labels:Mapping[str,str]|None=None, # Names to write
@@ -63,79 +112,84 @@ def plot_climb(
     ax:Any=None, # Axes to draw into
 )->Any: # Axes
     "Share of the mistakes at each level, for each arm, with the range over seeds and what chance would do"
-    import matplotlib.pyplot as plt
     if not arms: raise ValueError('there is no arm to draw; give name -> table')
-    stats = {name: _of_arm(tables) for name,tables in arms.items()}; first = next(iter(stats.values()))
-    by,levels = first.columns[0],list(first.iloc[:,0]); x = np.arange(len(levels)); width = .8/len(arms)
-    other = [name for name,t in stats.items() if t.columns[0] != by or list(t.iloc[:,0]) != levels]
-    if other:
-        raise ValueError(f'arm {other[0]!r} is of another tree, or of another kind of level, than {next(iter(arms))!r}: draw them in two figures')
-    if ax is None: _,ax = plt.subplots(figsize=(min(10, max(4.5, .5*len(x)*max(len(arms), 2)**.5+2)), 3.2), layout='constrained')
-    for k,(name,t) in enumerate(stats.items()):
-        at = x+width*(k-(len(arms)-1)/2); n,of = t['seeds'].iloc[0],t['of'].iloc[0]
-        text = (labels or {}).get(name, name)+(' (no mistakes)' if not n else f' ({n} of {of} seeds have mistakes)' if n < of else '')
-        ax.bar(at, 100*t['mean'].fillna(0), .92*width, color=arm_color(name),
-            hatch='////' if is_control(name) else _HATCHES[k%len(_HATCHES)], edgecolor='white', linewidth=0, label=text)
-        ax.vlines(at, 100*t['low'], 100*t['high'], color='0.2', linewidth=1.2)
-    chance = 100*np.mean([t['chance'] for t in stats.values()], axis=0)
-    ax.hlines(chance, x-.46, x+.46, color='black', linewidth=1.4, linestyle=(0,(3,2)), label='wrong classes at random')
-    words = dict(distance='tree distance of the predicted to the true class (edges)',
-        height='height of their lowest common ancestor (edges)')
-    ax.set(xticks=x, xticklabels=[f'{d:g}' for d in levels], xlabel=unit or words[by], ylabel='mistakes (%)')
-    ax.legend(frameon=False, fontsize=8)
-    ax.spines[['top','right']].set_visible(False); ax.grid(axis='y', alpha=.25, linewidth=.7); ax.set_axisbelow(True)
+    stats = {name: _of_arm(tables) for name,tables in arms.items()}
+    by,levels = _same_levels(stats)
+    ax = new_axes(ax, min(10, max(4.5, .5*len(levels)*max(len(arms), 2)**.5+2)), 3.2)
+    x,width = np.arange(len(levels)),.8/len(arms)
+    for number,(name,table) in enumerate(stats.items()):
+        label = _arm_label((labels or {}).get(name, name), table['seeds'].iloc[0], table['of'].iloc[0])
+        _draw_arm(ax, x+width*(number-(len(arms)-1)/2), width, name, number, label, table)
+    chance = 100*np.mean([table['chance'] for table in stats.values()], axis=0)
+    ax.hlines(chance, x-.46, x+.46, color='black', linewidth=1.4, linestyle=DASHED, label='wrong classes at random')
+    ax.set(xticks=x, xticklabels=[tick_text(d) for d in levels], xlabel=unit or _UNITS[by], ylabel='mistakes (%)')
+    legend(tidy(ax, 'y'))
     return ax
 
+# %% ../../nbs/api/80_viz_confusion.ipynb #ba1ab9b1
+def _same_levels(stats:Mapping[str,pd.DataFrame])->tuple[str,list]:
+    "The kind of level and the levels of all arms; ValueError where they differ"
+    first = next(iter(stats))
+    by,levels = stats[first].columns[0],list(stats[first].iloc[:,0])
+    for name,table in stats.items():
+        if table.columns[0] == by and list(table.iloc[:,0]) == levels: continue
+        raise ValueError(f'arm {name!r} is of another tree, or of another kind of level, than {first!r}: '
+                         'draw them in two figures')
+    return by,levels
+
 # %% ../../nbs/api/80_viz_confusion.ipynb #f6e1126c
-def confusion_counts(
-    predicted:Tensor, # Predicted classes, shape (N,)
-    labels:Tensor, # True classes, shape (N,)
-    num_classes:int, # C
-)->Tensor: # Pictures of class a that were taken for b, int64, shape (C, C)
-    "Confusion matrix"
-    y = check_labels(labels, num_classes).cpu(); p = check_labels(predicted, num_classes, len(y)).cpu()
-    return torch.bincount(num_classes*y+p, minlength=num_classes**2).view(num_classes, num_classes)
-
-def _check_counts(counts, C:int)->np.ndarray:
-    n = np.asarray(counts.detach().cpu() if isinstance(counts, Tensor) else counts, dtype=float)
+def _check_counts(counts:Any, C:int)->np.ndarray:
+    "Counts (C, C) as floats; ValueError for another shape or for what is no count"
+    n = as_floats(counts)
     if n.shape != (C,C):
-        raise ValueError(f'the tree has {C} classes, so the counts must have shape ({C}, {C}), got {n.shape}'+('; confusion_counts makes them from predictions and labels' if n.ndim == 1 else ''))
-    if not (np.isfinite(n).all() and (n >= 0).all()):
-        raise ValueError(f'counts must be finite and not negative, got {n.min():g} to {n.max():g}')
-    return n
+        hint = '; confusion_counts makes them from predictions and labels' if n.ndim == 1 else ''
+        raise ValueError(f'the tree has {C} classes, so the counts must have shape ({C}, {C}), got {n.shape}{hint}')
+    if np.isfinite(n).all() and (n >= 0).all(): return n
+    raise ValueError(f'counts must be finite and not negative, got {n.min():g} to {n.max():g}')
 
+# %% ../../nbs/api/80_viz_confusion.ipynb #f45609a5
 def plot_confusion(
     counts:Tensor|np.ndarray, # Confusion matrix, shape (C, C)
     tree:KnowledgeTree, # Gives the order and the branches
     ax:Any=None, # Axes to draw into
 )->Any: # Axes
-    "Shares of each true class in tree order, coloured by their square root so that rare mistakes are seen; a class without pictures is grey"
-    import matplotlib.pyplot as plt
+    "Shares of each true class in tree order; colour by their square root, so that rare mistakes are seen"
     from matplotlib.colors import PowerNorm
-    from kfr_nb.viz.matrix import plot_in_tree_order
-    C = len(tree.classes); n = _check_counts(counts, C)
-    total = n.sum(1, keepdims=True); share = np.divide(n, total, out=np.full_like(n, np.nan), where=total > 0)
-    if ax is None: _,ax = plt.subplots(figsize=(6.2,5), layout='constrained')
-    im = plot_in_tree_order(tree, share, norm=PowerNorm(.5, 0, 1), ax=ax)
-    ax.figure.colorbar(im, ax=ax, shrink=.8, label='share of the true class (rows)', ticks=[0,.01,.05,.1,.25,.5,1])
+    n = _check_counts(counts, len(tree.classes))
+    total = n.sum(1, keepdims=True)
+    share = np.divide(n, total, out=np.full_like(n, np.nan), where=total > 0)  # NaN is drawn grey
+    ax = new_axes(ax, 6.2, 5)
+    image = plot_in_tree_order(tree, share, norm=PowerNorm(.5, 0, 1), ax=ax)
+    ticks = [0,.01,.05,.1,.25,.5,1]
+    ax.figure.colorbar(image, ax=ax, shrink=.8, label='share of the true class (rows)', ticks=ticks)
     ax.set_xlabel('predicted, in the same order')
     return ax
 
 # %% ../../nbs/api/80_viz_confusion.ipynb #22d200f8
+_OTHERS = 'other branches'
+
+def _branch_groups(tree:KnowledgeTree, most:int)->dict[str,list[int]]:
+    "Classes of the large branches by their names, and, last, those of all small ones"
+    groups:dict[str,list[int]] = {}
+    small:list[int] = []
+    for name,labels in branches(tree, most).items():
+        if is_small(tree, labels, most): small += labels
+        else: groups[readable(name)] = labels
+    return groups | ({_OTHERS: small} if small else {})
+
+# %% ../../nbs/api/80_viz_confusion.ipynb #f69e24c0
 def branch_confusion(
     counts:Tensor|np.ndarray, # Confusion matrix, shape (C, C)
     tree:KnowledgeTree, # Gives the branches
-    most:int=10, # Branches, as for `viz.tree.branches`
-)->pd.DataFrame: # A row for each true branch: `pictures`, `right`, then the share of its mistakes that goes to each branch
-    "Where the mistakes of each branch go; branches of a few classes are counted together, as 'other branches'"
-    C = len(tree.classes); n = _check_counts(counts, C); groups:dict[str,list[int]] = {}; rows = {}
-    for name,inside in branches(tree, most).items():
-        groups.setdefault('other branches' if _is_small(tree, inside, most) else _readable(name), []).extend(inside)
-    if 'other branches' in groups: groups['other branches'] = groups.pop('other branches')                    # last
-    wrong = n*(1-np.eye(C))
-    for a,inside in groups.items():
-        out = np.array([wrong[np.ix_(inside, to)].sum() for to in groups.values()]); total = n[inside].sum()
-        rows[a] = dict(pictures=int(total),
-            right=n[inside,inside].sum()/total if total
-            else np.nan) | dict(zip(groups, out/out.sum() if out.sum() else np.full(len(out), np.nan)))
+    most:int=10, # Branches, as for `viz.branches.branches`
+)->pd.DataFrame: # A row for each true branch: `pictures`, `right`, then where its mistakes go
+    "Shares of each branch's mistakes that go to each branch; small branches are counted together"
+    n,groups,rows = _check_counts(counts, len(tree.classes)),_branch_groups(tree, most),{}
+    wrong = n*(1-np.eye(len(n)))
+    for name,own in groups.items():
+        total = n[own].sum()
+        out = np.array([wrong[np.ix_(own, to)].sum() for to in groups.values()])
+        right = n[own,own].sum()/total if total else np.nan
+        share = out/out.sum() if out.sum() else np.full(len(out), np.nan)
+        rows[name] = dict(pictures=int(total), right=right) | dict(zip(groups, share))
     return pd.DataFrame(rows).T.astype(dict(pictures=int))

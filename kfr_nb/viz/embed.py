@@ -4,19 +4,20 @@
 
 # %% ../../nbs/api/80_viz_embed.ipynb #da4b9237
 from __future__ import annotations
+from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
 from typing import Any, Sequence
 import numpy as np, torch
 from torch import Tensor
 from ..core import check_embeddings, check_labels
 from ..geometry import expmap0, logmap0, mobius_add, poincare_distance
 from ..tree import KnowledgeTree
-from .tree import _below, _node_colors, _readable, branch_colors
+from .branches import below, branch_colors, node_colors
+from .style import LETTERS, as_floats, new_axes, plain, readable
 
 # %% auto #0
-__all__ = ['geodesics', 'ball_mean', 'distances_of', 'stress', 'fit_distances', 'recentre', 'project_disc', 'plot_disc',
-           'tree_graph', 'tree_means']
+__all__ = ['geodesics', 'ball_mean', 'distances_of', 'stress', 'fit_distances', 'recentre', 'project_disc', 'check_points',
+           'plot_disc', 'TreeGraph', 'tree_graph', 'flat_mean', 'tree_means']
 
 # %% ../../nbs/api/80_viz_embed.ipynb #c1dfd96e
 def geodesics(
@@ -27,9 +28,11 @@ def geodesics(
     tau:float|None=1.0, # Curvature of the ball; None for straight lines in the flat space
 )->Tensor: # Points on the ways, evenly spaced, shape (M, n, d)
     "The shortest ways between pairs of points"
-    x,y = (torch.as_tensor(p, dtype=torch.double)[...,None,:] for p in (x,y)); t = torch.linspace(0, 1, n, dtype=torch.double)[:,None]
+    x,y = (torch.as_tensor(p, dtype=torch.double)[...,None,:] for p in (x,y))
+    t = torch.linspace(0, 1, n, dtype=torch.double)[:,None]
     if tau is None: return x+t*(y-x)
-    return mobius_add(x, expmap0(t*logmap0(mobius_add(-x, y, tau=tau), tau=tau), tau=tau), tau=tau)
+    from_x = logmap0(mobius_add(-x, y, tau=tau), tau=tau)
+    return mobius_add(x, expmap0(t*from_x, tau=tau), tau=tau)
 
 # %% ../../nbs/api/80_viz_embed.ipynb #b1d57811
 def ball_mean(
@@ -40,11 +43,14 @@ def ball_mean(
     tau:float=1.0, # Curvature of the ball
 )->Tensor: # Means, shape (C, d); NaN for classes without a point
     "Means of points of the ball, class by class, that move with the points under any translation"
-    p = p.double(); y = torch.zeros(len(p), dtype=torch.long) if labels is None else labels.long(); C = num_classes or int(y.max())+1
-    pp = tau*p.square().sum(-1, keepdim=True); h = torch.cat([1+pp, 2*tau**.5*p], -1)/(1-pp)
-    s = torch.zeros(C, h.shape[1], dtype=torch.double).index_add_(0, y, h)
-    m = s/(s[:,:1].square()-s[:,1:].square().sum(-1, keepdim=True)).sqrt()
-    return m[:,1:]/(1+m[:,:1])/tau**.5
+    p = p.double()
+    y = torch.zeros(len(p), dtype=torch.long) if labels is None else labels.long()
+    C = num_classes or int(y.max())+1
+    squared = tau*p.square().sum(-1, keepdim=True)
+    on_hyperboloid = torch.cat([1+squared, 2*tau**.5*p], -1)/(1-squared)
+    sums = torch.zeros(C, p.shape[1]+1, dtype=torch.double).index_add_(0, y, on_hyperboloid)
+    mean = sums/(sums[:,:1].square()-sums[:,1:].square().sum(-1, keepdim=True)).sqrt()
+    return mean[:,1:]/(1+mean[:,:1])/tau**.5
 
 # %% ../../nbs/api/80_viz_embed.ipynb #fa35e192
 def distances_of(
@@ -57,16 +63,52 @@ def distances_of(
     if tau is not None: return poincare_distance(a, b, tau=tau, validate=False)
     return (a-b).square().sum(-1).clamp_min(1e-30).sqrt()
 
+# %% ../../nbs/api/80_viz_embed.ipynb #f6a86877
 def stress(
     points:Tensor, # Points, shape (..., N, d)
     D:Tensor, # Distances to be kept, shape (N, N)
     *,
     scale:float=1.0, # Length of one unit of D
     tau:float|None=1.0, # Curvature; None for the flat space
-)->Tensor: # Shares, shape (...)
+)->Tensor: # Fractions, shape (...)
     "Root of the squared error of all distances over the squared distances"
-    i,j = torch.triu_indices(len(D), len(D), 1); want = scale*D.to(points)[i,j]
-    return ((distances_of(points, tau=tau)[...,i,j]-want).square().sum(-1)/want.square().sum()).sqrt()
+    i,j = torch.triu_indices(len(D), len(D), 1)
+    want = scale*D.to(points)[i,j]
+    error = distances_of(points, tau=tau)[...,i,j]-want
+    return (error.square().sum(-1)/want.square().sum()).sqrt()
+
+# %% ../../nbs/api/80_viz_embed.ipynb #0fb84634
+def _check_distances(D:Any)->Tensor:
+    "Distances (N, N) of two points at least, in double precision"
+    D = torch.as_tensor(D).detach().cpu().double()
+    square = D.ndim == 2 and D.shape[0] == D.shape[1] >= 2
+    if square and D.isfinite().all() and (D >= 0).all() and D.any(): return D
+    values = f' with values from {D.min():g} to {D.max():g}' if D.numel() else ''
+    raise ValueError('D must be a square of distances, finite, at least 0 and not all 0, '
+                     f'got shape {tuple(D.shape)}{values}')
+
+# %% ../../nbs/api/80_viz_embed.ipynb #8411acb1
+def _into(v:Tensor, size:float, tau:float|None)->Tensor:
+    "Vectors of the flat space as points of the drawing at some size"
+    return size*v if tau is None else expmap0(size/2*v, tau=tau)
+
+def _out_of(points:Tensor, size:float, tau:float|None)->Tensor:
+    "The vectors that `_into` makes these points of"
+    return points/size if tau is None else 2/size*logmap0(points, tau=tau)
+
+# %% ../../nbs/api/80_viz_embed.ipynb #9e6a55b6
+def _descend(v:Tensor, D:Tensor, scale:float, tau:float|None, steps:int, grow:float)->Tensor:
+    "Vectors (starts, N, 2) after descent on the stress of a drawing that grows to full size"
+    v.requires_grad_()
+    optimizer = torch.optim.Adam([v], lr=.1*D.mean().item())
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for step in range(steps):
+        size = scale*grow**max(0., 1-step/(.6*steps))
+        optimizer.zero_grad()
+        stress(_into(v, size, tau), D, scale=size, tau=tau).sum().backward()
+        optimizer.step()
+        falling.step()
+    return v.detach()
 
 # %% ../../nbs/api/80_viz_embed.ipynb #0716d970
 def fit_distances(
@@ -77,26 +119,17 @@ def fit_distances(
     starts:int=8, # Random starts
     steps:int=400, # Steps of descent
     seed:int=0, # Seed of the starts
-    grow:float=0.05, # Size of the drawing when descent begins, as a share of the full size
-    first:Tensor|None=None, # A start of one's own, in place of one at random: points, shape (N, 2)
+    grow:float=0.05, # Size of the drawing when descent begins, as a fraction of the full size
+    first:Tensor|None=None, # A start of your own, instead of a random one: points, shape (N, 2)
     every:bool=False, # Return what came of every start, not the best alone
 )->Tensor: # Points, shape (N, 2), or (starts, N, 2), in double precision
-    "Points in two dimensions whose distances are as near to `scale·D` as descent on the stress brings them"
-    D = _check_distances(D); size = D.mean().item()
-    v = size/2*torch.randn(starts, len(D), 2, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
-    into = (lambda v,s: s*v) if tau is None else (lambda v,s: expmap0(s/2*v, tau=tau))
-    if first is not None: p = torch.as_tensor(first).double(); v[0] = p/scale if tau is None else 2/scale*logmap0(p, tau=tau)
-    v.requires_grad_(); opt = torch.optim.Adam([v], lr=.1*size); falling = torch.optim.lr_scheduler.CosineAnnealingLR(opt, steps)
-    for k in range(steps):
-        s = scale*grow**max(0., 1-k/(.6*steps))
-        opt.zero_grad(); stress(into(v,s), D, scale=s, tau=tau).sum().backward(); opt.step(); falling.step()
-    points = into(v.detach(), scale); return points if every else points[stress(points, D, scale=scale, tau=tau).argmin()]
-
-# %% ../../nbs/api/80_viz_embed.ipynb #9e6a55b6
-def _check_distances(D)->Tensor:
-    D = torch.as_tensor(D).detach().cpu().double()
-    if D.ndim == 2 and D.shape[0] == D.shape[1] >= 2 and D.isfinite().all() and (D >= 0).all() and D.any(): return D
-    raise ValueError(f'D must be a square of distances, finite, at least 0 and not all 0, got shape {tuple(D.shape)}'+(f' with values from {D.min():g} to {D.max():g}' if D.numel() else ''))
+    "Points in two dimensions whose distances come near to `scale·D`, by descent on the stress"
+    D = _check_distances(D)
+    size,generator = D.mean().item(),torch.Generator().manual_seed(seed)
+    v = size/2*torch.randn(starts, len(D), 2, generator=generator, dtype=torch.double)
+    if first is not None: v[0] = _out_of(torch.as_tensor(first).double(), scale, tau)
+    points = _into(_descend(v, D, scale, tau, steps, grow), scale, tau)
+    return points if every else points[stress(points, D, scale=scale, tau=tau).argmin()]
 
 # %% ../../nbs/api/80_viz_embed.ipynb #4d134bc0
 def recentre(
@@ -106,21 +139,44 @@ def recentre(
     tau:float|None=1.0, # Curvature; None for the flat space
 )->Tensor: # Points, shape (N, d)
     "All points moved by the translation that takes one of them to the centre; no distance changes"
-    c = points[at] if isinstance(at, int) else at
-    return points-c if tau is None else mobius_add(-c, points, tau=tau)
+    centre = points[at] if isinstance(at, int) else at
+    return points-centre if tau is None else mobius_add(-centre, points, tau=tau)
 
 # %% ../../nbs/api/80_viz_embed.ipynb #bc33ea4e
+def _widest_two(z:Tensor)->Tensor:
+    "Points (N, d) along the two directions in which they spread most, shape (N, 2)"
+    flat = z@torch.linalg.svd(z, full_matrices=False).Vh[:2].T
+    return flat if flat.shape[1] == 2 else torch.cat([flat, torch.zeros_like(flat)], 1)
+
+# %% ../../nbs/api/80_viz_embed.ipynb #74697587
 def project_disc(
     z:Tensor, # Points in the ball, shape (N, d)
     *,
     tau:float=1.0, # Curvature, the same for ball and disc
     **options, # For `fit_distances`: starts, steps, seed
 )->Tensor: # Points in the disc, shape (N, 2), in double precision
-    "Points of the ball in a disc, with geodesic distances, from the centre too, kept as well as two dimensions allow"
-    z = torch.as_tensor(z).detach().cpu().double(); z = torch.cat([torch.zeros_like(z[:1]), z])
-    flat = logmap0(z, tau=tau); first = flat@torch.linalg.svd(flat, full_matrices=False).Vh[:2].T
-    if first.shape[1] < 2: first = torch.cat([first, torch.zeros_like(first)], 1)
-    return recentre(fit_distances(distances_of(z, tau=tau), tau=tau, first=expmap0(first, tau=tau), **options), 0, tau=tau)[1:]
+    "Points of the ball in a disc that keeps their geodesic distances as well as two dimensions allow"
+    z = torch.as_tensor(z).detach().cpu().double()
+    z = torch.cat([torch.zeros_like(z[:1]), z])  # the centre is one of the points
+    first = expmap0(_widest_two(logmap0(z, tau=tau)), tau=tau)
+    points = fit_distances(distances_of(z, tau=tau), tau=tau, first=first, **options)
+    return recentre(points, 0, tau=tau)[1:]
+
+# %% ../../nbs/api/80_viz_embed.ipynb #21250e74
+def check_points(
+    points:Any, # Points of a map, shape (N, 2)
+    tau:float|None, # Curvature of the disc; None for the plane
+)->Tensor: # float64; ValueError for another shape, NaN, or points beyond the rim
+    "Points of the plane or the disc, checked"
+    p = torch.as_tensor(as_floats(points))
+    if p.ndim != 2 or p.shape[1] != 2 or not len(p):
+        raise ValueError('a map has two dimensions and at least one point: points must have shape (N, 2), '
+                         f'got {tuple(p.shape)}; project_disc brings them down')
+    check_embeddings(p, 'points')
+    far = p.norm(dim=1).max().item()
+    if tau is None or far*tau**.5 < 1: return p
+    raise ValueError(f'points must lie within the rim at {tau**-.5:g}, the farthest is at {far:g}; '
+                     'tau=None draws a plane')
 
 # %% ../../nbs/api/80_viz_embed.ipynb #22d200f8
 def plot_disc(
@@ -134,62 +190,96 @@ def plot_disc(
     ax:Any=None, # Axes to draw into
 )->Any: # Axes
     "Points in the Poincaré disc with its rim, and geodesic arcs between some of them"
-    import matplotlib.pyplot as plt
-    from matplotlib.collections import LineCollection
-    P = torch.as_tensor(np.asarray(points, dtype=np.float64)); reach = P.norm(dim=1).max().item() if tau is None else tau**-.5
-    if P.ndim != 2 or P.shape[1] != 2:
-        raise ValueError(f'a disc has two dimensions: points must have shape (N, 2), got {tuple(P.shape)}; project_disc brings them down')
-    if not (P.norm(dim=1) < (torch.inf if tau is None else reach)).all():
-        raise ValueError(f'points must lie within the rim at {reach:g}, the farthest is at {P.norm(dim=1).max():g}')
-    if ax is None: _,ax = plt.subplots(figsize=(5,5), layout='constrained')
-    rgb = np.tile((.27,.47,.67), (len(P),1)) if colors is None else np.asarray(colors, dtype=float)
-    if tau is not None: ax.add_patch(plt.Circle((0,0), reach, fill=False, color='0.6', lw=1))
-    if edges is not None:
-        e = torch.as_tensor(np.asarray(edges)).long()
-        ax.add_collection(LineCollection(list(geodesics(P[e[:,0]], P[e[:,1]], tau=tau).numpy()), colors=rgb[e[:,1]],
-            linewidths=1., alpha=.7, zorder=1))
+    P = check_points(points, tau)
+    ax = new_axes(ax, 5, 5)
+    rgb = np.tile((.27,.47,.67), (len(P),1)) if colors is None else as_floats(colors)
+    _add_rim(ax, tau)
+    if edges is not None: _add_edges(ax, P, edges, rgb, tau)
     ax.scatter(*P.T.numpy(), c=rgb, s=sizes, marker=marker, edgecolors='white', linewidths=.4, zorder=2)
-    _write_beside(ax, P.numpy(), names, rgb)
-    ax.set(aspect='equal', xlim=(-1.06*reach,1.06*reach), ylim=(-1.06*reach,1.06*reach)); ax.set_axis_off()
+    for point,name,color in zip(P.numpy(), names or [], rgb):
+        if name: _write_outwards(ax, point, name, color)
+    reach = 1.06*(P.norm(dim=1).max().item() if tau is None else tau**-.5)
+    ax.set(aspect='equal', xlim=(-reach,reach), ylim=(-reach,reach))
+    ax.set_axis_off()
     return ax
 
 # %% ../../nbs/api/80_viz_embed.ipynb #cb4e5208
-def _write_beside(ax, P, names, rgb)->None:
-    for p,name,c in zip(P, names if names is not None else [], rgb):
-        if not name: continue
-        out = p/max(np.linalg.norm(p), 1e-9); side = 'left' if out[0] > .3 else 'right' if out[0] < -.3 else 'center'
-        ax.annotate(_readable(name), p, xytext=5*out, textcoords='offset points', ha=side,
-            va='center' if side != 'center' else 'bottom' if out[1] >= 0 else 'top',
-                    fontsize=7, color=c*.75, annotation_clip=False, zorder=3)
+def _write_outwards(ax:Any, point:np.ndarray, name:str, color:np.ndarray)->None:
+    "A name beside a point, on its far side from the centre"
+    out = point/max(np.linalg.norm(point), 1e-9)
+    side = 'left' if out[0] > .3 else 'right' if out[0] < -.3 else 'center'
+    upright = 'center' if side != 'center' else 'bottom' if out[1] >= 0 else 'top'
+    ax.annotate(plain(readable(name)), point, xytext=5*out, textcoords='offset points', ha=side, va=upright,
+                fontsize=LETTERS, color=color*.75, annotation_clip=False, zorder=3)
+
+# %% ../../nbs/api/80_viz_embed.ipynb #150bb508
+def _add_rim(ax:Any, tau:float|None)->None:
+    "The circle in which the disc ends; a plane has none"
+    import matplotlib.pyplot as plt
+    if tau is not None: ax.add_patch(plt.Circle((0,0), tau**-.5, fill=False, color='0.6', lw=1))
+
+def _add_edges(ax:Any, P:Tensor, edges:Any, rgb:np.ndarray, tau:float|None)->None:
+    "Geodesics between pairs of points"
+    from matplotlib.collections import LineCollection
+    start,end = torch.as_tensor(np.asarray(edges)).long().T
+    lines = list(geodesics(P[start], P[end], tau=tau).numpy())
+    ax.add_collection(LineCollection(lines, colors=rgb[end], linewidths=1., alpha=.7, zorder=1))
 
 # %% ../../nbs/api/80_viz_embed.ipynb #cb7a1d77
+@dataclass
+class TreeGraph:
+    "All nodes of a tree as the arrays that a drawing needs, classes and inner nodes alike"
+    names: list[str]  # Of the nodes
+    edges: np.ndarray  # Parent and child, shape (N-1, 2)
+    D: Tensor  # Distances of the nodes, shape (N, N)
+    colors: np.ndarray  # RGB, shape (N, 3)
+    classes: np.ndarray  # Node of each class, shape (C,)
+    depth: np.ndarray  # Edges from the root, shape (N,)
+
+# %% ../../nbs/api/80_viz_embed.ipynb #1690db46
 def tree_graph(
     tree:KnowledgeTree, # Any tree
-)->SimpleNamespace: # names (N,), edges (N-1, 2), D (N, N), colors (N, 3), classes: node of each class (C,), depth (N,)
-    "All nodes of a tree as the arrays that a drawing needs, classes and inner nodes alike"
-    names = list(tree.nodes); number = {n:i for i,n in enumerate(names)}
-    return SimpleNamespace(names=names,
-        edges=np.array([(number[tree.parent(n)], i) for i,n in enumerate(names) if n != tree.root]).reshape(-1,2),
-        D=tree.with_classes(names).distances(), colors=np.asarray(_node_colors(tree, _below(tree)[1], branch_colors(tree))),
-        classes=np.array([number[c] for c in tree.classes]), depth=np.array([tree.depth(n) for n in names]))
+)->TreeGraph: # names (N,), edges (N-1, 2), D (N, N), colors (N, 3), classes (C,), depth (N,)
+    "All nodes of a tree as arrays"
+    names = list(tree.nodes)
+    number = {name: i for i,name in enumerate(names)}
+    edges = [(number[tree.parent(name)],i) for i,name in enumerate(names) if name != tree.root]
+    return TreeGraph(
+        names, np.array(edges).reshape(-1,2), tree.with_classes(names).distances(), node_colors(tree),
+        np.array([number[c] for c in tree.classes]), np.array([tree.depth(name) for name in names]))
 
 # %% ../../nbs/api/80_viz_embed.ipynb #761f22b2
+def flat_mean(
+    p:Tensor, # Points, shape (N, d)
+    labels:Tensor, # Class of each, shape (N,)
+    num_classes:int, # C
+)->Tensor: # Means, shape (C, d); NaN for classes without a point
+    "Means of points of the flat space, class by class"
+    sums = torch.zeros(num_classes, p.shape[1], dtype=p.dtype).index_add_(0, labels, p)
+    return sums/torch.bincount(labels, minlength=num_classes)[:,None]
+
+# %% ../../nbs/api/80_viz_embed.ipynb #6e7f6bac
+def _check_inside(p:Tensor, tau:float|None)->None:
+    "ValueError where a point lies outside the ball"
+    if tau is None or not len(p) or (tau*p.square().sum(1) < 1).all(): return
+    raise ValueError(f'points must lie within the rim at {tau**-.5:g}, the farthest is at {p.norm(dim=1).max():g}; '
+                     'tau=None takes them as points of the flat space')
+
+# %% ../../nbs/api/80_viz_embed.ipynb #abbe8a9b
 def tree_means(
     points:Tensor, # Points in the ball, or in flat space, shape (N, d)
     labels:Tensor, # Class of each point, shape (N,)
     tree:KnowledgeTree, # Its classes in label order
     *,
     tau:float|None=1.0, # Curvature; None for the flat space
-)->Tensor: # Means in the order of `tree.nodes`, shape (nodes, d), in double precision; NaN for nodes without a point
+)->Tensor: # Means in the order of `tree.nodes`, shape (nodes, d); NaN for nodes without a point
     "Class means, and for each inner node the mean of the classes below it"
     p = check_embeddings(torch.as_tensor(points), 'points').detach().cpu().double()
     y = check_labels(torch.as_tensor(labels).cpu(), len(tree.classes), len(p))
-    mean = _flat_mean if tau is None else partial(ball_mean, tau=tau)
-    if tau is not None and len(p) and not (tau*p.square().sum(1) < 1).all():
-        raise ValueError(f'points must lie within the rim at {tau**-.5:g}, the farthest is at {p.norm(dim=1).max():g}; tau=None takes them as points of the flat space')
-    by_class = mean(p, y, len(tree.classes)); there = by_class.isfinite().all(1).tolist(); inside = _below(tree)[1]
-    pairs = torch.tensor([(c,i) for i,cs in enumerate(inside) for c in cs if there[c]]).reshape(-1,2).long()
-    return mean(by_class[pairs[:,0]], pairs[:,1], len(tree))
-
-def _flat_mean(p, labels, num_classes)->Tensor:
-    return torch.zeros(num_classes, p.shape[1], dtype=p.dtype).index_add_(0, labels, p)/torch.bincount(labels, minlength=num_classes)[:,None]
+    _check_inside(p, tau)
+    mean = flat_mean if tau is None else partial(ball_mean, tau=tau)
+    by_class = mean(p, y, len(tree.classes))
+    there = by_class.isfinite().all(1).tolist()
+    pairs = [(c,node) for node,labels in enumerate(below(tree).classes) for c in labels if there[c]]
+    classes,nodes = torch.tensor(pairs).reshape(-1,2).long().T
+    return mean(by_class[classes], nodes, len(tree))

@@ -11,25 +11,28 @@ from ..core import check_embeddings, check_labels
 from ..metrics import _spearman
 from ..tree import KnowledgeTree
 from .atlas import class_distances
-from .tree import _is_small, _readable, branch_colors, branches
+from .branches import plot_in_tree_order
+from .style import DASHED, as_floats, legend, method_colour, new_axes, number_text, panels, plain, tidy
 
 # %% auto #0
-__all__ = ['class_matrix', 'matrix_correlation', 'distance_bins', 'plot_in_tree_order', 'plot_bins', 'plot_matrices']
+__all__ = ['class_matrix', 'matrix_correlation', 'distance_bins', 'plot_bins', 'plot_matrices']
 
 # %% ../../nbs/api/80_viz_matrix.ipynb #902ba3cd
 def class_matrix(
     z:Tensor, # Embeddings, shape (N, d)
     labels:Tensor, # Class of each, shape (N,)
     num_classes:int, # C
-    metric:str='cosine', # 'cosine', 'euclidean', 'latent' or 'poincare', as in `viz.atlas.class_distances`
+    metric:str='cosine', # As in `viz.atlas.class_distances`: 'cosine', 'euclidean', 'latent' or 'poincare'
     *,
     tau:float=1.0, # Curvature, for 'poincare'
-)->Tensor: # Distances of class means, shape (C, C); NaN where a class has no picture
+)->Tensor: # Distances of class means, shape (C, C); NaN where a class has no image
     "Distances between class means, with a row for every class of the tree"
-    check_embeddings(z); y = check_labels(labels, num_classes, len(z)).cpu()
+    y = check_labels(labels, num_classes, len(check_embeddings(z))).cpu()
     if not len(z): raise ValueError('there is no embedding to take a class mean of: z has 0 rows')
-    D,there = class_distances(z, y, metric, tau=tau); out = torch.full((num_classes, num_classes), torch.nan, dtype=D.dtype)
-    out[there[:,None],there] = D; return out
+    D,there = class_distances(z, y, metric, tau=tau)
+    out = torch.full((num_classes, num_classes), torch.nan, dtype=D.dtype)
+    out[there[:,None],there] = D
+    return out
 
 # %% ../../nbs/api/80_viz_matrix.ipynb #b1d57811
 def _square(
@@ -38,20 +41,25 @@ def _square(
     name:str='D', # Name used in messages
 )->Tensor:
     "A symmetric (C, C) matrix in double precision, NaN allowed"
-    M = torch.as_tensor(np.asarray(D.detach().cpu() if isinstance(D, Tensor) else D, dtype=np.float64))
-    if M.shape != (num_classes,num_classes):
-        raise ValueError(f'the tree has {num_classes} classes, so {name} must have shape ({num_classes}, {num_classes}), got {tuple(M.shape)}')
+    M,C = torch.as_tensor(as_floats(D)),num_classes
+    if M.shape != (C,C):
+        raise ValueError(f'the tree has {C} classes, so {name} must have shape ({C}, {C}), got {tuple(M.shape)}')
     if M.isinf().any():
         a,b = M.isinf().nonzero()[0].tolist()
-        raise ValueError(f'{name} is infinite between classes {a} and {b}; NaN stands for a distance that is not known')
-    if not torch.allclose(M, M.T, rtol=1e-4, atol=1e-6*max(1., M.nan_to_num().abs().max().item()), equal_nan=True):
-        a,b = (~torch.isclose(M, M.T, rtol=1e-4, atol=1e-6, equal_nan=True)).nonzero()[0].tolist()
-        raise ValueError(f'{name} must be symmetric, but from class {a} to {b} it is {M[a,b]:g} and back {M[b,a]:g}; (D+D.T)/2 is their mean')
-    return M
+        raise ValueError(f'{name} is infinite between classes {a} and {b}; '
+                         'NaN stands for a distance that is not known')
+    slack = 1e-6*max(1., M.nan_to_num().abs().max().item())
+    uneven = (~torch.isclose(M, M.T, rtol=1e-4, atol=slack, equal_nan=True)).nonzero().tolist()
+    if not uneven: return M
+    a,b = uneven[0]
+    raise ValueError(f'{name} must be symmetric, but from class {a} to {b} it is {M[a,b]:g} '
+                     f'and back {M[b,a]:g}; (D+D.T)/2 is their mean')
 
+# %% ../../nbs/api/80_viz_matrix.ipynb #5f4ecf94
 def _pairs(D:Tensor, T:Tensor)->tuple[Tensor,Tensor]:
     "Both distances of all pairs of different classes that D knows"
-    i,j = torch.triu_indices(len(T), len(T), 1); known = D[i,j].isfinite()
+    i,j = torch.triu_indices(len(T), len(T), 1)
+    known = D[i,j].isfinite()
     return D[i,j][known],T[i,j][known]
 
 # %% ../../nbs/api/80_viz_matrix.ipynb #17ba0791
@@ -60,12 +68,23 @@ def matrix_correlation(
     T:Tensor|np.ndarray, # Tree distances, shape (C, C)
 )->tuple[float,int]: # Spearman's ρ, NaN where either side is constant, and the number of classes it is over
     "Rank correlation of two class distances over pairs of different classes"
-    T = _square(T, len(T), 'T'); D = _square(D, len(T))
-    if len(T) < 2: raise ValueError('there is one class, so there is no pair of classes to correlate')
-    d,t = _pairs(D, T); n = int(((~D.isnan()).sum(1) > 1).sum())
-    return (_spearman(d, t) if len(d) > 1 else float('nan')), n
+    T = _square(T, len(T), 'T')
+    D = _square(D, len(T))
+    if len(T) < 2:
+        raise ValueError('there is one class, so there is no pair of classes to correlate')
+    d,t = _pairs(D, T)
+    known = int(((~D.isnan()).sum(1) > 1).sum())
+    return (_spearman(d, t) if len(d) > 1 else float('nan')), known
 
 # %% ../../nbs/api/80_viz_matrix.ipynb #1574bddb
+def _bin_of(t:np.ndarray, bins:int)->np.ndarray:
+    "The bin of each pair: one for each distance, or as many pairs in each where there are too many"
+    levels,which = np.unique(t.round(6), return_inverse=True)
+    if len(levels) <= bins: return which
+    edges = np.quantile(t, np.linspace(0, 1, bins+1)[1:-1])
+    return np.unique(np.searchsorted(edges, t), return_inverse=True)[1]
+
+# %% ../../nbs/api/80_viz_matrix.ipynb #fc73b820
 def distance_bins(
     D:Tensor|np.ndarray, # Latent distances of classes, shape (C, C); NaN where they are not known
     T:Tensor|np.ndarray, # Tree distances, shape (C, C)
@@ -73,102 +92,102 @@ def distance_bins(
 )->pd.DataFrame: # `tree` (mean tree distance of the bin), `pairs`, `mean`, `low`, `median`, `high`
     "Mean, median and quartiles of latent distances over tree distance, for pairs of different classes"
     if bins < 1: raise ValueError(f'there must be at least one bin, got bins={bins}')
-    T = _square(T, len(T), 'T'); d,t = (v.numpy() for v in _pairs(_square(D, len(T)), T))
-    levels,which = np.unique(t.round(6), return_inverse=True)
-    if len(levels) > bins: which = np.unique(np.searchsorted(np.quantile(t, np.linspace(0, 1, bins+1)[1:-1]), t), return_inverse=True)[1]
-    rows = [dict(tree=t[which==b].mean(), pairs=int((which==b).sum()), mean=d[which==b].mean(),
-        **dict(zip(('low','median','high'), np.quantile(d[which==b], (.25,.5,.75))))) for b in np.unique(which)]
+    T = _square(T, len(T), 'T')
+    d,t = (v.numpy() for v in _pairs(_square(D, len(T)), T))
+    which,rows = _bin_of(t, bins),[]
+    for k in np.unique(which):
+        own = d[which == k]
+        quartiles = dict(zip(('low','median','high'), np.quantile(own, (.25,.5,.75))))
+        rows.append(dict(tree=t[which == k].mean(), pairs=len(own), mean=own.mean()) | quartiles)
     return pd.DataFrame(rows, columns=['tree','pairs','mean','low','median','high'])
-
-# %% ../../nbs/api/80_viz_matrix.ipynb #b3f0c7f6
-def plot_in_tree_order(
-    tree:KnowledgeTree, # Gives the order and the branches
-    M:Tensor|np.ndarray, # Any matrix over classes in label order, shape (C, C); NaN is drawn grey
-    cmap:str='viridis', # Colour map
-    norm:Any=None, # Of the colours: a matplotlib norm; linear over the values by default
-    names:bool=True, # Name the large branches at the rows
-    most:int=10, # Branches, as for `viz.tree.branches`
-    ax:Any=None, # Axes to draw into
-)->Any: # The image, for a colour bar
-    "Heat map over classes with the branches along both edges"
-    import matplotlib.pyplot as plt
-    C = len(tree.classes); V = np.asarray(M.detach().cpu() if isinstance(M, Tensor) else M, dtype=np.float64)
-    if V.shape != (C,C): raise ValueError(f'the tree has {C} classes, so the matrix must have shape ({C}, {C}), got {V.shape}')
-    order = np.argsort(tree._class_ids); rank,w = np.argsort(order),0.035*C
-    if ax is None: _,ax = plt.subplots(figsize=(6.4,5.2), layout='constrained')
-    im = ax.imshow(V[np.ix_(order, order)], cmap=plt.get_cmap(cmap).with_extremes(bad='0.75'), norm=norm,
-        interpolation='nearest', extent=(0,C,C,0))
-    strip = branch_colors(tree, most)[order]
-    ax.imshow(strip[:,None], extent=(-w,-0.25*w,C,0), aspect='auto', clip_on=False)
-    ax.imshow(strip[None], extent=(0,C,-0.25*w,-w), aspect='auto', clip_on=False)
-    named = {_readable(n): np.mean([rank[c] for c in labels])+0.5 for n,labels in branches(tree, most).items() if names
-        and not _is_small(tree, labels, most)}
-    ax.set(xlim=(-w,C), ylim=(C,-w), aspect='equal', xticks=[])
-    ax.set_yticks(list(named.values()), list(named), fontsize=8); ax.tick_params(length=0)
-    for s in ax.spines.values(): s.set_visible(False)
-    return im
 
 # %% ../../nbs/api/80_viz_matrix.ipynb #d435a6cd
 def _relative(M:Tensor)->Tensor:
     "A matrix over the mean of its known pairs; as it is where that mean is zero"
-    v = M[tuple(torch.triu_indices(len(M), len(M), 1))]; v = v[v.isfinite()]
-    return M/v.mean() if len(v) and v.mean() > 0 else M
+    pairs = M[tuple(torch.triu_indices(len(M), len(M), 1))]
+    pairs = pairs[pairs.isfinite()]
+    return M/pairs.mean() if len(pairs) and pairs.mean() > 0 else M
 
+# %% ../../nbs/api/80_viz_matrix.ipynb #d05e8778
 def _agreement(D:Tensor, T:Tensor)->str:
     "The rank correlation and what it is over, in words"
-    rho,n = matrix_correlation(D, T); known = _pairs(D, T)[0]
-    said = 'no pair of classes has pictures' if not len(known) else 'all classes coincide' if (known == 0).all() else 'ρ undefined: one value only' if np.isnan(rho) else f'ρ = {rho:.2f}'
-    return said+(f', {n} of {len(T)} classes' if n < len(T) else '')
+    (rho,n),known = matrix_correlation(D, T),_pairs(D, T)[0]
+    if not len(known): words = 'no pair of classes has pictures'
+    elif (known == 0).all(): words = 'all classes coincide'
+    elif np.isnan(rho): words = 'ρ undefined: one value only'
+    else: words = f'ρ = {number_text(rho)}'
+    return words if n == len(T) else f'{words}, {n} of {len(T)} classes'
 
 # %% ../../nbs/api/80_viz_matrix.ipynb #4d134bc0
 _MARKS = 'osD^vPX*'
 
+def _plot_bin(ax:Any, table:pd.DataFrame, aside:float, **style)->None:
+    "Means joined by a line, quartiles as bars"
+    x,low,high = table['tree']+aside,table['median']-table['low'],table['high']-table['median']
+    ax.errorbar(x, table['median'], (low,high), fmt='none', ecolor=style['color'], elinewidth=2.6, alpha=0.35)
+    ax.plot(x, table['mean'], markersize=5, linewidth=1.5, **style)
+
+# %% ../../nbs/api/80_viz_matrix.ipynb #079ba56d
 def plot_bins(
     tables:Mapping[str,pd.DataFrame], # Label -> table from `distance_bins`
     slope:float|None=None, # Of the line through 0 that stands for proportion to the tree
-    colors:Mapping[str,Any]|None=None, # Label -> colour; that of the arm of this name by default
+    colors:Mapping[str,Any]|None=None, # Label -> colour; that of the method of this name by default
     ax:Any=None, # Axes to draw into
 )->Any: # Axes
     "Latent over tree distance: means joined by a line, quartiles as bars"
-    import matplotlib.pyplot as plt
-    from kfr_nb.viz.sweep import arm_color
-    if ax is None: _,ax = plt.subplots(figsize=(4.6,3.8), layout='constrained')
-    reach = max((t['tree'].max() for t in tables.values() if len(t)), default=1.); aside = 0.012*reach
+    ax = new_axes(ax, 4.6, 3.8)
+    reach = max((t['tree'].max() for t in tables.values() if len(t)), default=1.)
     if slope is not None:
-        ax.plot([0,reach], [0,slope*reach], color='0.45', linewidth=1, linestyle=(0,(4,3)), label='in proportion to the tree')
-    for k,(label,t) in enumerate(tables.items()):
-        color,x = (colors or {}).get(label) or arm_color(label), t['tree']+aside*(k-(len(tables)-1)/2)
-        ax.errorbar(x, t['median'], (t['median']-t['low'], t['high']-t['median']), fmt='none', ecolor=color, elinewidth=2.6, alpha=0.35)
-        ax.plot(x, t['mean'], color=color, marker=_MARKS[k%len(_MARKS)], markersize=5, linewidth=1.5, label=label)
-    ax.spines[['top','right']].set_visible(False); ax.grid(alpha=0.25, linewidth=0.7); ax.set_axisbelow(True)
-    ax.legend(frameon=False, fontsize=8)
-    ax.set(xlabel='tree distance', ylabel='latent distance (mean of all pairs = 1)', xlim=(0,1.06*reach), ylim=(0,None)); return ax
+        ax.plot([0,reach], [0,slope*reach], color='0.45', lw=1, ls=DASHED, label='in proportion to the tree')
+    for k,(label,table) in enumerate(tables.items()):
+        color = (colors or {}).get(label) or method_colour(label)
+        aside = 0.012*reach*(k-(len(tables)-1)/2)
+        _plot_bin(ax, table, aside, color=color, marker=_MARKS[k % len(_MARKS)], label=plain(label))
+    legend(tidy(ax, 'both'))
+    ax.set(xlabel='tree distance (edges)', ylabel='latent distance (mean of all pairs = 1)',
+           xlim=(0,1.06*reach), ylim=(0,None))
+    return ax
 
 # %% ../../nbs/api/80_viz_matrix.ipynb #f6e1126c
+def _check_matrices(tree:KnowledgeTree, matrices:Mapping[str,Any])->dict[str,Tensor]:
+    "The latent matrices in double precision; ValueError where there is nothing to draw"
+    C = len(tree.classes)
+    if C < 2:
+        raise ValueError(f'the tree has one class ({tree.classes[0]}), so there are no distances between classes to draw')
+    if not matrices:
+        raise ValueError('there is no latent matrix to draw; viz.tree.plot_distances draws a tree alone')
+    return {label: _square(D, C, f'the matrix {label!r}') for label,D in matrices.items()}
+
+# %% ../../nbs/api/80_viz_matrix.ipynb #721cfbe0
 def plot_matrices(
     tree:KnowledgeTree, # The tree: its order, its branches, its distances
-    matrices:Mapping[str,Tensor|np.ndarray], # Label -> latent distances of classes in label order, shape (C, C); NaN rows for classes without pictures
+    matrices:Mapping[str,Any], # Label -> latent distances of classes, shape (C, C); NaN where not known
     T:Tensor|None=None, # Distances that were given, shape (C, C); the tree's own by default
     knowledge:str='tree', # Title of their panel
     bins:int=12, # Bins of tree distance; 0 leaves that panel out
     columns:int=4, # Panels in a row
-    most:int=10, # Branches, as for `viz.tree.branches`
+    most:int=10, # Branches, as for `viz.branches.branches`
     colors:Mapping[str,Any]|None=None, # Label -> colour in the last panel
 )->Any: # Figure
     "Given and learned class distances in the tree's order, with their rank correlation, and the one over the other"
-    import matplotlib.pyplot as plt
-    C = len(tree.classes); G = tree.distances().double() if T is None else _square(T, C, 'T')
-    if C < 2: raise ValueError(f'the tree has one class ({tree.classes[0]}), so there are no distances between classes to draw')
-    if not matrices: raise ValueError('there is no latent matrix to draw; viz.tree.plot_distances draws a tree alone')
-    latent = {label: _square(D, C, f'the matrix {label!r}') for label,D in matrices.items()}
-    shown = {knowledge: _relative(G)} | {label: _relative(D) for label,D in latent.items()}
-    top = max(M.nan_to_num().max().item() for M in shown.values())
-    n = len(latent)+1+bool(bins); cols = min(columns, n); rows = -(-n//cols)
-    fig,axs = plt.subplots(rows, cols, figsize=(3.1*cols+0.9,3.1*rows+0.5), layout='constrained', squeeze=False); axs = axs.ravel()
-    for k,(ax,(label,M)) in enumerate(zip(axs, [(knowledge, shown[knowledge])]+[(l, shown[l]) for l in latent])):
-        plot_in_tree_order(tree, M, norm=plt.Normalize(0, top or 1), names=k%cols == 0, most=most, ax=ax)
-        ax.set_title(label+('' if not k else '\n'+_agreement(latent[label], G)), fontsize=9)
-    fig.colorbar(axs[0].images[0], ax=list(axs[:len(latent)+1]), shrink=0.7, pad=0.01, label='distance (mean of all pairs = 1)')
-    if bins: plot_bins({l: distance_bins(shown[l], G, bins) for l in latent}, 1/(G.sum()/(C*(C-1))).item(), colors, axs[n-1])
-    for ax in axs[n:]: ax.set_axis_off()
+    latent = _check_matrices(tree, matrices)
+    given = tree.distances().double() if T is None else _square(T, len(tree.classes), 'T')
+    shown = {label: _relative(D) for label,D in latent.items()}
+    titles = [knowledge, *(f'{label}\n{_agreement(D, given)}' for label,D in latent.items())]
+    fig,axes = panels(len(titles)+bool(bins), columns, 3.3, 3.3)
+    _plot_panels(axes, tree, [_relative(given), *shown.values()], titles, columns, most)
+    if bins:
+        tables = {label: distance_bins(D, given, bins) for label,D in shown.items()}
+        plot_bins(tables, 1/_pairs(given, given)[0].mean().item(), colors, axes[-1])
     return fig
+
+# %% ../../nbs/api/80_viz_matrix.ipynb #4c8a0243
+def _plot_panels(axes, tree:KnowledgeTree, shown:list[Tensor], titles:list[str], columns:int, most:int)->None:
+    "Matrices with one scale of colour; the branches are named at the first of each row"
+    from matplotlib.colors import Normalize
+    top = max(M.nan_to_num().max().item() for M in shown)
+    for k,(ax,M,title) in enumerate(zip(axes, shown, titles)):
+        image = plot_in_tree_order(tree, M, norm=Normalize(0, top or 1), names=k % columns == 0, most=most, ax=ax)
+        ax.set_title(plain(title), fontsize=10)
+    label = 'distance (mean of all pairs = 1)'
+    axes[0].figure.colorbar(image, ax=list(axes[:len(shown)]), shrink=0.7, pad=0.01, label=label)

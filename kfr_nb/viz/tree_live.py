@@ -4,151 +4,249 @@
 
 # %% ../../nbs/api/80_viz_tree_live.ipynb #da4b9237
 from __future__ import annotations
-import textwrap
-from types import SimpleNamespace
+import html, textwrap
+from dataclasses import dataclass
 from typing import Any
 import numpy as np
 from ..core import choose, require
 from ..tree import KnowledgeTree
-from .tree import _inner_names, _label, _node_colors, _node_values, _norm, _plan, _readable, _sizes, _width, branch_colors
+from .branches import node_colors
+from .style import readable, tick_text
+from .tree_plan import TreePlan, end_label, inner_names, name_width
+from .tree_plan import node_values, plan_tree, value_norm
 
 # %% auto #0
 __all__ = ['tree_figure']
 
 # %% ../../nbs/api/80_viz_tree_live.ipynb #c1dfd96e
-def _open(tree:KnowledgeTree, most:int)->SimpleNamespace:
+def _open(tree:KnowledgeTree, most:int)->TreePlan:
     "The plan of a drawing with at most `most` nodes"
     if most < 1: raise ValueError(f'most is a number of points, 1 or more, got {most}')
-    lines = max(most//2, 1)                             # every open node has two lines or more, so there are fewer of them than lines
-    p = _plan(tree, most=lines)
-    while len(p.y) > most and lines > 1: lines = lines*3//4; p = _plan(tree, most=lines)
-    return p
+    lines = max(most//2, 1)  # an open node has two lines or more, so there are fewer of them
+    plan = plan_tree(tree, most=lines)
+    while len(plan.order) > most and lines > 1:
+        lines = lines*3//4
+        plan = plan_tree(tree, most=lines)
+    return plan
 
 # %% ../../nbs/api/80_viz_tree_live.ipynb #0ade7c2c
-def _hover(tree:KnowledgeTree, p:SimpleNamespace, v:np.ndarray|None, label:str)->dict[int,str]:
+def _safe(name:str)->str:
+    "A node's readable name, with nothing in it that a browser takes for a tag"
+    return html.escape(readable(name), quote=False)
+
+def _ancestors(tree:KnowledgeTree)->list[str]:
+    "The names above each node, from below the root on"
+    out:list[str] = []
+    for node,parent in enumerate(tree._parents):
+        above = '' if parent < 0 else out[parent]
+        name = '' if parent < 0 else _safe(tree._nodes[parent])
+        out.append(f'{above} › {name}' if above else name)
+    return out
+
+# %% ../../nbs/api/80_viz_tree_live.ipynb #d1f524ff
+def _count(p:TreePlan, node:int)->str:
+    "How many classes a node stands for, in words"
+    classes = len(p.classes[node % p.n])
+    if node >= p.n or classes == (node in p.tree._class_ids): return 'a class'
+    return f'{classes} classes' if classes > 1 else '1 class'
+
+# %% ../../nbs/api/80_viz_tree_live.ipynb #f13965c3
+def _hover(tree:KnowledgeTree, p:TreePlan, values:np.ndarray|None, label:str)->dict[int,str]:
     "Text of every drawn node: name, number of classes, ancestors, value"
-    own = set(p.tree._class_ids.tolist()); above:list[str] = []; out = {}
-    for j,q in enumerate(tree._parents): above.append('' if q < 0 else above[q]+(' › ' if above[q] else '')+_readable(tree._nodes[q]))
-    for i in p.y:
-        name = p.tree._nodes[i%p.n]; n = len(p.inside[i%p.n]); one = i >= p.n or n == (i in own)
-        rows = [f'<b>{_readable(name)}</b>', 'a class' if one else f'{n} classes' if n > 1 else '1 class']
-        rows += textwrap.wrap(above[tree._id(name)], 60)
-        if v is not None: rows.append(f'{label or "value"}{"" if one else " (mean)"}: ' + ('none' if np.isnan(v[i]) else f'{v[i]:.4g}'))
-        out[i] = '<br>'.join(rows)
+    above,out = _ancestors(tree),{}
+    for node in p.order:
+        name,count = p.tree._nodes[node % p.n],_count(p, node)
+        rows = [f'<b>{_safe(name)}</b>', count, *textwrap.wrap(above[tree._id(name)], 60)]
+        if values is not None:
+            value = 'none' if np.isnan(values[node]) else tick_text(values[node])
+            rows.append(f'{label or "value"}{"" if count == "a class" else " (mean)"}: {value}')
+        out[node] = '<br>'.join(rows)
     return out
 
 # %% ../../nbs/api/80_viz_tree_live.ipynb #7b52009b
 _NONE = '#dcdcdc'
 
-def _fill(p:SimpleNamespace, v:np.ndarray|None, norm, colors)->dict[int,str]:
+def _fill(p:TreePlan, values:np.ndarray|None, norm:Any, colors:Any)->dict[int,str]:
     "Colour of every drawn node"
-    if v is not None:
-        share = {i: float(np.clip(norm(v[i]), 0, 1)) for i in p.y if not np.isnan(v[i])}
-        scale = require('plotly.colors', 'viz').sample_colorscale('Viridis', list(share.values())) if share else []
-        return {i:_NONE for i in p.y} | dict(zip(share, scale))
-    rgb = _node_colors(p.tree, p.inside, branch_colors(p.tree) if colors is None else np.asarray(colors))
-    return {i: '#'+''.join(f'{round(255*float(c)):02x}' for c in rgb[i%p.n]) for i in p.y}
+    if values is None:
+        rgb = np.rint(255*node_colors(p.tree, colors)).astype(int)
+        return {node: '#%02x%02x%02x' % tuple(rgb[node % p.n]) for node in p.order}
+    known = [node for node in p.order if not np.isnan(values[node])]
+    if not known: return dict.fromkeys(p.order, _NONE)
+    share = np.clip(norm(values[known]), 0, 1).tolist()
+    scale = require('plotly.colors', 'viz').sample_colorscale('Viridis', share)
+    return dict.fromkeys(p.order, _NONE) | dict(zip(known, scale))
 
-def _bar(go, norm, label:str)->Any:
+# %% ../../nbs/api/80_viz_tree_live.ipynb #1c2aa7cd
+def _bar(go:Any, norm:Any, label:str)->Any:
     "A trace without points that carries the scale of the values"
-    return go.Scatter(x=[None], y=[None], mode='markers', hoverinfo='skip', showlegend=False,
-        marker=dict(color=[norm.vmin], colorscale='Viridis', cmin=norm.vmin, cmax=norm.vmax,
-        showscale=True, colorbar=dict(title=dict(text=label, side='right'), thickness=12, lenmode='pixels', len=260, y=1,
-            yanchor='top', outlinewidth=0)))
+    bar = dict(title=dict(text=label, side='right'), thickness=12, lenmode='pixels', len=260, y=1,
+               yanchor='top', outlinewidth=0)
+    marker = dict(color=[norm.vmin], colorscale='Viridis', cmin=norm.vmin, cmax=norm.vmax,
+                  showscale=True, colorbar=bar)
+    return go.Scatter(x=[None], y=[None], mode='markers', hoverinfo='skip', showlegend=False, marker=marker)
 
 # %% ../../nbs/api/80_viz_tree_live.ipynb #f1abd670
-def _levels(p:SimpleNamespace, form:str='icicle', most:int=200)->int:
-    "Levels, the root's included, that make at most `most` nodes and leave room for names; 2 at least"
+def _levels(p:TreePlan, form:str='icicle', most:int=200)->int:
+    "Levels, the root included, that make at most `most` nodes and leave room for names"
     level = {0: 1}
-    for i in list(p.y)[1:]: level[i] = level[p.up[i]]+1
-    n = np.cumsum(np.bincount(list(level.values())))
-    return min(max(2, int((n <= most).sum())-1), 7 if form == 'icicle' else 6)
+    for node in p.order[1:]: level[node] = level[p.parent[node]]+1
+    nodes = np.cumsum(np.bincount(list(level.values())))
+    readable_levels = 7 if form == 'icicle' else 6
+    return min(max(2, int((nodes <= most).sum())-1), readable_levels)
 
-def _area(go, p:SimpleNamespace, form:str, depth:int|None, fill, text)->Any:
+# %% ../../nbs/api/80_viz_tree_live.ipynb #6e570fa2
+@dataclass
+class _Look:
+    "A plan, and the colour and the hover text of each of its nodes"
+    plan: TreePlan
+    fill: dict[int,str]
+    text: dict[int,str]
+
+    def colours(self)->list[str]: return [self.fill[node] for node in self.plan.order]
+    def texts(self)->list[str]: return [self.text[node] for node in self.plan.order]
+
+# %% ../../nbs/api/80_viz_tree_live.ipynb #b1895461
+def _area(go:Any, look:_Look, form:str, depth:int|None)->Any:
     "A trace in which every node takes room by its classes"
-    ids = [str(i) for i in p.y]
-    style:Any = dict(insidetextorientation='radial') if form == 'sunburst' else dict(tiling=dict(orientation='h', pad=1),
-        pathbar=dict(thickness=20))
-    return getattr(go, form.capitalize())(ids=ids,
-        labels=[_label(p, i) if form == 'icicle' else _readable(p.tree._nodes[i%p.n]) for i in p.y],
-        parents=['']+[str(p.up[i]) for i in list(p.y)[1:]], values=[len(p.inside[i]) if i < p.n else 1 for i in p.y],
-        branchvalues='total', sort=False, maxdepth=_levels(p, form) if depth is None else depth+1, leaf=dict(opacity=1),
-        hovertext=[text[i] for i in p.y], hoverinfo='text',
-        marker=dict(colors=[fill[i] for i in p.y], line=dict(color='white', width=0.7)), **style)
+    p = look.plan
+    style = dict(tiling=dict(orientation='h', pad=1), pathbar=dict(thickness=20))
+    if form == 'sunburst': style = dict(insidetextorientation='radial')
+    names = [end_label(p, node) if form == 'icicle' else p.name(node) for node in p.order]
+    return getattr(go, form.capitalize())(
+        ids=[str(node) for node in p.order], labels=names,
+        parents=['', *(str(p.parent[node]) for node in p.order[1:])],
+        values=[len(p.classes[node]) if node < p.n else 1 for node in p.order],
+        branchvalues='total', sort=False, maxdepth=_levels(p, form) if depth is None else depth+1,
+        leaf=dict(opacity=1), hovertext=look.texts(), hoverinfo='text',
+        marker=dict(colors=look.colours(), line=dict(color='white', width=0.7)), **style)
 
 # %% ../../nbs/api/80_viz_tree_live.ipynb #9e6a55b6
-_ROW,_ACROSS = 16,520                                # pixels: from row to row, from the root to the far end
+_ROW,_ACROSS = 16,520  # pixels: from row to row, from the root to the far end
 
-def _link_plans(tree:KnowledgeTree, depth:int|None, most:int, lines:int=150)->list[SimpleNamespace]:
-    "Plans of the levels: down to `depth`, or as far as `lines` lines allow, with at most `most` points together"
-    high = tree.contract().height; plans = [_plan(tree, 0)] if not high else []
-    for d in range(1, high+1):
-        p = _plan(tree, d); points = len(p.y)+sum(len(q.y) for q in plans)
-        if plans and (points > most or depth is None and p.lines > lines or depth is not None and d > depth): break
-        plans.append(p)
-    if sum(len(q.y) for q in plans) > most:
-        raise ValueError(f'the first level alone has {len(plans[0].y)} points, more than most={most}; use the icicle or sunburst form')
-    return plans
+def _link_plans(tree:KnowledgeTree, depth:int|None, most:int, lines:int=150)->list[TreePlan]:
+    "Plans of the levels: down to `depth`, or to `lines` lines, with at most `most` points together"
+    height = tree.contract().height
+    if not height: return [plan_tree(tree, 0)]
+    plans,points = [],0
+    for levels in range(1, height+1):
+        plan = plan_tree(tree, levels)
+        too_deep = levels > depth if depth is not None else plan.lines > lines
+        if plans and (too_deep or points+len(plan.order) > most): break
+        plans.append(plan)
+        points += len(plan.order)
+    if points <= most: return plans
+    raise ValueError(f'the first level alone has {points} points, more than most={most}; '
+                     'use the icicle or sunburst form')
 
-def _link_names(p:SimpleNamespace)->dict[int,str]:
+# %% ../../nbs/api/80_viz_tree_live.ipynb #0ebadaf8
+def _link_names(p:TreePlan)->dict[int,str]:
     "What is written beside the marks: all ends, and inner nodes that have room"
-    def across(i, w): return (p.y[i]-p.span[i][0]+0.5)*_ROW if p.span[i][0] else np.inf
-    return {i:_label(p, i) for i in p.ends} | _inner_names(p, 10, 14, _ACROSS, across)
+    def height(node, width):
+        first = p.span[node][0]
+        return (p.rows[node]-first+0.5)*_ROW if first else np.inf
+    return {node: end_label(p, node) for node in p.ends} | inner_names(p, 10, 14, _ACROSS, height)
 
 # %% ../../nbs/api/80_viz_tree_live.ipynb #91032ad7
-def _links(go, p:SimpleNamespace, fill, text, shown:bool)->list:
-    "Two traces of one level: the lines, and the nodes with their names"
-    ids,names = list(p.y),_link_names(p); xs:list[Any] = []; ys:list[Any] = []
-    for i,q in p.up.items(): xs += [p.x[q],p.x[q],p.x[i],None]; ys += [p.y[q],p.y[i],p.y[i],None]
-    x = [None if a is None else round(float(a), 4) for a in xs]
-    size = [round(min(6+1.2*np.sqrt(len(p.inside[i%p.n])-1 if i < p.n else 0), 16), 1) for i in ids]
-    return [go.Scatter(x=x, y=ys, mode='lines', line=dict(color='#b4b4b4', width=1.2), hoverinfo='skip', visible=shown, showlegend=False),
-        go.Scatter(x=[round(float(p.x[i]), 4) for i in ids], y=[p.y[i] for i in ids], mode='markers+text',
-            text=[names.get(i, '') for i in ids], hovertext=[text[i] for i in ids], hoverinfo='text',
-            textposition=['top left' if p.drawn[i] else 'middle right' for i in ids], textfont=dict(size=11, color='#222222'), cliponaxis=False, visible=shown, showlegend=False,
-            marker=dict(color=[fill[i] for i in ids], size=size, opacity=1, line=dict(color='#444444', width=0.6), symbol=['diamond' if not p.drawn[i] and names[i].endswith(')') else 'circle' for i in ids]))]
+def _link_lines(go:Any, p:TreePlan, shown:bool)->Any:
+    "The lines of one level"
+    along,rows = [],[]
+    for node,parent in p.parent.items():
+        start,end = (round(float(p.along[i]), 4) for i in (parent,node))
+        along += [start,start,end,None]
+        rows += [p.rows[parent],p.rows[node],p.rows[node],None]
+    return go.Scatter(x=along, y=rows, mode='lines', line=dict(color='#b4b4b4', width=1.2),
+                      hoverinfo='skip', visible=shown, showlegend=False)
 
-def _slider(plans, extra:int, first:int)->dict:
-    "A slider that shows the traces of one level, and gives the page its height"
-    steps = [dict(label=str(k+1 if len(p.y) > 1 else 0), method='update',
-        args=[dict(visible=[j//2 == k for j in range(2*len(plans))]+[True]*extra), _link_page(p)]) for k,p in enumerate(plans)]
-    return dict(active=first, steps=steps, currentvalue=dict(prefix='levels open: ', font=dict(size=12)), x=0, len=0.5,
-        y=1, yanchor='bottom', pad=dict(b=14, t=0), ticklen=3, minorticklen=0)
+# %% ../../nbs/api/80_viz_tree_live.ipynb #d00d129e
+def _link_size(p:TreePlan, node:int)->float:
+    "Size of a mark, by the classes it stands for"
+    more = len(p.classes[node])-1 if node < p.n else 0
+    return round(min(6+1.2*more**.5, 16), 1)
 
-def _link_page(p:SimpleNamespace)->dict:
+# %% ../../nbs/api/80_viz_tree_live.ipynb #f5a160be
+def _link_marks(go:Any, look:_Look, shown:bool)->Any:
+    "The nodes of one level with their names"
+    p,names = look.plan,_link_names(look.plan)
+    def folded(node): return not p.drawn[node] and names[node].endswith(')')
+    marker = dict(color=look.colours(), size=[_link_size(p, node) for node in p.order], opacity=1,
+                  line=dict(color='#444444', width=0.6),
+                  symbol=['diamond' if folded(node) else 'circle' for node in p.order])
+    return go.Scatter(
+        x=[round(float(p.along[node]), 4) for node in p.order], y=[p.rows[node] for node in p.order],
+        mode='markers+text', text=[names.get(node, '') for node in p.order],
+        textposition=['top left' if p.drawn[node] else 'middle right' for node in p.order],
+        textfont=dict(size=12, color='#222222'), hovertext=look.texts(), hoverinfo='text',
+        cliponaxis=False, visible=shown, showlegend=False, marker=marker)
+
+# %% ../../nbs/api/80_viz_tree_live.ipynb #cd7df1a7
+def _link_page(p:TreePlan)->dict:
     "Height of a level's page and range of its rows"
-    return {'height': 130+_ROW*max(p.lines, 4), 'yaxis.range': [max(p.lines, 4)-0.4,-0.9]}
+    rows = max(p.lines, 4)
+    return {'height': 130+_ROW*rows, 'yaxis.range': [rows-0.4,-0.9]}
+
+# %% ../../nbs/api/80_viz_tree_live.ipynb #b64abef3
+def _slider(plans:list[TreePlan], extra:int, first:int)->dict:
+    "A slider that shows the traces of one level, and gives the page its height"
+    def step(level, plan):
+        visible = [j//2 == level for j in range(2*len(plans))]+[True]*extra
+        name = str(level+1 if len(plan.order) > 1 else 0)
+        return dict(label=name, method='update', args=[dict(visible=visible), _link_page(plan)])
+    steps = [step(level, plan) for level,plan in enumerate(plans)]
+    return dict(active=first, steps=steps, currentvalue=dict(prefix='levels open: ', font=dict(size=12)),
+                x=0, len=0.5, y=1, yanchor='bottom', pad=dict(b=14, t=0), ticklen=3, minorticklen=0)
 
 # %% ../../nbs/api/80_viz_tree_live.ipynb #d435a6cd
+_PAGE = dict(template='none', paper_bgcolor='white', plot_bgcolor='white', font=dict(size=12),
+             margin=dict(l=10, r=10, t=24, b=10), width=760, hoverlabel=dict(align='left'),
+             xaxis=dict(visible=False), yaxis=dict(visible=False), uniformtext=dict(minsize=8, mode='hide'))
+
+def _links_figure(go:Any, looks:list[_Look], bar:list)->Any:
+    "Lines and marks of every level, of which a slider shows one"
+    plans = [look.plan for look in looks]
+    first = max([level for level,plan in enumerate(plans) if plan.lines <= 40], default=0)
+    names = max(name_width(end_label(plans[-1], node), 12) for node in plans[-1].ends)
+    traces = [trace for level,look in enumerate(looks) for trace in
+              (_link_lines(go, look.plan, level == first), _link_marks(go, look, level == first))]
+    room = 100 if bar else 24
+    page = dict(width=_ACROSS+names+room+36, margin=dict(l=24, r=names+room, t=90, b=10))
+    fig = go.Figure([*traces, *bar], _PAGE | page | dict(sliders=[_slider(plans, len(bar), first)]))
+    if bar: fig.data[-1].marker.colorbar.x = 1+(names+12)/_ACROSS
+    return fig.update_layout({'xaxis.range': [-0.02,1.02], **_link_page(plans[first])})
+
+# %% ../../nbs/api/80_viz_tree_live.ipynb #ffc64dc1
+def _looks(
+    tree:KnowledgeTree, plans:list[TreePlan], values:Any, label:str, limits:Any, colors:Any,
+)->tuple[list[_Look],Any]:
+    "Looks of the plans, and the scale of all their values"
+    numbers,norm = [None]*len(plans),None
+    if values is not None:
+        numbers = [node_values(plan, values) for plan in plans]
+        norm = value_norm(np.concatenate([v[plan.order] for v,plan in zip(numbers, plans)]), limits)
+    looks = [_Look(plan, _fill(plan, v, norm, colors), _hover(tree, plan, v, label))
+             for plan,v in zip(plans, numbers)]
+    return looks,norm
+
+# %% ../../nbs/api/80_viz_tree_live.ipynb #562b7f06
 def tree_figure(
     tree:KnowledgeTree, # Any tree
-    values:Any=None, # A number for each class, NaN for none, shape (C,); inner nodes get the mean of their classes
-    form:str='icicle', # 'icicle' (bars), 'sunburst' (rings): click to open a node; 'links': nodes, lines and a slider of levels
+    values:Any=None, # A number for each class, NaN for none, shape (C,); inner nodes get means
+    form:str='icicle', # 'icicle' (bars) or 'sunburst' (rings) to click; 'links': lines and a slider
     *,
-    depth:int|None=None, # Levels below the root that are open at once (at most, for 'links'); by default as many as can be read
+    depth:int|None=None, # Levels below the root that are open at once; None: as many as can be read
     label:str='', # What `values` are
-    limits:tuple[float,float]|None=None, # Least and greatest value of the scale; those of the drawn nodes by default
+    limits:tuple[float,float]|None=None, # Ends of the scale; those of the drawn nodes by default
     colors:Any=None, # RGB of the classes, shape (C, 3); `branch_colors` by default
     most:int=2000, # Points at most; the nodes with fewest classes stay closed
 )->Any: # plotly `Figure`; its `write_html` saves it as a web page
-    "An interactive tree: names, ancestors and values of its nodes on hover; zoom, and nodes that open and close"
-    go:Any = require('plotly.graph_objects', 'viz'); choose('form', form, ('icicle','sunburst','links'))
-    if depth is not None and depth < 1: raise ValueError(f'depth is a number of levels to open, 1 or more, got {depth}')
+    "An interactive tree: names, ancestors and values on hover; zoom, and nodes that open and close"
+    go:Any = require('plotly.graph_objects', 'viz')
+    choose('form', form, ('icicle','sunburst','links'))
+    if depth is not None and depth < 1:
+        raise ValueError(f'depth is a number of levels to open, 1 or more, got {depth}')
     plans = _link_plans(tree, depth, most) if form == 'links' else [_open(tree, most)]
-    vs = [None if values is None else _node_values(p.tree, p.inside, values) for p in plans]
-    norm = None if values is None else _norm(np.concatenate([v[list(p.y)] for v,p in zip(vs, plans) if v is not None]), limits)
-    looks = [(p, _fill(p, v, norm, colors), _hover(tree, p, v, label)) for p,v in zip(plans, vs)]
+    looks,norm = _looks(tree, plans, values, label, limits, colors)
     bar = [] if norm is None else [_bar(go, norm, label)]
-    page = dict(template='none', paper_bgcolor='white', plot_bgcolor='white', font=dict(size=12),
-        margin=dict(l=10, r=10, t=24, b=10), width=760, hoverlabel=dict(align='left'),
-        xaxis=dict(visible=False), yaxis=dict(visible=False), uniformtext=dict(minsize=8, mode='hide'))
-    if form != 'links':
-        return go.Figure([_area(go, p, form, depth, f, t) for p,f,t in looks]+bar,
-            page | dict(height=float(np.clip(20*plans[0].lines, 560, 740))))
-    first = max([k for k,p in enumerate(plans) if p.lines <= 40], default=0)
-    names = max(_width(_label(plans[-1], i), 11) for i in plans[-1].ends)
-    fig = go.Figure([s for k,(p,f,t) in enumerate(looks) for s in _links(go, p, f, t, k == first)]+bar,
-        page | dict(width=_ACROSS+names+(110 if bar else 60), margin=dict(l=24, r=names+(100 if bar else 24), t=90, b=10),
-        sliders=[_slider(plans, len(bar), first)]))
-    if bar: fig.data[-1].marker.colorbar.x = 1+(names+12)/_ACROSS
-    return fig.update_layout({'xaxis.range': [-0.02,1.02], **_link_page(plans[first])})
+    if form == 'links': return _links_figure(go, looks, bar)
+    height = float(np.clip(20*plans[0].lines, 560, 740))
+    return go.Figure([_area(go, looks[0], form, depth), *bar], _PAGE | dict(height=height))

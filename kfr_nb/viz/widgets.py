@@ -14,12 +14,13 @@ from ..geometry import expmap0, poincare_distance
 from ..localization import box_curve, box_iou, cam_to_boxes
 from ..losses.ahsml import Margins
 from ..tree import KnowledgeTree
-from .atlas import branch_marks
-from .cam import _BOX, _as_pictures, _figure, overlay
+from .branches import below as _below, branch_colors, branch_marks, branches
+from .cam import overlay
 from .confusion import _check_counts
 from .embed import geodesics, recentre
-from .sweep import _tidy, arm_color, mean_interval
-from .tree import _below, _readable, branch_colors, branches
+from .sheet import BOXES as _BOX, as_pictures as _as_pictures, white_figure as _figure
+from .style import method_colour as arm_color, readable as _readable, tidy as _tidy
+from .sweep import mean_interval
 
 # %% auto #0
 __all__ = ['SWEEP_MEASURES', 'has_front_end', 'LiveFigure', 'pruned_distances', 'tree_explorer', 'sweep_explorer',
