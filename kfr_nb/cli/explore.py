@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Callable, Literal
 
 # %% auto #0
-__all__ = ['open_tree', 'tree', 'data', 'bench', 'completion']
+__all__ = ['open_tree', 'tree_text', 'tree', 'data', 'bench', 'completion']
 
 # %% ../../nbs/api/96_cli_explore.ipynb #912d3a05
 from .command import UsageError, command
@@ -45,11 +45,16 @@ def _page(tree:Any, layout:str, depth:int|None, title:str)->str:
 # %% ../../nbs/api/96_cli_explore.ipynb #8e385844
 def open_tree(
     name:str, # A built-in tree, or a file
+    **how, # As for `KnowledgeTree.read`, where it is a file
 )->Any: # The tree
     "A tree by name, or from a file"
     from kfr_nb.knowledge import load_tree
     from kfr_nb.tree import KnowledgeTree
-    return KnowledgeTree.read(name) if Path(name).suffix or Path(name).is_file() else load_tree(name)
+    file = Path(name).suffix or Path(name).is_file()
+    given = {k: v for k,v in how.items() if v is not None}
+    if file: return KnowledgeTree.read(name, **given)
+    if given: raise UsageError(f'--{next(iter(given))} is for files, and {name!r} is a built-in tree')
+    return load_tree(name)
 
 def _check_layout(export:str|None, layout:str|None)->str:
     "The layout of a drawing; '' for other exports"
@@ -57,6 +62,31 @@ def _check_layout(export:str|None, layout:str|None)->str:
     if layouts: return choose(f'layout for {export}', layout or 'horizontal', layouts)
     if layout: raise UsageError(f'--layout {layout} is for drawings; add --export svg or --export html')
     return ''
+
+# %% ../../nbs/api/96_cli_explore.ipynb #00454ad5
+def tree_text(
+    tree:Any, # A tree
+    name:str, # Its name, for the title of a page
+    export:str|None=None, # 'newick', 'edges', 'svg' or 'html'; None for words
+    layout:str='', # Of a drawing
+    depth:int|None=None, # Levels to draw
+)->str:
+    "A tree in some form"
+    if export == 'newick': return tree.to_newick()+'\n'
+    if export == 'edges': return _edges(tree)
+    if export == 'svg': return _svg(tree, layout, depth)
+    if export == 'html': return _page(tree, layout, depth, name)
+    from kfr_nb.tree import describe_tree
+    return f'{describe_tree(tree)}\n\n{tree.show(3 if depth is None else depth)}\n'
+
+def _print_or_write(text:str, out:str|None)->None:
+    "Print a text, or write it and print where"
+    from kfr_nb.core import atomic_path
+    if not out:
+        sys.stdout.write(text)
+        return
+    with atomic_path(out) as tmp: tmp.write_text(text, encoding='utf-8')
+    print(out)
 
 # %% ../../nbs/api/96_cli_explore.ipynb #fc1d177e
 @command('kfr tree cifar100 --export html --out cifar100.html')
@@ -67,23 +97,15 @@ def tree(
     export:Literal['newick','edges','svg','html']|None=None, # 'newick', 'edges', 'svg' (a drawing) or 'html' (a page to click through)
     layout:Literal['horizontal','radial','links']|None=None, # Of a drawing: 'horizontal' (the default), 'radial', or 'links' (html only: nodes and lines)
     out:str|None=None, # File to write; printed by default
+    parents:Literal['first','last','shortest','longest']|None=None, # Of a file: which of several parents is kept
+    form:Literal['table','paths','indented','newick','nexus','json']|None=None, # Of a file: its format; told by the content by default
+    encoding:str|None=None, # Of a file: its encoding; UTF-8 by default
+    which:int|None=None, # Of a file with several trees: the number of the tree
 )->None:
     "Show, draw or export a knowledge tree; of a file, what was understood"
-    from kfr_nb.core import atomic_path
     layout = _check_layout(export, layout)
-    t = open_tree(name)
-    forms:dict[str|None,Callable[[],str]] = {None: lambda: _text(t, depth), 'newick': lambda: t.to_newick()+'\n', 'edges': lambda: _edges(t),
-        'svg': lambda: _svg(t, layout, depth), 'html': lambda: _page(t, layout, depth, name)}
-    text = forms[export]()
-    if not out:
-        sys.stdout.write(text)
-        return
-    with atomic_path(out) as tmp: tmp.write_text(text, encoding='utf-8')
-    print(out)
-
-def _text(tree:Any, depth:int|None)->str:
-    "A tree in words, and its first levels"
-    return f'{tree!r}\n{tree.show(3 if depth is None else depth)}\n'
+    opened = open_tree(name, parents=parents, form=form, encoding=encoding, which=which)
+    _print_or_write(tree_text(opened, name, export, layout, depth), out)
 
 # %% ../../nbs/api/96_cli_explore.ipynb #51e1acb7
 @command('kfr data get cifar100', stopped='stopped; what has arrived is kept, and the same command resumes')
@@ -104,14 +126,15 @@ def data(
 
 def _print_check(found:dict)->int:
     "Print what a check found; 2 where there are problems"
-    show({name: value for name,value in found.items() if name != 'problems'})
-    for problem in found['problems']: print(f'- {problem}')
+    show({name: value for name,value in found.items() if name not in ('problems','remarks')})
+    for remark in found['remarks']: print(f'- {remark}')
+    for problem in found['problems']: print(f'- problem: {problem}')
     return 2 if found['problems'] else 0
 
 # %% ../../nbs/api/96_cli_explore.ipynb #4eaef227
 @command('kfr bench loss')
 def bench(
-    name:Literal['loss','step','feed','tree']|None=None, # What is timed; all by default
+    name:Literal['loss','l1','step','feed','tree']|None=None, # What is timed; all by default
     /,
     device:Literal['auto','cpu','cuda','mps']='auto', # Where to compute; 'auto': a GPU where there is one
     out:str|None=None, # JSON file to write

@@ -14,7 +14,8 @@ __all__ = ['FIRST', 'take_any_text', 'welcome', 'check_out', 'dispatch', 'print_
 
 # %% ../../nbs/api/97_cli_front.ipynb #81bc855c
 from . import explore, runs, studies
-from .command import COMMANDS, TYPED, UNFINISHED, Command, Unfinished, UsageError, first_process, nearest, process_number
+from kfr_nb.cli.command import (COMMANDS, TYPED, UNFINISHED, Command, Unfinished, UsageError, first_process, nearest, parameters_of,
+    process_number)
 from .settings import every_setting
 
 # %% ../../nbs/api/97_cli_front.ipynb #f07fc054
@@ -131,7 +132,8 @@ def as_options(
     text:str, # A message
 )->str:
     "Settings in a message as they are typed: tree_name='FILE' becomes --tree-name FILE"
-    names = {*every_setting(), 'method', 'minutes'}
+    command = COMMANDS.get(next(iter(TYPED.get()), ''))
+    names = {*every_setting(), 'method', *(p.name for p in (parameters_of(command.call) if command else []))}
     def typed(m):
         if m[1] not in names: return m[0]
         flag,value = m[1].replace('_','-'), (m[2] or '').strip("'")
