@@ -13,7 +13,7 @@ from jsonargparse import ArgumentParser
 
 # %% auto #0
 __all__ = ['Parser', 'option_types', 'choices_of', 'Help', 'help_of', 'add_option', 'read_words', 'read_line', 'wrong_value',
-           'plain_message', 'unknown_option', 'typed_value', 'add_settings', 'add_run_settings', 'parser_of',
+           'plain_message', 'missing', 'unknown_option', 'typed_value', 'add_settings', 'add_run_settings', 'parser_of',
            'flat_settings', 'read_config', 'check_config', 'method_of_line', 'parse', 'help_text', 'config_text',
            'completions', 'completion_script']
 
@@ -156,7 +156,17 @@ def plain_message(
     if m := re.match(r'Parser key "(\w+)"[^:]*:.*(?:Got|Given) value: (.*)', message, re.S):
         return wrong_value(parser.known[m[1]], m[2])
     if m := re.match(r'unrecognized arguments: (.*)', message, re.S): return unknown_option(parser, m[1].split(' '))
+    if m := re.match(r'the following arguments are required: (.*)', message): return missing(parser, m[1].split(', '))
     return re.sub(r'\s+', ' ', message)
+
+def missing(
+    parser:Parser, # It knows the options
+    names:Sequence[str], # What was not given
+)->str:
+    "What has to be given"
+    known = {name: parser.known[name] for name in names if name in parser.known}
+    typed = [known[n].name.upper() if n in known and known[n].positional else '--'+n.replace('_','-') for n in names]
+    return f'required: {", ".join(typed)}'
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #d0e70cb2
 def unknown_option(
@@ -217,7 +227,7 @@ def add_run_settings(
     everything:bool=False, # Explain all settings
 )->None:
     "Add the settings of a run, those that are used often first"
-    known = [s for s in (run_settings(method) if method else every_setting()).values() if s.name not in without]
+    known = [s for s in (run_settings(method) if method else _without_defaults()).values() if s.name not in without]
     own = [s for s in known if s.group == 'method']
     add_settings(parser, 'settings of a run', [s for s in known if s.name in _often])
     if method: _add_method(parser, method, own, everything)
@@ -225,6 +235,10 @@ def add_run_settings(
     for group,heading in _headings().items():
         rest = [s for s in known if s.group == group and s.name not in _often]
         add_settings(parser, heading, rest if everything else [], [] if everything else rest)
+
+def _without_defaults()->dict[str,Setting]:
+    "The settings of all methods; a preset has its own defaults"
+    return {n: s if s.kind is bool else replace(s, default=None) for n,s in every_setting().items()}
 
 def _headings()->dict[str,str]:
     "What the groups are about, from the docstrings of their classes"
@@ -240,10 +254,10 @@ def _add_method(parser:Parser, method:str, own:Sequence[Setting], everything:boo
     for part in dict.fromkeys(s.nested for s in own):
         add_settings(parser, f'method {method}, {part}', [], [s for s in own if s.nested == part and s not in explained])
 
-# %% ../../nbs/api/93_cli_parsing.ipynb #6ccc7622
-_for_runs = [
-    Setting('config', str|None, None, 'File of settings, .yaml, .toml or .json; what is typed wins'),
-    Setting('print_config', bool, False, 'Print all settings as YAML for --config, and stop')]
+# %% ../../nbs/api/93_cli_parsing.ipynb #6f27288a
+_config = Setting('config', str|None, None, 'File of settings, .yaml, .toml or .json; what is typed wins')
+_print_config = Setting('print_config', bool, False, 'Print all settings as YAML for --config, and stop')
+_with_files = {'': [], 'run': [_config, _print_config], 'study': [_config]}
 
 def _method_setting()->Setting:
     "The setting that names the method"
@@ -261,7 +275,7 @@ def parser_of(
     parser.usage = ' '.join([parser.prog, *map(_place, places), '[OPTIONS]']).replace('%','%%')
     add_settings(parser, 'arguments', places)
     if method: add_settings(parser, 'method', [_method_setting()])
-    add_settings(parser, 'options', [p for p in own if not p.positional] + (_for_runs if command.settings else []))
+    add_settings(parser, 'options', [p for p in own if not p.positional] + _with_files[command.settings])
     if command.settings: add_run_settings(parser, method, command.without, everything)
     if everything and method: add_settings(parser, 'settings that only other methods have', _others(method, command.without))
     return parser
