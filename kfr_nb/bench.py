@@ -6,6 +6,7 @@
 from __future__ import annotations
 import dataclasses, os, tempfile, time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Sequence
 import numpy as np, torch
@@ -31,6 +32,7 @@ def calls_per_sample(device:torch.device)->int:
     "Ten calls in one timing on CUDA, where calls are queued; one elsewhere"
     return 10 if device.type == 'cuda' else 1
 
+# %% ../nbs/api/85_bench.ipynb #sp1c902b
 def seconds(
     f:Callable, # What to time
     device:torch.device, # Device whose work is waited for
@@ -90,7 +92,7 @@ def time_pair(
     began = time.perf_counter()
     for i in range(pairs):
         if i >= 3 and time.perf_counter()-began > budget: break
-        order = (a[1],b[1]) if i%2 == 0 else (b[1],a[1])                  # each goes first as often as second
+        order = (a[1],b[1]) if i%2 == 0 else (b[1],a[1])  # each goes first as often as second
         took = [timer(f, device) for f in order]
         times.append(took if i%2 == 0 else took[::-1])
     return _ratio_of(what, a[0], b[0], times)
@@ -108,6 +110,7 @@ def _backward(f:Callable, z:torch.Tensor)->Callable:
         f().backward()
     return run
 
+# %% ../nbs/api/85_bench.ipynb #sp2c5e3b
 def naive_triplets(z:torch.Tensor, labels:torch.Tensor, D:torch.Tensor)->torch.Tensor:
     "Eq. 6 over all ordered triplets with a (B, B, B) tensor"
     x,t = pairwise_latent_distance(z),D[labels[:,None],labels[None]]
@@ -125,29 +128,35 @@ class _LossCase:
 
     def way(self, f:Callable)->Callable: return _backward(f, self.z)
     def exact(self)->Callable:
-        return self.way(lambda: quantitative_relativity_loss(self.z, self.y, self.D, validate=False))
+        loss = partial(quantitative_relativity_loss, self.z, self.y, self.D, validate=False)
+        return self.way(loss)
     def naive(self)->Callable: return self.way(lambda: naive_triplets(self.z, self.y, self.D))
-    def loop(self)->Callable: return self.way(lambda: _naive_quantitative_relativity(self.z, self.y, self.D))
-    def distances(self)->Callable: return self.way(lambda: (pairwise_latent_distance(self.z)*self.G).sum())
-    def cdist(self)->Callable: return self.way(lambda: (torch.cdist(self.z, self.z, p=1)*self.G).sum())
-    def form(self, name:str)->Callable: return self.way(lambda: (pairwise_l1(self.z, form=name)*self.G).sum())
+    def loop(self)->Callable:
+        return self.way(lambda: _naive_quantitative_relativity(self.z, self.y, self.D))
+    def distances(self)->Callable:
+        return self.way(lambda: (pairwise_latent_distance(self.z)*self.G).sum())
+    def cdist(self)->Callable:
+        return self.way(lambda: (torch.cdist(self.z, self.z, p=1)*self.G).sum())
+    def form(self, name:str)->Callable:
+        return self.way(lambda: (pairwise_l1(self.z, form=name)*self.G).sum())
 
 # %% ../nbs/api/85_bench.ipynb #lc2
 def bench_loss(
     device:torch.device|None=None, # Where to compute
     sizes:Sequence[tuple[int,int]]=((64,512),(512,512)), # Batch and width (B, d) of each comparison
     naive:int=256, # Batch against the (B, B, B) form
-    loop:int|None=None, # Batch against the triple loop; 16, and 4 on CUDA, where each of its operations is a launch
+    loop:int|None=None, # Batch against the triple loop; 16, and 4 on CUDA
     pairs:int=15, # Pairs to time
 )->list[Ratio]:
-    "The exact loss against its pairwise distances alone, and against the naive form; forward and backward"
+    "The exact loss with its gradient, against its distances alone and the naive forms"
     device = device or default_device()
     loop = loop or (4 if device.type == 'cuda' else 16)
     def ratio(case, a, b, pairs=pairs, warm=2):
         return time_pair(f'loss, {case.what}', a, b, pairs, warm, device)
     out = []
     for case in (_LossCase(*size, device) for size in sizes):
-        out.append(ratio(case, ('all triplets',case.exact()), ('pairwise L1 alone',case.distances())))
+        alone = ('pairwise L1 alone',case.distances())
+        out.append(ratio(case, ('all triplets',case.exact()), alone))
     case = _LossCase(naive, 512, device)
     out.append(ratio(case, ('the B×B×B form',case.naive()), ('all triplets',case.exact())))
     case = _LossCase(loop, 512, device)
@@ -157,8 +166,8 @@ def bench_loss(
 # %% ../nbs/api/85_bench.ipynb #l1b
 def bench_l1(
     device:torch.device|None=None, # Where to compute
-    sizes:Sequence[tuple[int,int]]=((128,512),(512,512)), # Rows and features (B, d) of each comparison
-    forms:Sequence[str]|None=None, # Forms against the blocks; by default the one that the device takes
+    sizes:Sequence[tuple[int,int]]=((128,512),(512,512)), # Rows and features (B, d)
+    forms:Sequence[str]|None=None, # Against the blocks; by default the device's own
     pairs:int=15, # Pairs to time
 )->list[Ratio]:
     "Pairwise L1 with its gradient: torch.cdist against ours, and each form against the blocks"
@@ -170,7 +179,8 @@ def bench_l1(
         out.append(time_pair(what, ('torch.cdist(p=1)',case.cdist()), ours, pairs, device=device))
         for form in forms:
             if form == 'blocks': continue
-            out.append(time_pair(what, (form,case.form(form)), ('blocks',case.form('blocks')), pairs, device=device))
+            ways = (form,case.form(form)),('blocks',case.form('blocks'))
+            out.append(time_pair(what, *ways, pairs, device=device))
     return out
 
 # %% ../nbs/api/85_bench.ipynb #9e6a55b6
@@ -185,7 +195,8 @@ def _random_images(
     def images(n): return rng.integers(0, 256, (n,size,size,3), dtype=np.uint8)
     train,test = np.arange(count)%classes,np.arange(2*classes)%classes
     path,tree = folder/'images.npz',folder/'tree.csv'
-    np.savez(path, x_train=images(count), y_train=train, x_test=images(len(test)), y_test=test, classes=names)
+    arrays = dict(x_train=images(count), y_train=train, x_test=images(len(test)), y_test=test)
+    np.savez(path, **arrays, classes=names)
     _tree(classes).write(tree)
     return dict(dataset=f'npz:{path}', tree_name=str(tree))
 
@@ -212,15 +223,17 @@ def _step_seconds(
 # %% ../nbs/api/85_bench.ipynb #st3
 def _step_cases(device:torch.device)->list[dict]:
     "Settings of `TrainConfig` that a device can do in a minute"
-    cases = [dict(model='resnet10', image_size=32, batch_size=64), dict(model='resnet34', image_size=64, batch_size=32)]
+    cases = [dict(model='resnet10', image_size=32, batch_size=64)]
+    cases.append(dict(model='resnet34', image_size=64, batch_size=32))
     if device.type == 'cuda':
         cases.append(dict(model='resnet50', image_size=224, batch_size=64, precision='bf16'))
     return cases
 
+# %% ../nbs/api/85_bench.ipynb #sp3cst3
 def bench_step(
     device:torch.device|None=None, # Where to compute
-    cases:Sequence[Mapping]|None=None, # Settings of `TrainConfig`, image_size and batch_size among them
-    methods:Sequence[str]=('kfr_plus',), # Compared with cross-entropy; the loss must be on from the first epoch
+    cases:Sequence[Mapping]|None=None, # Settings, image_size and batch_size among them
+    methods:Sequence[str]=('kfr_plus',), # Against cross-entropy; on from the first epoch
     steps:int=10, # Steps in one timing
     pairs:int=5, # Pairs to time
 )->list[Ratio]:
@@ -232,11 +245,11 @@ def bench_step(
         what = f'step, {case["model"]}, {size} px, batch {batch}'
         with tempfile.TemporaryDirectory() as folder:
             data = _random_images(Path(folder), (steps+4)*batch, size)
-            def config(method): return TrainConfig.of(method=method, epochs=1, device=device.type, **data, **case)
+            same = data | dict(case) | dict(epochs=1, device=device.type)
             for method in methods:
-                both = [(m, config(m)) for m in (method,'ce')]
-                timer = lambda c, device: _step_seconds(c, steps)
-                out.append(time_pair(what, *both, pairs, warm=0, device=device, timer=timer))
+                both = [(m, TrainConfig.of(method=m, **same)) for m in (method,'ce')]
+                options = dict(warm=0, device=device, timer=lambda c, device: _step_seconds(c, steps))
+                out.append(time_pair(what, *both, pairs, **options))
     return out
 
 # %% ../nbs/api/85_bench.ipynb #472b07b9
@@ -247,6 +260,17 @@ def _endless(feed:Any)->Iterator:
         yield from feed.epoch(epoch)
         epoch += 1
 
+# %% ../nbs/api/85_bench.ipynb #bo1
+def _batches_of(feed:Any, count:int)->Callable:
+    "A function that takes so many batches of a feed, epoch after epoch"
+    source = _endless(feed)
+    return lambda: [next(source) for _ in range(count)]
+
+def _close(feed:Any)->None:
+    "Shut down the worker processes of a feed that has any"
+    if hasattr(feed, 'close'): feed.close()
+
+# %% ../nbs/api/85_bench.ipynb #sp4c472b
 def bench_feed(
     device:torch.device|None=None, # Where the batches are wanted
     batch_size:int=64, # Images in a batch
@@ -255,17 +279,18 @@ def bench_feed(
     image_size:int|None=None, # Side of the images, the data set's own by default
     pairs:int=9, # Pairs to time
 )->list[Ratio]:
-    "The device-resident feed against a loader with worker processes, both augmenting as in the paper"
+    "The device-resident feed against a loader with worker processes"
     from kfr_nb.data import load_dataset, make_feed
     device = device or default_device()
-    ds = load_dataset('shapes', image_size=image_size, train_per_class=max(8, -(-batch_size*batches//36)))
-    def way(**options):
-        feed = make_feed(ds.train, batch_size, image_size=ds.image_size, train=True, augment='paper', device=device, **options)
-        source = _endless(feed)
-        return lambda: [next(source) for _ in range(batches)]
-    resident,loader = way(mode='resident'),way(mode='loader', workers=workers)
-    what = f'feed, {ds.image_size} px, batch {batch_size}'
-    return [time_pair(what, ('resident',resident), (f'{workers} workers',loader), pairs, device=device)]
+    per_class = max(8, -(-batch_size*batches//36))
+    ds = load_dataset('shapes', image_size=image_size, train_per_class=per_class)
+    same = dict(image_size=ds.image_size, train=True, augment='paper', device=device)
+    kinds = {'resident': dict(mode='resident'), f'{workers} workers': dict(mode='loader', workers=workers)}
+    feeds = [make_feed(ds.train, batch_size, **same, **kind) for kind in kinds.values()]
+    ways = [(name, _batches_of(feed, batches)) for name,feed in zip(kinds, feeds)]
+    ratio = time_pair(f'feed, {ds.image_size} px, batch {batch_size}', *ways, pairs, device=device)
+    for feed in feeds: _close(feed)
+    return [ratio]
 
 # %% ../nbs/api/85_bench.ipynb #4d134bc0
 def bench_tree(
@@ -291,6 +316,7 @@ def _load()->list[float]|None:
     "The machine's load averages, which show whether there was other work"
     return [round(v,2) for v in os.getloadavg()] if hasattr(os,'getloadavg') else None
 
+# %% ../nbs/api/85_bench.ipynb #sp5cbc33
 def run_bench(
     name:str|None=None, # One of BENCHES; all by default
     out:str|Path|None=None, # JSON file to write
@@ -308,7 +334,8 @@ def run_bench(
             if show: show(r)
     if out:
         rows = [dict(name=n, **dataclasses.asdict(r)) for n,r in results]
-        write_json(out, dict(environment=environment(), device=str(device), load=_load(), results=rows))
+        made = dict(environment=environment(), device=str(device), load=_load())
+        write_json(out, made | dict(results=rows))
     return [r for _,r in results]
 
 # %% ../nbs/api/85_bench.ipynb #7719a1c7
@@ -326,8 +353,8 @@ def plot_ratios(
         ax.annotate(f"{r['ratio']:.3g}", (r['ratio'],i), **label)
     ax.axvline(1, color='0.5', linewidth=1)
     names = [f"{r['what']}\n{r['a']} / {r['b']}" for r in results]
-    ax.set(yticks=range(len(results)), yticklabels=names, ylim=(len(results)-0.5,-0.7), xscale='log')
-    ax.set_xlabel('time of the first in units of the second')
+    ax.set(yticks=range(len(results)), yticklabels=names, ylim=(len(results)-0.5,-0.7))
+    ax.set(xscale='log', xlabel='time of the first in units of the second')
     ax.tick_params(axis='y', labelsize=8)
     ax.spines[['top','right']].set_visible(False)
     ax.grid(axis='x', alpha=0.25)

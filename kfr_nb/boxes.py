@@ -32,6 +32,13 @@ def join_boxes(
     return pad_boxes([b[~b.isnan().any(1)] for p in parts for b in p.reshape(len(p), -1, 4)])
 
 # %% ../nbs/api/19_boxes.ipynb #7b52009b
+def _no_box(b:Tensor)->Tensor:
+    "Which boxes are written in part, infinite, or without area, shape (N, K)"
+    gone = b.isnan()
+    partly = gone.any(-1) & ~gone.all(-1)
+    return partly | b.isinf().any(-1) | (b[...,2] <= b[...,0]) | (b[...,3] <= b[...,1])
+
+# %% ../nbs/api/19_boxes.ipynb #fa35e192
 def check_boxes(
     boxes:Tensor, # Boxes, shape (N, 4) or (N, K, 4)
     n:int|None=None, # Number of images
@@ -48,17 +55,12 @@ def check_boxes(
     raise ValueError(f'the box {b[i,k].tolist()} of image {i} has no area or is not a box: it must be'
         ' [x0, y0, x1, y1] with x0 < x1 and y0 < y1, or NaN throughout where there is none')
 
-def _no_box(b:Tensor)->Tensor:
-    "Which boxes are written in part, infinite, or without area, shape (N, K)"
-    gone = b.isnan()
-    partly = gone.any(-1) & ~gone.all(-1)
-    return partly | b.isinf().any(-1) | (b[...,2] <= b[...,0]) | (b[...,3] <= b[...,1])
-
-# %% ../nbs/api/19_boxes.ipynb #f1abd670
+# %% ../nbs/api/19_boxes.ipynb #0716d970
 def _number(at:Any, name:str)->float:
     "A number from an XML element; NaN where it is missing"
     return float(at.findtext(name, 'nan'))
 
+# %% ../nbs/api/19_boxes.ipynb #b3f0c7f6
 def read_voc(
     path:str|Path, # An XML file with `object/bndbox` entries
 )->tuple[Tensor,tuple[int,int]|None]: # Boxes, shape (k, 4); width and height of the image, where noted
@@ -73,7 +75,7 @@ def read_voc(
     drawn = None if size is None else (int(_number(size,'width')), int(_number(size,'height')))
     return torch.tensor(boxes).view(-1, 4), drawn if drawn and min(drawn) > 0 else None
 
-# %% ../nbs/api/19_boxes.ipynb #0716d970
+# %% ../nbs/api/19_boxes.ipynb #472b07b9
 _object = re.compile(r'\s*(n\d+) ([-\d.]+) ([-\d.]+) ([-\d.]+) ([-\d.]+)')
 _HEAD = ['ImageId','PredictionString']
 
@@ -93,7 +95,13 @@ def read_loc_csv(
         out[r[0]] = torch.tensor(corners).view(-1, 4)
     return out
 
-# %% ../nbs/api/19_boxes.ipynb #91032ad7
+# %% ../nbs/api/19_boxes.ipynb #4d134bc0
+def _xml_boxes(tree:Path, file:Path)->Tensor:
+    "Boxes of one file, from a folder of XML files or its subfolder for the class"
+    names = (tree/f'{file.stem}.xml', tree/file.parent.name/f'{file.stem}.xml')
+    return next((read_voc(n)[0] for n in names if n.exists()), torch.empty(0,4))
+
+# %% ../nbs/api/19_boxes.ipynb #887309d0
 def imagenet_boxes(
     files:Sequence[str], # Image files of one split
     place:str|Path, # Folder of ImageNet, with the split's folder in it
@@ -109,12 +117,16 @@ def imagenet_boxes(
     trees = [t/n for t in tops for n in names if (t/n).is_dir()]
     return pad_boxes([_xml_boxes(trees[0], Path(f)) for f in files]) if trees else None
 
-def _xml_boxes(tree:Path, file:Path)->Tensor:
-    "Boxes of one file, from a folder of XML files or its subfolder for the class"
-    names = (tree/f'{file.stem}.xml', tree/file.parent.name/f'{file.stem}.xml')
-    return next((read_voc(n)[0] for n in names if n.exists()), torch.empty(0,4))
+# %% ../nbs/api/19_boxes.ipynb #7719a1c7
+def _check_sizes(sizes:Tensor, n:int)->Tensor:
+    "Sizes in double precision; `ValueError` unless there is one for each image"
+    wh = torch.as_tensor(sizes, dtype=torch.float64)
+    if wh.shape == (n,2) and (wh >= 1).all(): return wh
+    least = f' with {wh.min():g}' if wh.numel() else ''
+    raise ValueError(f'sizes must be width and height of each image, shape ({n}, 2),'
+        f' got shape {tuple(wh.shape)}{least}')
 
-# %% ../nbs/api/19_boxes.ipynb #d435a6cd
+# %% ../nbs/api/19_boxes.ipynb #63266754
 def view_boxes(
     boxes:Tensor, # Boxes in the pixels of the images, shape (N, 4) or (N, K, 4)
     sizes:Tensor, # Width and height of the images, shape (N, 2)
@@ -130,15 +142,15 @@ def view_boxes(
     lost = (out[...,2] <= out[...,0]) | (out[...,3] <= out[...,1])
     return out.masked_fill(lost[...,None], math.nan).reshape(boxes.shape)
 
-def _check_sizes(sizes:Tensor, n:int)->Tensor:
-    "Sizes in double precision; `ValueError` unless there is one for each image"
-    wh = torch.as_tensor(sizes, dtype=torch.float64)
-    if wh.shape == (n,2) and (wh >= 1).all(): return wh
-    least = f' with {wh.min():g}' if wh.numel() else ''
-    raise ValueError(f'sizes must be width and height of each image, shape ({n}, 2),'
-        f' got shape {tuple(wh.shape)}{least}')
+# %% ../nbs/api/19_boxes.ipynb #cb7a1d77
+def _size(file:str|Path)->tuple[int,int]:
+    from PIL import Image
+    try:
+        with Image.open(file) as im: return im.size
+    except OSError as e:
+        raise ValueError(f'cannot read the image {file} ({e}); replace or remove it') from e
 
-# %% ../nbs/api/19_boxes.ipynb #7719a1c7
+# %% ../nbs/api/19_boxes.ipynb #ca3512f4
 def picture_sizes(
     files:Sequence[str|Path], # Image files
     threads:int=8, # Read so many at a time
@@ -147,10 +159,3 @@ def picture_sizes(
     from concurrent.futures import ThreadPoolExecutor
     with ThreadPoolExecutor(threads) as pool: sizes = list(pool.map(_size, files))
     return torch.tensor(sizes, dtype=torch.long).view(-1, 2)
-
-def _size(file:str|Path)->tuple[int,int]:
-    from PIL import Image
-    try:
-        with Image.open(file) as im: return im.size
-    except OSError as e:
-        raise ValueError(f'cannot read the image {file} ({e}); replace or remove it') from e

@@ -15,11 +15,11 @@ import numpy as np, torch
 from torch import Tensor
 
 # %% auto #0
-__all__ = ['seed_everything', 'default_device', 'device_of', 'choose', 'check_embeddings', 'check_labels', 'check_distances',
-           'require', 'data_root', 'cache_root', 'other_folder', 'disk_full', 'sync_to_disk', 'atomic_path', 'damage',
-           'reading', 'write_json', 'check_version', 'read_json', 'read_arrays', 'read_weights', 'fingerprint',
-           'FolderBusy', 'folder_lock', 'progress_bars', 'someone_looks', 'progress_bar', 'plain_output', 'printable',
-           'plain_label', 'git_revision', 'environment', 'patch']
+__all__ = ['seed_everything', 'default_device', 'device_of', 'check_embeddings', 'check_labels', 'check_distances', 'require',
+           'data_root', 'cache_root', 'other_folder', 'disk_full', 'sync_to_disk', 'atomic_path', 'damage', 'reading',
+           'write_json', 'check_version', 'read_json', 'read_arrays', 'read_weights', 'fingerprint', 'FolderBusy',
+           'folder_lock', 'progress_bars', 'someone_looks', 'progress_bar', 'plain_output', 'printable', 'plain_label',
+           'git_revision', 'environment', 'patch']
 
 # %% ../nbs/api/00_core.ipynb #c1dfd96e
 def seed_everything(
@@ -59,19 +59,7 @@ def device_of(
     return torch.device(str(name))
 
 # %% ../nbs/api/00_core.ipynb #17ba0791
-_named = 60                                                # so many names in a message; timm has over a thousand models
-def choose(
-    kind:str, # What is being chosen, for the message: 'method', 'data set'
-    value:Any, # What was asked for
-    known:Iterable, # What there is
-)->Any: # `value`, if it is known
-    "Return `value` if it is one of `known`; otherwise a `ValueError` that names the nearest"
-    known = list(known)
-    if value in known: return value
-    near = difflib.get_close_matches(str(value), [str(k) for k in known], n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ''
-    more = f' and {len(known)-_named} more' if len(known) > _named else ''
-    raise ValueError(f"unknown {kind} {value!r}: {hint}known: {', '.join(str(k) for k in known[:_named])}{more}")
+from .settings import choose
 
 # %% ../nbs/api/00_core.ipynb #fa35e192
 def check_embeddings(

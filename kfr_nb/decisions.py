@@ -40,8 +40,9 @@ def tree_tensors(
     is_inner = rank[at] >= 0
     depths = tree._depths[order]
     levels = np.searchsorted(depths, np.arange(depths.max()+2))
-    arrays = (order, rank[above[order]], tree._lengths[order], at, rank[np.where(is_inner, at, above[at])],
-              np.where(is_inner, 0., tree._lengths[at]), tree._heights[at].astype(np.float64))
+    homes,twigs = rank[np.where(is_inner, at, above[at])],np.where(is_inner, 0., tree._lengths[at])
+    heights = tree._heights[at].astype(np.float64)
+    arrays = order,rank[above[order]],tree._lengths[order],at,homes,twigs,heights
     inner,parents,lengths,*rest = map(torch.as_tensor, map(np.array, arrays))
     return TreeTensors(inner, parents, lengths, tuple(levels.tolist()), *rest)
 
@@ -75,11 +76,28 @@ def _inner_sums(p:Tensor, t:TreeTensors)->Tensor:
     return P
 
 # %% ../nbs/api/48_decisions.ipynb #7104d3dd
-_ROWS = 64                                              # Images at a time: their node sums stay in the cache
+_ROWS = 64                                             # Images at a time: their sums stay in the cache
 
 def _in_blocks(f:Callable, *rows:Tensor)->Tensor:
     "`f` of a few rows at a time, one result"
     return torch.cat([f(*block) for block in zip(*(r.split(_ROWS) for r in rows))])
+
+# %% ../nbs/api/48_decisions.ipynb #8c9f4e88
+def _check_fit(x:Tensor, tree:KnowledgeTree, name:str):
+    "Raise `ValueError` unless `x` has rows, and a column for each class of the tree"
+    if not isinstance(tree, KnowledgeTree):
+        raise ValueError(f'tree must be a KnowledgeTree, got {type(tree).__name__}')
+    if not len(x): raise ValueError(f'{name} has no rows: there are no images to decide on')
+    if x.shape[1] != len(tree._classes):
+        raise ValueError(f'{name} has {x.shape[1]} classes, and the tree has {len(tree._classes)}; '
+                         'prune the tree to the classes scored')
+
+# %% ../nbs/api/48_decisions.ipynb #7a1a8259
+def _check_finite(x:Tensor, name:str):
+    "As `check_embeddings`, which is called only where the extremes are not finite: one pass, not three"
+    plain = isinstance(x, Tensor) and x.ndim == 2 and x.is_floating_point() and x.numel()
+    finite = plain and torch.stack(torch.aminmax(x.detach())).isfinite().all()
+    if not finite: check_embeddings(x, name)
 
 # %% ../nbs/api/48_decisions.ipynb #aba6c182
 def _check_probabilities(p:Tensor, tree:KnowledgeTree)->Tensor:
@@ -87,27 +105,15 @@ def _check_probabilities(p:Tensor, tree:KnowledgeTree)->Tensor:
     _check_finite(p, 'p')
     _check_fit(p, tree, 'p')
     least = p.min().item()
-    if least < 0: raise ValueError(f'p has the negative value {least:.4g}; give probabilities, such as logits.softmax(1)')
+    if least < 0:
+        raise ValueError(f'p has the negative value {least:.4g}; give probabilities: logits.softmax(1)')
     return p.detach() if p.dtype == torch.float64 else p.detach().float()
-
-def _check_finite(x:Tensor, name:str):
-    "As `check_embeddings`, which is asked only where the extremes are not finite: one pass instead of three"
-    plain = isinstance(x, Tensor) and x.ndim == 2 and x.is_floating_point() and x.numel()
-    if not plain or not torch.stack(torch.aminmax(x.detach())).isfinite().all(): check_embeddings(x, name)
-
-def _check_fit(x:Tensor, tree:KnowledgeTree, name:str):
-    "Raise `ValueError` unless `x` has rows, and a column for each class of the tree"
-    if not isinstance(tree, KnowledgeTree): raise ValueError(f'tree must be a KnowledgeTree, got {type(tree).__name__}')
-    if not len(x): raise ValueError(f'{name} has no rows: there are no images to decide on')
-    if x.shape[1] != len(tree._classes):
-        raise ValueError(f'{name} has {x.shape[1]} classes, and the tree has {len(tree._classes)}; '
-                         'prune the tree to the classes scored')
 
 # %% ../nbs/api/48_decisions.ipynb #7112fb3b
 def node_probabilities(
     p:Tensor, # Probability of each class, shape (B, C)
     tree:KnowledgeTree, # Tree with these C classes, in this order
-)->Tensor: # Probability that the class is the node or below it, in the order of `tree.nodes`, shape (B, N)
+)->Tensor: # Probability that the class is at or below each of `tree.nodes`, shape (B, N)
     "Probabilities of all nodes from those of the classes"
     p = _check_probabilities(p, tree)
     t = _tensors_of(tree, p)
@@ -127,6 +133,7 @@ def _inner_risks(P:Tensor, total:Tensor, t:TreeTensors)->Tensor:
         R[start:stop] += R.index_select(0, t.parents[start:stop])
     return R
 
+# %% ../nbs/api/48_decisions.ipynb #ef36f36d
 def _class_risks(p:Tensor, t:TreeTensors)->Tensor:
     "Expected distance of each class, shape (B, C)"
     total = p.sum(1)
@@ -146,7 +153,7 @@ def expected_distances(
     t = _tensors_of(tree, p)
     if choose('kind of answer', to, ('classes','nodes')) == 'classes':
         return _in_blocks(lambda p: _class_risks(p, t), p)
-    every = tree.with_classes(tree.nodes)               # those that were no classes have probability 0
+    every = tree.with_classes(tree.nodes)              # those that were no classes have probability 0
     spread = p.new_zeros(len(p), len(tree))
     spread[:,t.classes] = p
     return expected_distances(spread, every)
@@ -185,7 +192,8 @@ def _hie_scores(logits:Tensor, t:TreeTensors)->Tensor:
     above = torch.where(t.classes == t.inner[t.homes], t.parents[t.homes], t.homes)
     return logp.add_(P.index_select(1, above))
 
-_SCORES = dict(argmax=lambda z,t: z.log_softmax(1), crm=lambda z,t: -_class_risks(z.softmax(1), t), hie=_hie_scores)
+_SCORES = {'argmax': lambda z,t: z.log_softmax(1), 'crm': lambda z,t: -_class_risks(z.softmax(1), t),
+           'hie': _hie_scores}
 
 # %% ../nbs/api/48_decisions.ipynb #d57e6646
 def decision_scores(
@@ -227,11 +235,12 @@ def tree_children(t:TreeTensors)->Children:
     kids = torch.cat([torch.arange(1, I, device=parents.device), I+hanging.nonzero().flatten()])
     order = parents.argsort(stable=True)
     counts = torch.bincount(parents, minlength=I+len(t.classes))
-    return Children(kids[order], torch.cat([counts[:1]*0, counts.cumsum(0)]), torch.cat([t.inner, t.classes]))
+    first = torch.cat([counts[:1]*0, counts.cumsum(0)])
+    return Children(kids[order], first, torch.cat([t.inner, t.classes]))
 
 # %% ../nbs/api/48_decisions.ipynb #5c176fa9
 def _best_children(P:Tensor, at:Tensor, k:Children)->tuple[Tensor,Tensor]:
-    "The most probable child of each image's node, the first of equals, and its probability; -1: none"
+    "The most probable child of each image's node (the first of equals), and its probability or -1"
     count = k.first[at+1]-k.first[at]
     image = torch.arange(len(at), device=at.device).repeat_interleave(count)
     start = k.first[at]-(count.cumsum(0)-count)
@@ -286,7 +295,7 @@ def node_paths(
 
 # %% ../nbs/api/48_decisions.ipynb #c5ae1884
 def _first_wrong(p:Tensor, y:Tensor, paths:Tensor, t:TreeTensors, k:Children)->Tensor:
-    "Probability of the first wrong node on each image's way down, 0 where none is wrong, shape (B,)"
+    "Probability of the first wrong node on each image's way down, 0 without any, shape (B,)"
     P = torch.cat([_inner_sums(p, t).T, p], 1)
     at = torch.zeros(len(p), dtype=torch.long, device=p.device)
     wrong = P.new_zeros(len(p))
@@ -308,27 +317,30 @@ def promised_bar(
 )->float: # The bar for `decide(..., rule='climb')`
     "The lowest bar at which answers are right with the promised precision, on average over draws"
     y = check_labels(labels, logits.shape[1], len(logits)).to(logits.device)
-    if not 0 < precision < 1: raise ValueError(f'precision must lie between 0 and 1, got {precision}')
+    if not 0 < precision < 1:
+        raise ValueError(f'precision must lie between 0 and 1, got {precision}')
     p = _scaled(logits, tree, temperature).softmax(1)
     allowed = math.floor((1-precision)*(len(p)+1)+1e-9)-1
     if allowed < 0:
         least = math.ceil(1/(1-precision)-1e-9)-1
-        raise ValueError(f'{len(p)} images cannot promise a precision of {precision}; it takes {least}')
+        raise ValueError(f'{len(p)} images cannot promise a precision of {precision}: it takes {least}')
     t = _tensors_of(tree, p)
     paths,k = node_paths(tree).to(p.device),tree_children(t)
-    wrong = _in_blocks(lambda p,y: _first_wrong(p, y, paths, t, k), p, y).sort(descending=True).values
-    return torch.nextafter(wrong[allowed], wrong.new_tensor(2.)).item()
+    wrong = _in_blocks(lambda p,y: _first_wrong(p, y, paths, t, k), p, y)
+    lowest = wrong.sort(descending=True).values[allowed]
+    return torch.nextafter(lowest, lowest.new_tensor(2.)).item()
 
 # %% ../nbs/api/48_decisions.ipynb #fff717ac
 def class_counts(tree:KnowledgeTree)->Tensor: # In the order of `tree.nodes`, shape (N,)
     "How many classes stand at or below each node"
-    return node_probabilities(torch.ones(1, len(tree._classes), dtype=torch.float64), tree)[0].round().long()
+    ones = torch.ones(1, len(tree._classes), dtype=torch.float64)
+    return node_probabilities(ones, tree)[0].round().long()
 
 def _ratio(a:float, b:float)->float: return a/b if b else float('nan')
 
 # %% ../nbs/api/48_decisions.ipynb #b9cdba47
 def answer_scores(
-    answers:Tensor, # Numbers of nodes in `tree.nodes`, as `decide(..., rule='climb')` gives them, shape (N,)
+    answers:Tensor, # Numbers of nodes, as `decide(..., rule='climb')` gives them, shape (N,)
     labels:Tensor, # True classes, shape (N,)
     tree:KnowledgeTree, # The tree of both
 )->dict: # right, information, at_class, precision, recall, f
@@ -342,9 +354,10 @@ def answer_scores(
     right = (shared == long).double()
     bits = (len(classes)/class_counts(tree)[answers].clamp_min(1).double()).log2()
     P,R = (_ratio(shared.sum().item(), way.sum().item()) for way in (long, longest))
-    return dict(right=right.mean().item(), at_class=torch.isin(answers, classes).double().mean().item(),
-        information=_ratio((bits*right).mean().item(), math.log2(len(classes))),
-        precision=P, recall=R, f=_ratio(2*P*R, P+R))
+    at_class = torch.isin(answers, classes).double()
+    information = _ratio((bits*right).mean().item(), math.log2(len(classes)))
+    return dict(right=right.mean().item(), at_class=at_class.mean().item(), information=information,
+                precision=P, recall=R, f=_ratio(2*P*R, P+R))
 
 # %% ../nbs/api/48_decisions.ipynb #34cb19c7
 def level_groups(

@@ -27,11 +27,13 @@ def _number(data:bytes)->int:
     "A number of 63 bits from any bytes"
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), 'big') >> 1
 
+# %% ../nbs/api/62_features.ipynb #0ade7c2c
 @lru_cache(maxsize=1<<18)
 def _file_number(path:str, size:int, changed:int)->int:
     "The number of a file's content; size and time of change say when it has to be read again"
     return _number(Path(path).read_bytes())
 
+# %% ../nbs/api/62_features.ipynb #17ba0791
 def image_content_numbers(
     s:ImageSet, # Images in memory or in files
 )->np.ndarray: # int64, shape (N,)
@@ -42,7 +44,7 @@ def image_content_numbers(
         numbers = [_file_number(f, i.st_size, i.st_mtime_ns) for f,i in stats]
     return np.array(numbers, dtype=np.int64)
 
-# %% ../nbs/api/62_features.ipynb #b1d57811
+# %% ../nbs/api/62_features.ipynb #fa35e192
 def _weights_number(net:nn.Module)->str:
     "A fingerprint of all weights"
     h = hashlib.blake2b(digest_size=8)
@@ -51,7 +53,7 @@ def _weights_number(net:nn.Module)->str:
         h.update(v.detach().cpu().contiguous().numpy().tobytes())
     return h.hexdigest()
 
-# %% ../nbs/api/62_features.ipynb #bd307a3e
+# %% ../nbs/api/62_features.ipynb #0716d970
 _recent:OrderedDict = OrderedDict()
 
 def _remember(key:tuple, make:Callable, most:int=8)->Any:
@@ -61,7 +63,7 @@ def _remember(key:tuple, make:Callable, most:int=8)->Any:
     while len(_recent) > most: _recent.popitem(last=False)
     return _recent[key]
 
-# %% ../nbs/api/62_features.ipynb #1574bddb
+# %% ../nbs/api/62_features.ipynb #91032ad7
 class FeatureBank:
     "Features of images under a frozen backbone, computed where they are missing and kept on disk"
     def __init__(self,
@@ -87,21 +89,20 @@ class FeatureBank:
         return dict(weights=_weights_number(self.net), mean=self.mean, std=self.std, # type: ignore
             image_size=self.image_size, views=made_by) | arithmetic
 
-# %% ../nbs/api/62_features.ipynb #b3f0c7f6
+# %% ../nbs/api/62_features.ipynb #d435a6cd
 @patch
 def count(self:FeatureBank, kind:str)->int:
     "How many views of a kind each image has"
     return 1 if choose('augment', kind, AUGMENTS) in ('none','plain') else self.views
 
+# %% ../nbs/api/62_features.ipynb #f6e1126c
 @patch
 def _folders(self:FeatureBank, s:ImageSet, kind:str)->list[Path]:
     "Where the views of a kind are kept"
     stored = '-stored'*(s.files is not None and not s.upright)
     return [self.folder/f'{kind}-{v}{stored}' for v in range(self.count(kind))] # type: ignore
 
-# %% ../nbs/api/62_features.ipynb #472b07b9
-_KEPT = 1024                                                       # images in a part of the store
-
+# %% ../nbs/api/62_features.ipynb #bc33ea4e
 def _read_part(f:Path)->tuple[np.ndarray,np.ndarray]:
     "Numbers and features of one part"
     try:
@@ -110,6 +111,9 @@ def _read_part(f:Path)->tuple[np.ndarray,np.ndarray]:
         what = f'{f} is damaged ({type(e).__name__})'
         raise ValueError(f'{what}; delete it, and its images are computed again') from e
 
+# %% ../nbs/api/62_features.ipynb #7719a1c7
+_KEPT = 1024                                                       # images in a part of the store
+
 def _stored(folder:Path)->tuple[np.ndarray,np.ndarray|None]:
     "Numbers in ascending order, and features in that order"
     parts = [_read_part(f) for f in sorted(folder.glob('*.npz'))]
@@ -117,7 +121,7 @@ def _stored(folder:Path)->tuple[np.ndarray,np.ndarray|None]:
     numbers,first = np.unique(np.concatenate([n for n,_ in parts]), return_index=True)
     return numbers, np.concatenate([x for _,x in parts])[first]
 
-# %% ../nbs/api/62_features.ipynb #d435a6cd
+# %% ../nbs/api/62_features.ipynb #63266754
 @patch
 def _missing(self:FeatureBank, numbers:np.ndarray, folder:Path)->list[np.ndarray]:
     "Positions of images that a folder lacks, in parts; an image that stands twice is computed once"
@@ -127,6 +131,7 @@ def _missing(self:FeatureBank, numbers:np.ndarray, folder:Path)->list[np.ndarray
     rows = rows[np.sort(np.unique(numbers[rows], return_index=True)[1])]
     return [r for r in np.split(rows, range(_KEPT, len(rows), _KEPT)) if len(r)]
 
+# %% ../nbs/api/62_features.ipynb #b6692ea5
 @patch
 def _complete(self:FeatureBank, s:ImageSet, numbers:np.ndarray, kind:str)->None:
     "Compute what is missing, part by part"
@@ -140,7 +145,7 @@ def _complete(self:FeatureBank, s:ImageSet, numbers:np.ndarray, kind:str)->None:
             with atomic_path(folder/name) as tmp, open(tmp, 'wb') as f:
                 np.savez(f, numbers=numbers[rows], features=x)
 
-# %% ../nbs/api/62_features.ipynb #f6e1126c
+# %% ../nbs/api/62_features.ipynb #972a67c4
 @patch
 def _compute(self:FeatureBank, s:ImageSet, numbers:np.ndarray, kind:str, view:int, bar:Any)->np.ndarray:
     "Features of one view of each image, float16, (N, c)"
@@ -155,7 +160,7 @@ def _compute(self:FeatureBank, s:ImageSet, numbers:np.ndarray, kind:str, view:in
         bar.update(len(rows))
     return torch.cat(out).numpy()
 
-# %% ../nbs/api/62_features.ipynb #bc33ea4e
+# %% ../nbs/api/62_features.ipynb #cb7a1d77
 @patch
 def _collect(self:FeatureBank, s:ImageSet, numbers:np.ndarray, kind:str)->Tensor:
     "Features from the store, after those that are missing have been added to it"
@@ -176,7 +181,7 @@ def features(self:FeatureBank,
     key = (*self._folders(s, kind), hash(numbers.tobytes())) # type: ignore
     return _remember(key, lambda: self._collect(s, numbers, kind)) # type: ignore
 
-# %% ../nbs/api/62_features.ipynb #b6692ea5
+# %% ../nbs/api/62_features.ipynb #0286dd55
 class FeatureFeed:
     "Batches of cached features, in the order of a feed of images"
     def __init__(self,

@@ -51,6 +51,7 @@ def _copy(answer:Any, part:Path, mode:str, have:int, total:int, progress:bool)->
             f.write(block)
             bar.update(len(block))
 
+# %% ../nbs/api/24_fetch.ipynb #0716d970
 def _transfer(url:str, part:Path, progress:bool, timeout:float)->None:
     "Append what is missing to `part`; `OSError` where the connection ends early"
     have = part.stat().st_size if part.exists() else 0
@@ -64,7 +65,7 @@ def _transfer(url:str, part:Path, progress:bool, timeout:float)->None:
     got = part.stat().st_size
     if total and got < total: raise ConnectionError(f'the connection ended after {got} of {total} bytes')
 
-# %% ../nbs/api/24_fetch.ipynb #0716d970
+# %% ../nbs/api/24_fetch.ipynb #b3f0c7f6
 def _present(path:Path, checksum:str)->bool:
     "Whether the file is there and right; `ValueError` where it is there and wrong"
     if not path.exists(): return False
@@ -72,6 +73,7 @@ def _present(path:Path, checksum:str)->bool:
     if not wrong: return True
     raise ValueError(f'{path} is there, but {wrong}: a wrong or damaged file; remove it to fetch it anew')
 
+# %% ../nbs/api/24_fetch.ipynb #472b07b9
 def _tried(url:str, part:Path, path:Path, progress:bool, timeout:float, last:bool)->bool:
     "Whether all of a file has arrived; `OSError` where trying again is no use"
     try: _transfer(url, part, progress, timeout)
@@ -82,7 +84,7 @@ def _tried(url:str, part:Path, path:Path, progress:bool, timeout:float, last:boo
         raise OSError(f'cannot fetch {url}: {e}; {kept if part.exists() else else_}') from e
     return True
 
-# %% ../nbs/api/24_fetch.ipynb #b3f0c7f6
+# %% ../nbs/api/24_fetch.ipynb #d435a6cd
 def download(
     url:str, # Where the file is
     path:str|Path, # Where it shall be
@@ -107,7 +109,7 @@ def download(
         else: return part.replace(path)
     raise ValueError(f'{url} is not the file that was expected: {wrong}')
 
-# %% ../nbs/api/24_fetch.ipynb #bc33ea4e
+# %% ../nbs/api/24_fetch.ipynb #63266754
 def _check_member(archive:Path, name:str, plain:bool)->None:
     "`ValueError` for a member that would be written elsewhere, or is no file"
     p = PurePosixPath(name.replace('\\','/'))
@@ -116,7 +118,7 @@ def _check_member(archive:Path, name:str, plain:bool)->None:
     if not plain:
         raise ValueError(f'{archive} holds {name!r}, which is a link or a device; nothing was unpacked')
 
-# %% ../nbs/api/24_fetch.ipynb #7719a1c7
+# %% ../nbs/api/24_fetch.ipynb #b6692ea5
 def _extract_zip(archive:Path, to:Path)->None:
     "Unpack a zip archive whose members are all plain"
     with zipfile.ZipFile(archive) as z:
@@ -125,6 +127,7 @@ def _extract_zip(archive:Path, to:Path)->None:
             _check_member(archive, m.filename, kind in (0, 0o100000, 0o040000))
         z.extractall(to, progress_bar(z.namelist(), f'unpacking {archive.name}', unit='file'))
 
+# %% ../nbs/api/24_fetch.ipynb #972a67c4
 def _extract_tar(archive:Path, to:Path)->None:
     "Unpack a tar archive whose members are all plain"
     with tarfile.open(archive) as t:
@@ -133,6 +136,7 @@ def _extract_tar(archive:Path, to:Path)->None:
         safe:dict = {'filter': 'data'} if hasattr(tarfile, 'data_filter') else {}
         t.extractall(to, progress_bar(members, f'unpacking {archive.name}', unit='file'), **safe)
 
+# %% ../nbs/api/24_fetch.ipynb #cb7a1d77
 def _extract(archive:Path, to:Path)->None:
     "Unpack an archive, or say that it is damaged or none"
     try:
@@ -142,7 +146,7 @@ def _extract(archive:Path, to:Path)->None:
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as e:
         raise ValueError(f'{archive} is damaged ({type(e).__name__}: {e}); remove it and fetch it anew') from e
 
-# %% ../nbs/api/24_fetch.ipynb #63266754
+# %% ../nbs/api/24_fetch.ipynb #ca3512f4
 def _move_in(archive:Path, unpacked:Path, folder:Path)->list[str]:
     "Move what was unpacked to its place; `FileExistsError` where something is there"
     names = [p.name for p in unpacked.iterdir()]
@@ -151,6 +155,7 @@ def _move_in(archive:Path, unpacked:Path, folder:Path)->list[str]:
     for name in names: os.replace(unpacked/name, folder/name)
     return sorted(names)
 
+# %% ../nbs/api/24_fetch.ipynb #761f22b2
 def unpack(
     archive:str|Path, # A .tar, .tar.gz, .tgz or .zip file
     folder:str|Path, # Where its contents shall be

@@ -24,6 +24,7 @@ def _largest(z:Tensor, dim=-1)->Tensor:
     top = z.detach().abs().amax(dim, keepdim=True)
     return torch.where(top > 1e15, top, 1)
 
+# %% ../nbs/api/30_geometry.ipynb #sp1ctame
 def _unit(z:Tensor)->Tensor:
     "Vectors of length 1, and 0 where a vector is 0"
     z = _wide(z)
@@ -71,7 +72,7 @@ def latent_distance(
     "Mean over features of |ẑa − ẑb|^ell"
     _check_ell(ell)
     if za.shape[-1] != zb.shape[-1]:
-        raise ValueError(f'embeddings of {za.shape[-1]} and {zb.shape[-1]} features cannot be compared')
+        raise ValueError(f'{za.shape[-1]} and {zb.shape[-1]} features cannot be compared')
     both = None
     if normalize in ('batch','feature'):
         both = torch.cat([z.reshape(-1, z.shape[-1]) for z in (za,zb)])
@@ -100,6 +101,7 @@ def cosine_similarity(
     "Cosine of the angle between embeddings; 0 where one of them is 0"
     return (_unit(za)*_unit(zb)).sum(-1)
 
+# %% ../nbs/api/30_geometry.ipynb #sp2cb669
 def pairwise_cosine_similarity(
     za:Tensor, # Embeddings, shape (A, d)
     zb:Tensor|None=None, # Embeddings, shape (B, d); `za` by default
@@ -117,7 +119,7 @@ class Similarity:
     name:str
     elementwise:Callable # za, zb, tau: (..., d), (..., d) -> (...)
     pairwise:Callable # za, zb or None, tau: (A, d), (B, d) -> (A, B)
-    hyperbolic:bool=False # Of points in the Poincaré ball? Only then has `tau`, the curvature, a meaning
+    hyperbolic:bool=False # Of points in the Poincaré ball, of curvature `tau`?
     signed:bool=False # Can it be positive as well as negative?
     search:Callable|None=None # zb, tau: a function of za that gives all pairs, without gradient
 
@@ -136,6 +138,7 @@ def _minus_l2(za:Tensor, zb:Tensor, tau:float=1.)->Tensor:
     scale = _largest(diff)
     return -torch.linalg.vector_norm(diff/scale, dim=-1)*scale[...,0]
 
+# %% ../nbs/api/30_geometry.ipynb #sp3c5b38
 def _pairwise_minus_l2(za:Tensor, zb:Tensor|None=None, tau:float=1.)->Tensor:
     za = _wide(za)
     return _search_l2(za if zb is None else zb, tau)(za)
@@ -157,6 +160,7 @@ def _search_cosine(zb:Tensor, tau:float)->Callable:
             return _unit(za) @ b
     return search
 
+# %% ../nbs/api/30_geometry.ipynb #sp4chyp1
 def _minus_poincare(za, zb=None, tau=1., validate=True):
     return -pairwise_poincare_distance(za, zb, tau=tau, validate=validate)
 
@@ -181,7 +185,7 @@ SIMILARITIES = {s.name: s for s in (_cosine,_l2,_l1,_poincare,_poincare_exp)}
 
 # %% ../nbs/api/30_geometry.ipynb #simf2
 def similarity_function(
-    similarity:str|Similarity|Callable='cosine', # A key of `SIMILARITIES`, a `Similarity`, or a function (n, d), (m, d) -> (n, m)
+    similarity:str|Similarity|Callable='cosine', # A key of `SIMILARITIES`, or one of its own
     tau:float=1.0, # Curvature, for the hyperbolic ones
     validate:bool=True, # Check that points lie in the ball, for the hyperbolic ones
 )->Callable: # za, zb=None: (A, d), (B, d) -> (A, B), greater is nearer

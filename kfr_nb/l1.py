@@ -20,6 +20,7 @@ def _wide(z:Tensor)->Tensor:
     "At least single precision"
     return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
 
+# %% ../nbs/api/29_l1.ipynb #sp1cc000
 def _blocks(A:int, B:int, d:int, device:torch.device, triangle:bool=False):
     "Ranges of rows and columns whose differences fit into cache (CPU) or into 128 MB (GPU)"
     size = 2**18 if device.type == 'cpu' else 2**25
@@ -38,6 +39,7 @@ def _differences(za:Tensor, zb:Tensor, room:Tensor)->Tensor:
         room.resize_(n)
     return torch.sub(za[:,None], zb[None], out=room[:n].view(shape))
 
+# %% ../nbs/api/29_l1.ipynb #sp2cc000
 def _block_distances(za:Tensor, zb:Tensor|None, ell:float)->Tensor:
     "Distances by blocks; of one batch the upper triangle, mirrored"
     own,zb = zb is None,za if zb is None else zb
@@ -55,6 +57,7 @@ def _signs_(diff:Tensor, ell:float)->Tensor:
     sign = diff.sign()
     return torch.mul(sign, diff.abs_().pow_(ell-1), out=diff).mul_(ell)
 
+# %% ../nbs/api/29_l1.ipynb #sp3cc000
 def _weighted_signs(za:Tensor, zb:Tensor, W:Tensor, ell:float)->Tensor:
     "Σ_j W_ij sign(za_i − zb_j), shape (A, d)"
     out,room = torch.zeros_like(za),za.new_empty(0)
@@ -77,6 +80,7 @@ def _weighted_signs_half(z:Tensor, W:Tensor, ell:float)->Tensor:
             out[j].addcmul_(w[:,None], signs, value=-1)
     return out
 
+# %% ../nbs/api/29_l1.ipynb #sp4cc000
 def _block_gradient(za:Tensor, zb:Tensor|None, W:Tensor, ell:float)->Tensor:
     "Σ_j W_ij ∂|za_i − zb_j|^ell by blocks"
     if zb is None and za.device.type == 'cpu' and za.numel() >= 2**15:
@@ -104,6 +108,7 @@ class L1Form(NamedTuple):
     distances:Callable # za (A, d), zb (B, d) or None, ell -> (A, B)
     gradient:Callable # za, zb or None, W (A, B), ell -> (A, d)
 
+# %% ../nbs/api/29_l1.ipynb #sp5cc000
 def _compiled_form()->L1Form:
     "Both functions by `torch.compile`"
     def distances(za, zb, ell):
@@ -127,7 +132,7 @@ def l1_form(
         return _compiled_form()
     from kfr_nb import l1_triton
     if l1_triton.triton is None:
-        raise ValueError("form='triton' needs the package triton, which PyTorch brings for CUDA; use 'blocks'")
+        raise ValueError("form='triton' needs triton, which PyTorch brings for CUDA; use 'blocks'")
     return L1Form(l1_triton.distances, l1_triton.gradient)
 
 # %% ../nbs/api/29_l1.ipynb #c0000027
@@ -140,6 +145,7 @@ def fused_kernels(
     recent = torch.cuda.get_device_capability(device) >= (7,0)
     return recent and importlib.util.find_spec('triton') is not None
 
+# %% ../nbs/api/29_l1.ipynb #sp6cc000
 def works(
     trial:Callable, # Called once: raises, or returns the greatest relative error
     what:str, # What is tried, for the warning
@@ -161,11 +167,12 @@ def _form_error(name:str, device:torch.device)->float:
     g = torch.Generator().manual_seed(0)
     za,zb,W = (torch.randn(s, generator=g).to(device) for s in ((70,9),(5,9),(70,5)))
     forms,error = (l1_form(name),l1_form('blocks')),0.
-    for make in (lambda f: f.distances(za, zb, 1.), lambda f: f.distances(za, None, 1.), lambda f: f.gradient(za, zb, W, 1.)):
-        got,expected = (make(f) for f in forms)
+    def results(form): return form.distances(za, zb, 1.), form.distances(za, None, 1.), form.gradient(za, zb, W, 1.)
+    for got,expected in zip(*(results(form) for form in forms)):
         error = max(error, ((got-expected).abs().max()/expected.abs().max()).item())
     return error
 
+# %% ../nbs/api/29_l1.ipynb #sp7cc000
 @lru_cache
 def default_form(
     device:torch.device, # Where the tensors are
@@ -205,13 +212,14 @@ def _check_ell(ell:float)->float:
     raise ValueError('ell must be a finite number of at least 1 '
                      f'(below 1 the gradient at equal features is infinite), got {ell!r}')
 
+# %% ../nbs/api/29_l1.ipynb #sp8cc000
 def _check_rows(za:Tensor, zb:Tensor)->None:
     "Both are matrices with the same number of features"
     for z in (za,zb):
         if z.ndim != 2:
-            raise ValueError(f'pairs are taken between the rows of a matrix, got shape {tuple(z.shape)}')
+            raise ValueError(f'pairs are taken between rows of a matrix, got shape {tuple(z.shape)}')
     if za.shape[1] != zb.shape[1]:
-        raise ValueError(f'embeddings of {za.shape[1]} and {zb.shape[1]} features cannot be compared')
+        raise ValueError(f'{za.shape[1]} and {zb.shape[1]} features cannot be compared')
 
 # %% ../nbs/api/29_l1.ipynb #c0000034
 def pairwise_l1(

@@ -20,6 +20,7 @@ def _jit(f):
     "A Triton kernel; the plain function where Triton is not installed"
     return f if triton is None else triton.jit(f)
 
+# %% ../nbs/api/28_l1_triton.ipynb #sp1cc000
 @_jit
 def _power(diff, ELL: tl.constexpr):
     "|x|^ell"
@@ -123,5 +124,6 @@ def gradient(
     out = torch.empty_like(za)
     if out.numel():
         with _on(za):
-            _gradient_tile[_tiles(A, d)](za, zb, W.T.contiguous(), out, A, B, d, ELL=ell, TILE=_TILE)
+            w = W.T.contiguous()
+            _gradient_tile[_tiles(A, d)](za, zb, w, out, A, B, d, ELL=ell, TILE=_TILE)
     return out

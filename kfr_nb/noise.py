@@ -23,6 +23,7 @@ def _check_ratio(ratio:float)->None:
         raise ValueError(f'ratio must be at least 0 and less than 1, got {ratio}:'
             ' it is the share of labels that are changed')
 
+# %% ../nbs/api/25_noise.ipynb #fe5dbbce
 def _count_classes(labels:Tensor)->int:
     "The greatest label plus one; `ValueError` where one is missing below it"
     n = int(labels.max())+1
@@ -31,6 +32,7 @@ def _count_classes(labels:Tensor)->int:
     raise ValueError(f'no label is {missing[0]}, though labels go up to {n-1}; renumber them with'
         ' contiguous_labels, or give num_classes to keep empty classes')
 
+# %% ../nbs/api/25_noise.ipynb #b1d57811
 def _classes(labels:Tensor, num_classes:int|None, ratio:float)->tuple[Tensor,int]:
     "Checked labels, and the number of classes"
     labels = check_labels(labels, num_classes).cpu()
@@ -41,7 +43,7 @@ def _classes(labels:Tensor, num_classes:int|None, ratio:float)->tuple[Tensor,int
     raise ValueError('noise needs two classes or more, got one:'
         ' there is no other class that a label could become')
 
-# %% ../nbs/api/25_noise.ipynb #fe5dbbce
+# %% ../nbs/api/25_noise.ipynb #7b52009b
 def symmetric_noise(
     labels:Tensor, # True class numbers, shape (N,)
     ratio:float, # Share of them to change, at least 0 and less than 1
@@ -57,7 +59,7 @@ def symmetric_noise(
     new += new >= labels                                       # skips the true class
     return torch.where(changed, new, labels), changed
 
-# %% ../nbs/api/25_noise.ipynb #bd307a3e
+# %% ../nbs/api/25_noise.ipynb #0716d970
 def contiguous_labels(
     labels:Tensor, # Class numbers with gaps, shape (N,)
 )->tuple[Tensor,Tensor]: # The same classes numbered from 0 without gaps, and the old number of each
@@ -65,7 +67,7 @@ def contiguous_labels(
     old,new = check_labels(labels).unique(return_inverse=True)
     return new, old
 
-# %% ../nbs/api/25_noise.ipynb #9e6a55b6
+# %% ../nbs/api/25_noise.ipynb #12c6fc06
 def _groups(rows:Tensor, k:int, z:Tensor|None, seed:int, c:int)->list[Tensor]:
     "The images of one class in `k` groups, in a random order"
     u = addressed_uniform(37, seed, c, np.arange(len(rows)), width=1).flatten()
@@ -76,7 +78,7 @@ def _groups(rows:Tensor, k:int, z:Tensor|None, seed:int, c:int)->list[Tensor]:
     groups = [rows[torch.from_numpy(g == i)] for i in range(k)]
     return [groups[i] for i in u[:k].argsort(stable=True).tolist() if len(groups[i])]
 
-# %% ../nbs/api/25_noise.ipynb #91032ad7
+# %% ../nbs/api/25_noise.ipynb #4d134bc0
 def _dissolved(labels:Tensor, total:int, seed:int, C:int)->tuple[list[int],list[int]]:
     "Classes to dissolve, in their order, and classes to merge into"
     counts = labels.bincount(minlength=C).tolist()
@@ -90,7 +92,7 @@ def _dissolved(labels:Tensor, total:int, seed:int, C:int)->tuple[list[int],list[
     raise ValueError(f'ratio {total/len(labels):g} would dissolve every class and leave none to merge into;'
         ' lower it, or use symmetric_noise')
 
-# %% ../nbs/api/25_noise.ipynb #12c6fc06
+# %% ../nbs/api/25_noise.ipynb #887309d0
 def _cluster_count(asked:int|None, size:int, c:int)->int:
     "Clusters of a class: half as many as it has images, unless asked otherwise"
     k = max(1, size//2) if asked is None else asked
@@ -98,6 +100,7 @@ def _cluster_count(asked:int|None, size:int, c:int)->int:
     raise ValueError('clusters must be from 1 to the size of each dissolved class,'
         f' got {k} for class {c} with {size} samples; lower clusters')
 
+# %% ../nbs/api/25_noise.ipynb #0a57cb53
 def small_cluster_noise(
     labels:Tensor, # True class numbers, shape (N,)
     ratio:float, # Share of them to change, at least 0 and less than 1
@@ -120,7 +123,7 @@ def small_cluster_noise(
             noisy[group[:left]] = kept[int(into*len(kept))]
     return noisy, noisy != labels
 
-# %% ../nbs/api/25_noise.ipynb #63266754
+# %% ../nbs/api/25_noise.ipynb #cb7a1d77
 NOISES = {'symmetric': symmetric_noise, 'small-cluster': small_cluster_noise}
 
 def add_noise(
@@ -134,7 +137,7 @@ def add_noise(
     "Noisy labels, of a kind given by name"
     return NOISES[choose('noise', kind, NOISES)](labels, ratio, num_classes, seed, **options)
 
-# %% ../nbs/api/25_noise.ipynb #f1f836cb
+# %% ../nbs/api/25_noise.ipynb #af3e1334
 _BLOCK = 2**23  # Similarities held at once
 
 def _cosine_means(z:Tensor, labels:Tensor, counts:Tensor)->Iterator[tuple[Tensor,Tensor,Tensor]]:
@@ -146,7 +149,7 @@ def _cosine_means(z:Tensor, labels:Tensor, counts:Tensor)->Iterator[tuple[Tensor
         own = (u[r]*sums[labels[r]]).sum(1) - u[r].square().sum(1)
         yield r, u[r] @ means.T, own / (counts[labels[r]]-1)
 
-# %% ../nbs/api/25_noise.ipynb #fc074d50
+# %% ../nbs/api/25_noise.ipynb #92cfceb3
 def _similarities(similarity:Callable, z:Tensor, r:Tensor)->Tensor:
     "Similarity of some embeddings to all; `ValueError` where the function gives none"
     s = similarity(z[r], z)
@@ -156,6 +159,7 @@ def _similarities(similarity:Callable, z:Tensor, r:Tensor)->Tensor:
         raise ValueError(f'the similarity gave NaN for embedding {r[s.isnan().any(1)][0].item()}')
     return s
 
+# %% ../nbs/api/25_noise.ipynb #98fbc42f
 def _pairwise_means(similarity:Callable, z:Tensor, labels:Tensor, counts:Tensor)->Iterator[tuple[Tensor,Tensor,Tensor]]:
     "The same for any similarity, from all pairs"
     for r in torch.arange(len(z), device=z.device).split(max(1, _BLOCK//len(z))):
@@ -164,7 +168,7 @@ def _pairwise_means(similarity:Callable, z:Tensor, labels:Tensor, counts:Tensor)
         own = sums.gather(1, labels[r,None])[:,0] - s.gather(1, r[:,None])[:,0]
         yield r, sums / counts.clamp_min(1), own / (counts[labels[r]]-1)
 
-# %% ../nbs/api/25_noise.ipynb #5b384ce3
+# %% ../nbs/api/25_noise.ipynb #fe2ef495
 def _class_sizes(labels:Tensor, num_classes:int|None)->Tensor:
     "Images of each class; `ValueError` where no label can be compared"
     counts = labels.bincount(minlength=num_classes or 0)
@@ -174,6 +178,7 @@ def _class_sizes(labels:Tensor, num_classes:int|None)->Tensor:
         raise ValueError('every class has one image: no label can be compared with others of its class')
     return counts
 
+# %% ../nbs/api/25_noise.ipynb #64e095fe
 def label_suspicion(
     z:Tensor, # Embeddings of the training images, shape (N, d)
     labels:Tensor, # Their labels, shape (N,)
@@ -197,7 +202,20 @@ def label_suspicion(
     out['own'][lone] = out['own'][~lone].mean()
     return dict(score=out['other']-out['own'], **out)
 
-# %% ../nbs/api/25_noise.ipynb #827bfc45
+# %% ../nbs/api/25_noise.ipynb #9109c85a
+def _check_detection(score:Tensor, changed:Tensor, at:int|None)->int:
+    "How many to look at; `ValueError` where there is nothing to find"
+    if changed.dtype != torch.bool or changed.shape != score.shape or score.ndim != 1:
+        got = f'{tuple(score.shape)} and {changed.dtype} {tuple(changed.shape)}'
+        raise ValueError(f'score and changed must be vectors of one length, and changed bool; got {got}')
+    if score.isnan().any(): raise ValueError(f'score {score.isnan().nonzero()[0].item()} is NaN')
+    planted = int(changed.sum())
+    at = planted if at is None else at
+    if not planted: raise ValueError('no label was changed, so there is nothing to find')
+    if 1 <= at <= len(score): return at
+    raise ValueError(f'at must be from 1 to the number of labels {len(score)}, got {at}')
+
+# %% ../nbs/api/25_noise.ipynb #5a5b0f9b
 def detection(
     score:Tensor, # Suspicion, greater is more suspicious, shape (N,)
     changed:Tensor, # True where the label is wrong, shape (N,)
@@ -214,19 +232,21 @@ def detection(
     return dict(precision=precision[at-1].item(), recall=(found[at-1]/hit.sum()).item(),
         average_precision=((precision*hit).sum()/hit.sum()).item(), at=at)
 
-def _check_detection(score:Tensor, changed:Tensor, at:int|None)->int:
-    "How many to look at; `ValueError` where there is nothing to find"
-    if changed.dtype != torch.bool or changed.shape != score.shape or score.ndim != 1:
-        got = f'{tuple(score.shape)} and {changed.dtype} {tuple(changed.shape)}'
-        raise ValueError(f'score and changed must be vectors of one length, and changed bool; got {got}')
-    if score.isnan().any(): raise ValueError(f'score {score.isnan().nonzero()[0].item()} is NaN')
-    planted = int(changed.sum())
-    at = planted if at is None else at
-    if not planted: raise ValueError('no label was changed, so there is nothing to find')
-    if 1 <= at <= len(score): return at
-    raise ValueError(f'at must be from 1 to the number of labels {len(score)}, got {at}')
+# %% ../nbs/api/25_noise.ipynb #a72b2006
+def _shown_name(file:str)->str:
+    "A file's name as it can be written to a table: bytes that are no UTF-8 are spelled out"
+    return os.fsencode(file).decode('utf-8', 'backslashreplace')
 
-# %% ../nbs/api/25_noise.ipynb #9109c85a
+# %% ../nbs/api/25_noise.ipynb #d02560dd
+def _check_table(suspicion:dict, y:Tensor, classes:list[str]|None, given:dict, top:int|None)->None:
+    "`ValueError` unless all columns have one length, and all classes a name"
+    for what,v in given.items():
+        if v is not None and len(v) != len(y): raise ValueError(f'{len(y)} scores but {len(v)} {what}')
+    if classes is not None:
+        for v in (y, suspicion['nearest'].cpu()): check_labels(v, len(classes))
+    if top is not None and top < 1: raise ValueError(f'top must be 1 or more, got {top}')
+
+# %% ../nbs/api/25_noise.ipynb #35e995c1
 def suspects_table(
     suspicion:dict[str,Tensor], # From `label_suspicion`
     labels:Tensor, # The labels in question, shape (N,)
@@ -246,15 +266,3 @@ def suspects_table(
     columns |= {k: suspicion[k].cpu()[order].numpy() for k in ('own','other','score')}
     columns['changed'] = None if changed is None else changed.cpu()[order].numpy()
     return pandas.DataFrame({k: v for k,v in columns.items() if v is not None})
-
-def _check_table(suspicion:dict, y:Tensor, classes:list[str]|None, given:dict, top:int|None)->None:
-    "`ValueError` unless all columns have one length, and all classes a name"
-    for what,v in given.items():
-        if v is not None and len(v) != len(y): raise ValueError(f'{len(y)} scores but {len(v)} {what}')
-    if classes is not None:
-        for v in (y, suspicion['nearest'].cpu()): check_labels(v, len(classes))
-    if top is not None and top < 1: raise ValueError(f'top must be 1 or more, got {top}')
-
-def _shown_name(file:str)->str:
-    "A file's name as it can be written to a table: bytes that are no UTF-8 are spelled out"
-    return os.fsencode(file).decode('utf-8', 'backslashreplace')

@@ -17,12 +17,12 @@ __all__ = ['project', 'expmap0', 'logmap0', 'folded_expmap0', 'mobius_add', 'poi
            'poincare_search']
 
 # %% ../nbs/api/32_poincare.ipynb #c1dfd96e
-_GAP = {torch.float32: 2.**-22, torch.float64: 2.**-40}  # Least distance from the rim, as a fraction of the radius
+_GAP = {torch.float32: 2.**-22, torch.float64: 2.**-40}  # Least distance from the rim, over the radius
 
 def _check_tau(tau:float)->float:
     "A finite curvature above 0"
     if isinstance(tau, Tensor) and tau.requires_grad:
-        raise ValueError('the curvature tau is a number here and is not learned; pass tau.item(), or use geoopt')
+        raise ValueError('the curvature tau is not learned here; pass tau.item(), or use geoopt')
     tau = float(tau)
     if 0 < tau < math.inf: return tau
     raise ValueError(f'the curvature tau must be a finite number above 0, got {tau:g}; '
@@ -35,13 +35,14 @@ def _wide(x:Tensor, name:str='x')->Tensor:
         raise ValueError(f'{name} must be a tensor of real numbers, got {getattr(x,"dtype",type(x).__name__)}')
     return x.float() if x.dtype in (torch.float16,torch.bfloat16) else x
 
+# %% ../nbs/api/32_poincare.ipynb #sp1cwd1
 def _double(x:Tensor)->Tensor:
     "Double precision; MPS has none, so its tensors go to the CPU"
     return (x.cpu() if x.device.type == 'mps' else x).double()
 
 # %% ../nbs/api/32_poincare.ipynb #0ade7c2c
 class _Rein(torch.autograd.Function):
-    "Vectors longer than `limit` shortened to it; of the radial gradient only what leads back inwards passes"
+    "Vectors shortened to `limit`; of the radial gradient only what leads inwards passes"
     @staticmethod
     def forward(ctx, x, limit):
         wide = None if x.device.type == 'mps' else torch.float64
@@ -65,7 +66,7 @@ def project(
     *,
     tau:float=1.0, # Curvature of the ball
 )->Tensor: # Points in the open ball, shape (..., d)
-    "Vectors on or beyond the rim pulled back to the greatest allowed radius; their gradient can bring them back inside"
+    "Vectors on or beyond the rim pulled back to the greatest allowed radius"
     x = _wide(x)
     return _Rein.apply(x, (1-_GAP[x.dtype])/_check_tau(tau)**.5)
 
@@ -75,6 +76,7 @@ def _square_norm(x:Tensor)->Tensor:
     x = x.cpu() if x.device.type == 'mps' else x
     return torch.linalg.vector_norm(x, dim=-1, dtype=torch.float64).square()
 
+# %% ../nbs/api/32_poincare.ipynb #sp2c7b52
 def _inside(x:Tensor, tau:float, name:str, validate:bool=True)->Tensor:
     "Points of the open ball; `ValueError` for a point outside it by more than rounding"
     given,x,tau = x,_wide(x, name),_check_tau(tau)
@@ -82,8 +84,9 @@ def _inside(x:Tensor, tau:float, name:str, validate:bool=True)->Tensor:
     if not x.numel(): return x
     top = _square_norm(x.detach()).max().item()**.5
     if not top*tau**.5 <= 1+4*torch.finfo(given.dtype).eps:
-        raise ValueError(f'{name} has a point of norm {top:.9g}, outside the ball of radius {tau**-.5:.9g} (tau={tau:g}); '
-                         'map embeddings into the ball with expmap0, or pull points back into it with project')
+        raise ValueError(f'{name} has a point of norm {top:.9g}, '
+                         f'outside the ball of radius {tau**-.5:.9g} (tau={tau:g}); '
+                         'map embeddings into it with expmap0, or pull points back with project')
     return x if top*tau**.5 < 1-_GAP[x.dtype]/2 else project(x, tau=tau)
 
 # %% ../nbs/api/32_poincare.ipynb #1574bddb
@@ -91,18 +94,20 @@ def _radial(x:Tensor, tau:float, f)->Tensor:
     "x·f(s)/s with s = √tau·‖x‖, and x itself at 0; computed in double precision"
     z = _double(x)
     s = tau**.5*torch.linalg.vector_norm(z, dim=-1, keepdim=True)
-    safe = torch.where(s > 0, s, 1.)                                   # keeps 0/0 out of the gradient
+    safe = torch.where(s > 0, s, 1.)  # keeps 0/0 out of the gradient
     return (z*torch.where(s > 0, f(safe)/safe, 1.)).to(x)
 
+# %% ../nbs/api/32_poincare.ipynb #sp4c1574
 def expmap0(
     x:Tensor, # Embeddings in the flat space, shape (..., d)
     *,
     tau:float=1.0, # Curvature
 )->Tensor: # Points in the ball, shape (..., d)
-    "The exponential map at the centre (AHSML, Eq. 14): the point at distance 2‖x‖ from it in the direction of `x`"
+    "The exponential map at the centre (AHSML, Eq. 14): distance 2‖x‖ in the direction of `x`"
     x,tau = _wide(x),_check_tau(tau)
     return _radial(_Rein.apply(x, math.atanh(1-_GAP[x.dtype])/tau**.5), tau, torch.tanh)
 
+# %% ../nbs/api/32_poincare.ipynb #sp3c1574
 def logmap0(
     y:Tensor, # Points in the ball, shape (..., d)
     *,
@@ -126,6 +131,7 @@ def _room(z:Tensor, tau:float)->Tensor:
     "1 − tau·‖z‖² of rows in double precision, shape (..., 1)"
     return 1-tau*z.square().sum(-1, keepdim=True)
 
+# %% ../nbs/api/32_poincare.ipynb #sp5c0a57
 def mobius_add(
     x:Tensor, # Points in the ball, shape (..., d)
     y:Tensor, # Points in the ball, broadcast against `x`, shape (..., d)
@@ -158,34 +164,37 @@ def poincare_distance(
     return (2/tau**.5*torch.asinh(u)).to(x.device, torch.result_type(x,y))
 
 # %% ../nbs/api/32_poincare.ipynb #54ceb912
-_NEAR = {torch.float32: 2.**-7, torch.float64: 2.**-16}  # Square distances below this share of their terms are computed again
-_TINY = {torch.float32: 1e-34, torch.float64: 1e-290}    # ... and those in reach of underflow
+_NEAR = {torch.float32: 2.**-7, torch.float64: 2.**-16}  # Nearer pairs are computed again
+_TINY = {torch.float32: 1e-34, torch.float64: 1e-290}  # Squares in reach of underflow
 
 class _Side:
     "One side of a table of pairs, with what is needed of each point"
     def __init__(self, z:Tensor, origin:Tensor, tau:float, near:float|None=None):
         self.z,self.origin,self.tau,self._wide = z,origin,tau,None
-        self.c = z-origin                                                   # points seen from the origin
-        self.n = _square_norm(self.c).to(z.device, z.dtype)                 # their square norms
+        self.c = z-origin  # points seen from the origin
+        self.n = _square_norm(self.c).to(z.device, z.dtype)  # their square norms
         self.near = (near or _NEAR[z.dtype])*self.n + _TINY[z.dtype]*self.c.any(1)
         room = 1-tau*_square_norm(z)
         self.alpha,self.root = room.to(z.device, z.dtype),room.rsqrt().to(z.device, z.dtype)
 
     def wide(self)->_Side:
         "The same in double precision, in which fewer pairs are too near; made when first asked for"
-        if self._wide is None: self._wide = _Side(self.z.double(), self.origin.double(), self.tau, 2.**-30)
+        if self._wide is None:
+            self._wide = _Side(self.z.double(), self.origin.double(), self.tau, 2.**-30)
         return self._wide
 
 # %% ../nbs/api/32_poincare.ipynb #sd2
 def _many(near:Tensor, dtype:torch.dtype)->bool:
     "Are so many pairs near that a product in double precision is cheaper than their differences?"
-    return dtype == torch.float32 and near.device.type != 'mps' and int(near.sum()) > near.numel()//32
+    single = dtype == torch.float32 and near.device.type != 'mps'
+    return single and int(near.sum()) > near.numel()//32
 
 def _origin(z:Tensor)->Tensor:
     "The row nearest to the mean"
     if not len(z): return z.new_zeros(z.shape[1])
     return z.index_select(0, torch.linalg.vector_norm(z-z.mean(0), dim=1).argmin()[None])[0]
 
+# %% ../nbs/api/32_poincare.ipynb #sp6csd2
 def _rows(table:Tensor, share:int=2**19)->Iterator[slice]:
     "Ranges of rows whose share of an (A, B) table fits into cache (CPU) or into 128 MB (GPU)"
     A,B = table.shape
@@ -194,13 +203,14 @@ def _rows(table:Tensor, share:int=2**19)->Iterator[slice]:
 
 # %% ../nbs/api/32_poincare.ipynb #sd4
 def _pieces(near:Tensor, d:int)->Iterator[tuple[Tensor,Tensor]]:
-    "The pairs (i, j) that are set in a block of booleans, as many at a time as have room for their differences"
+    "Pairs (i, j) that are set in a block, as many as have room for their differences"
     i,j = near.nonzero(as_tuple=True)
     size = max(1, (2**18 if near.device.type == 'cpu' else 2**25)//max(1,d))
     for k in range(0,len(i),size): yield i[k:k+size],j[k:k+size]
 
+# %% ../nbs/api/32_poincare.ipynb #sp7csd4
 def _geodesic_(s:Tensor, tau:float)->Tensor:
-    "In place: u to 2·arsinh(u)/√tau; arsinh u = log1p(u + u²/(1+√(1+u²))) is faster than torch.asinh"
+    "In place: u to 2·arsinh(u)/√tau, as log1p(u + u²/(1+√(1+u²)))"
     square = s*s
     return s.add_(square.div_(torch.sqrt(square+1).add_(1))).log1p_().mul_(2/tau**.5)
 
@@ -226,6 +236,7 @@ def _mirror_(out:Tensor, i:slice)->None:
     square = out[i,i]
     square.copy_(square.triu(1)+square.triu(1).T)
 
+# %% ../nbs/api/32_poincare.ipynb #sp8ctb1
 def _table_(out:Tensor, a:_Side, b:_Side, tau:float, triangle:bool=False)->Tensor:
     "In place: all distances of two sides; products in large blocks, the rest in small ones"
     for i in _rows(out, 2**20 if triangle else 2**22):
@@ -247,21 +258,24 @@ def _near_gradients(a, b, i, out, G, near)->Iterator[tuple[Tensor,Tensor,Tensor]
         w = G[p,q]*2*a.root[i][p]*b.root[q]/torch.cosh(out[p,q]*(tau**.5/2))
         yield p,q,diff/r[:,None]*w[:,None]
 
+# %% ../nbs/api/32_poincare.ipynb #sp9c5a5b
 def _gradient_block(a:_Side, b:_Side, i:slice, out:Tensor, G:Tensor)->tuple:
-    "Of a block of rows: the sides to go on with, weights M of the differences and V of the points, and pieces of near pairs"
+    "The sides to go on with, weights of differences and of points, and pieces of near pairs"
     tau = a.tau
     s,t = torch.sinh(out*tau**.5),torch.tanh(out*(tau**.5/2))
-    square = (s*t).mul_(a.alpha[i,None]/(2*tau)).mul_(b.alpha)                 # sinh(a)·tanh(a/2) = 2 sinh²(a/2)
+    square = (s*t).mul_(a.alpha[i,None]/(2*tau)).mul_(b.alpha)  # sinh(a)·tanh(a/2) = 2 sinh²(a/2)
     near = square < a.near[i,None]+b.near
     if _many(near, out.dtype): return _gradient_block(a.wide(), b.wide(), i, out.double(), G.double())
     s.masked_fill_(near | (s == 0), torch.inf)
-    return a, b, (4*tau**.5*G).div_(s), t.mul_(G).mul_(2*tau**.5), _near_gradients(a, b, i, out, G, near)
+    pieces = _near_gradients(a, b, i, out, G, near)
+    return a, b, (4*tau**.5*G).div_(s), t.mul_(G).mul_(2*tau**.5), pieces
 
 # %% ../nbs/api/32_poincare.ipynb #cl1
 def _collect(c:Tensor, M:Tensor, other:Tensor, alpha:Tensor, V:Tensor, z:Tensor)->Tensor:
     "Σ_j M_ij (c_i − other_j)/α_j + z_i Σ_j V_ij"
     M = M/alpha
-    return torch.addmm(c*M.sum(1, keepdim=True), M, other, alpha=-1).addcmul_(z, V.sum(1, keepdim=True))
+    own,points = M.sum(1, keepdim=True),V.sum(1, keepdim=True)
+    return torch.addmm(c*own, M, other, alpha=-1).addcmul_(z, points)
 
 # %% ../nbs/api/32_poincare.ipynb #fp0
 @contextmanager
@@ -279,6 +293,7 @@ def _sides(x:Tensor, y:Tensor|None, origin:Tensor, tau:float)->tuple[_Side,_Side
     a = _Side(x, origin, tau)
     return a, a if y is None else _Side(y, origin, tau)
 
+# %% ../nbs/api/32_poincare.ipynb #sp10ce6c3
 def _gradients(a:_Side, b:_Side, out:Tensor, G:Tensor, gx:Tensor, gy:Tensor)->None:
     "Add the gradients of both sides to `gx` and `gy`, which are one tensor for one batch"
     for i in _rows(out, 2**20):
@@ -306,8 +321,9 @@ class _PairwisePoincare(torch.autograd.Function):
     def backward(ctx, G):
         x,y,out = ctx.saved_tensors
         gx = torch.zeros_like(x)
-        gy = gx if y is None else torch.zeros_like(y)            # of one batch both sides' gradients add up
-        with _full_products(x.device): _gradients(*_sides(x, y, ctx.origin, ctx.tau), out, G, gx, gy)
+        gy = gx if y is None else torch.zeros_like(y)  # of one batch both sides' gradients add up
+        with _full_products(x.device):
+            _gradients(*_sides(x, y, ctx.origin, ctx.tau), out, G, gx, gy)
         return gx, None if y is None else gy, None
 
 # %% ../nbs/api/32_poincare.ipynb #bd1
@@ -318,9 +334,10 @@ def _by_differences(x:Tensor, y:Tensor|None, tau:float)->Tensor:
     room = _room(a, tau)*_room(a if b is None else b, tau).T
     square = tau*pairwise_l1(a, b, ell=2.)/room
     apart = square > 0
-    u = torch.where(apart, square, 1.).sqrt()                          # keeps the root of 0 out of the gradient
+    u = torch.where(apart, square, 1.).sqrt()  # keeps the root of 0 out of the gradient
     return torch.where(apart, 2/tau**.5*torch.asinh(u), 0.).to(x)
 
+# %% ../nbs/api/32_poincare.ipynb #sp11cbd1
 def _unwaited(x:Tensor, y:Tensor, validate:bool)->bool:
     "Whether differences are taken: on a GPU, unchecked, where they are not too many"
     return not validate and x.device.type not in ('cpu','mps') and len(x)*len(y)*x.shape[1] <= 2**31
@@ -329,10 +346,12 @@ def _unwaited(x:Tensor, y:Tensor, validate:bool)->bool:
 def _check_rows(x:Tensor, y:Tensor)->None:
     "Both are matrices with the same number of features"
     for z in (x,y):
-        if z.ndim != 2: raise ValueError(f'pairs are taken between the rows of a matrix, got shape {tuple(z.shape)}')
+        if z.ndim == 2: continue
+        raise ValueError(f'pairs are taken between the rows of a matrix, got {tuple(z.shape)}')
     if x.shape[1] != y.shape[1]:
         raise ValueError(f'points of {x.shape[1]} and {y.shape[1]} dimensions cannot be compared')
 
+# %% ../nbs/api/32_poincare.ipynb #sp12c7e5a
 def pairwise_poincare_distance(
     x:Tensor, # Points in the ball, shape (A, d)
     y:Tensor|None=None, # Points in the ball, shape (B, d); `x` by default
@@ -355,7 +374,7 @@ def poincare_search(
     *,
     tau:float=1.0, # Curvature
 )->Callable: # A function of points (A, d) that gives their distances (A, B), without gradient
-    "`pairwise_poincare_distance` for many calls with the same `y`: what depends on it alone is made once"
+    "`pairwise_poincare_distance` for many calls with the same `y`, prepared once"
     tau,y = _check_tau(tau),_inside(y.detach(), tau, 'y')
     origin = _origin(y)
     b = _Side(y, origin, tau)

@@ -69,12 +69,13 @@ def _polygon(x:Tensor, y:Tensor, n:int, inner:float)->Tensor:
     ex,ey = inner*math.cos(wedge) - 1, inner*math.sin(wedge)
     return ((r*angle.cos() - 1)*ey - r*angle.sin()*ex) / math.hypot(ex, ey)
 
+# %% ../nbs/api/22_shapes.ipynb #4d134bc0
 def _cross(x:Tensor, y:Tensor, arm:float=0.34)->Tensor:
     "Distance to a cross; `arm` is half the width of an arm"
     x,y = x.abs(), y.abs()
     return torch.maximum(torch.maximum(x, y) - 0.92, torch.minimum(x, y) - arm)
 
-# %% ../nbs/api/22_shapes.ipynb #4d134bc0
+# %% ../nbs/api/22_shapes.ipynb #887309d0
 def outline_distance(
     outline:int, # Number of the outline in `OUTLINES`
     x:Tensor, # Coordinates in units of the object's radius
@@ -87,17 +88,18 @@ def outline_distance(
     n = {2:3, 3:4, 5:5}[outline]
     return _polygon(x, y, n, 0.5 if outline == 5 else math.cos(math.pi/n))
 
-# %% ../nbs/api/22_shapes.ipynb #0a57cb53
+# %% ../nbs/api/22_shapes.ipynb #22d200f8
+def _between(u:Tensor, low:float, high:float)->Tensor:
+    "Numbers from 0 to 1 spread over a range"
+    return low + (high-low)*u
+
+# %% ../nbs/api/22_shapes.ipynb #cb4e5208
 def _hsv(h:Tensor, s:Tensor, v:Tensor)->Tensor:
     "Red, green and blue of hue, saturation and value"
     k = torch.remainder(h[...,None]*6 + torch.tensor([5.,3.,1.]), 6)
     return v[...,None]*(1 - s[...,None]*torch.minimum(k, 4-k).clamp(0, 1))
 
-def _between(u:Tensor, low:float, high:float)->Tensor:
-    "Numbers from 0 to 1 spread over a range"
-    return low + (high-low)*u
-
-# %% ../nbs/api/22_shapes.ipynb #63266754
+# %% ../nbs/api/22_shapes.ipynb #972a67c4
 TURN = math.radians(20)                                    # at most, either way
 _UPRIGHT = torch.tensor([0., 0., -math.pi/2, math.pi/4, 0., -math.pi/2])    # on its base, on its side
 
@@ -114,7 +116,7 @@ def _object(label:Tensor, u:Tensor, hardness:float)->dict[str,Tensor]:
         band=torch.where(fill == 1, _between(u[:,6], 0.2, 0.4), 9.),
         rgb=_hsv(hue, _between(u[:,7], 0.45, 0.95), _between(u[:,8], 0.5, 0.95)))
 
-# %% ../nbs/api/22_shapes.ipynb #b6692ea5
+# %% ../nbs/api/22_shapes.ipynb #cb7a1d77
 def _clutter(u:Tensor, hardness:float)->dict[str,Tensor]:
     "Small things behind the object: any outline, any colour"
     radius = _between(u[:,0], 0.08, 0.26)
@@ -123,13 +125,13 @@ def _clutter(u:Tensor, hardness:float)->dict[str,Tensor]:
         band=torch.where(u[:,6] < .5, 0.3, 9.), alpha=_between(u[:,10], 0.15, 0.5)*min(hardness, 1),
         rgb=_hsv(u[:,7], _between(u[:,8], 0., 0.9), _between(u[:,9], 0.2, 1.)))
 
-# %% ../nbs/api/22_shapes.ipynb #fc074d50
+# %% ../nbs/api/22_shapes.ipynb #af3e1334
 def _grid(size:int)->tuple[Tensor,Tensor]:
     "x and y of the pixel centres, row by row, from -1 to 1"
     c = (torch.arange(size)*2 + 1)/size - 1
     return c.repeat(size), c.repeat_interleave(size)
 
-# %% ../nbs/api/22_shapes.ipynb #5b384ce3
+# %% ../nbs/api/22_shapes.ipynb #92cfceb3
 def _turned(layer:dict, size:int)->tuple[Tensor,Tensor]:
     "Pixel centres as a layer sees them: in units of its radius, turned back"
     gx,gy = _grid(size)
@@ -138,6 +140,7 @@ def _turned(layer:dict, size:int)->tuple[Tensor,Tensor]:
     s = (layer['angle'].sin()/layer['radius'])[:,None]
     return x*c + y*s, y*c - x*s
 
+# %% ../nbs/api/22_shapes.ipynb #98fbc42f
 def _coverage(layer:dict, size:int)->tuple[Tensor,Tensor]:
     "Coverage of each pixel by a layer, and by its outline with the hole filled"
     x,y = _turned(layer, size)
@@ -150,19 +153,20 @@ def _coverage(layer:dict, size:int)->tuple[Tensor,Tensor]:
     ring = (0.5 + (d + layer['band'][:,None])*pixels).clamp(0, 1)
     return torch.minimum(whole, ring), whole
 
-# %% ../nbs/api/22_shapes.ipynb #761f22b2
+# %% ../nbs/api/22_shapes.ipynb #827bfc45
 def _pattern(u:Tensor, cells:int, size:int)->Tensor:
     "Random numbers of a coarse grid, drawn out smoothly, (n, channels, pixels)"
     grid = u.view(len(u), -1, cells, cells)
     return F.interpolate(grid, (size,size), mode='bicubic', align_corners=False).flatten(2)
 
+# %% ../nbs/api/22_shapes.ipynb #2e01e174
 def _backdrop(coarse:Tensor, fine:Tensor, size:int)->Tensor:
     "Soft muted colours with a grey grain, (n, 3, pixels)"
     colour,grain = _pattern(coarse, 4, size) - .5, _pattern(fine, 10, size) - .5
     grey = colour.mean(1, keepdim=True)
     return 0.5 + 0.45*grey + 0.3*(colour - grey) + 0.15*grain
 
-# %% ../nbs/api/22_shapes.ipynb #98fbc42f
+# %% ../nbs/api/22_shapes.ipynb #a9334987
 def _light(u:Tensor, size:int, hardness:float)->Tensor:
     "Illumination (n, 3, pixels): a slope across the image, an exposure and a colour cast"
     gx,gy = _grid(size)
@@ -171,9 +175,7 @@ def _light(u:Tensor, size:int, hardness:float)->Tensor:
     cast = 1 + hardness*0.2*(2*u[:,2:5] - 1)
     return (slope*_between(u[:,5,None], 0.65, 1.15))[:,None]*cast[:,:,None]
 
-# %% ../nbs/api/22_shapes.ipynb #827bfc45
-N_CLUTTER, N_BARS = 4, 1
-
+# %% ../nbs/api/22_shapes.ipynb #8effee40
 def _bars(u:Tensor, size:int)->Tensor:
     "Coverage of each pixel by a bar across the image"
     gx,gy = _grid(size)
@@ -181,11 +183,14 @@ def _bars(u:Tensor, size:int)->Tensor:
     across = gx*turn.cos() + gy*turn.sin() - _between(u[:,1,None], -.7, .7)
     return (0.5 + (_between(u[:,2,None], 0.02, 0.09) - across.abs())*size/2).clamp(0, 1)
 
+# %% ../nbs/api/22_shapes.ipynb #9109c85a
+N_CLUTTER, N_BARS = 4, 1
+
 def _paint(x:Tensor, cover:Tensor, rgb:Tensor)->Tensor:
     "A colour laid over images, as far as it covers them"
     return x + cover[:,None]*(rgb[:,:,None] - x)
 
-# %% ../nbs/api/22_shapes.ipynb #2e01e174
+# %% ../nbs/api/22_shapes.ipynb #5a5b0f9b
 def _scene(label:Tensor, u:Tensor, size:int, hardness:float)->tuple[Tensor,Tensor]:
     "Colours before noise, (n, 3, pixels), and the object's coverage with its hole filled"
     widths = [3*16, 100, *[11]*N_CLUTTER, 9, *[6]*N_BARS, 6]
@@ -202,6 +207,7 @@ def _scene(label:Tensor, u:Tensor, size:int, hardness:float)->tuple[Tensor,Tenso
         x = _paint(x, _bars(bar, size)*0.65*min(hardness, 1), bar[:,3:])
     return x*_light(next(take), size, hardness), whole
 
+# %% ../nbs/api/22_shapes.ipynb #6c1e671f
 def _render(label:Tensor, seed:int, split:int, index:np.ndarray, size:int, hardness:float)->tuple[Tensor,Tensor]:
     "Images, uint8, (n, 3, size, size), and the object's coverage, (n, size, size)"
     u = addressed_uniform(seed, split, index, width=3*16 + 100 + 11*N_CLUTTER + 9 + 6*N_BARS + 6)
@@ -210,11 +216,12 @@ def _render(label:Tensor, seed:int, split:int, index:np.ndarray, size:int, hardn
     x = (255*(x + 0.08*hardness*noise)).clamp(0, 255).round().to(torch.uint8)
     return x.view(-1, 3, size, size), whole.view(-1, size, size)
 
-# %% ../nbs/api/22_shapes.ipynb #a9334987
+# %% ../nbs/api/22_shapes.ipynb #c66c6517
 def _ends(line:Tensor)->tuple[Tensor,Tensor]:
     "First True of each row, and one past the last"
     return line.float().argmax(1), line.shape[1] - line.flip(1).float().argmax(1)
 
+# %% ../nbs/api/22_shapes.ipynb #59129aac
 def mask_boxes(
     mask:Tensor, # Which pixels belong to the object, bool, shape (n, H, W)
 )->Tensor: # Boxes [x0, y0, x1, y1] in pixels, end exclusive, shape (n, 4), float
@@ -222,7 +229,7 @@ def mask_boxes(
     (x0,x1),(y0,y1) = _ends(mask.any(1)), _ends(mask.any(2))
     return torch.stack([x0,y0,x1,y1], 1).float()
 
-# %% ../nbs/api/22_shapes.ipynb #80e28a51
+# %% ../nbs/api/22_shapes.ipynb #b4c96d80
 def render_shapes(
     index:Tensor|np.ndarray, # Which images of the split, from 0; image i is of class i modulo 36
     split:str='train', # 'train' or 'test'
@@ -244,7 +251,7 @@ def render_shapes(
         boxes.append(mask_boxes(whole > .5))
     return torch.cat(images), label, torch.cat(boxes)
 
-# %% ../nbs/api/22_shapes.ipynb #9109c85a
+# %% ../nbs/api/22_shapes.ipynb #d02560dd
 @lru_cache(maxsize=8)
 def shapes_split(
     split:str, # 'train' or 'test'

@@ -37,14 +37,19 @@ def _cycle(parents, start)->list:
     return ring[first:] + ring[:first]
 
 # %% ../nbs/api/10_tree.ipynb #fe5dbbce
-def _cycle_error(names, parents, start)->ValueError:
+def _cycle_error(names, parents, start, places)->ValueError:
     "The error for a cycle, with its nodes"
     ring = _cycle(parents, start)
+    place = places[ring[0]] if places else ''
     way = ' > '.join(short(names[i]) for i in [*ring[:5], *ring[:1]])
     more = f' ({len(ring)} nodes)' if len(ring) > 5 else ''
-    return ValueError(f'the tree has a cycle: {way}{more}; remove one of these edges')
+    return ValueError(f'{place}the tree has a cycle: {way}{more}; remove one of these edges')
 
-def _preorder(names:Sequence[str], parents:Sequence[int])->np.ndarray:
+def _preorder(
+    names:Sequence[str], # Names of the nodes
+    parents:Sequence[int], # Number of each node's parent, -1 for a root
+    places:Sequence[str]=(), # Where the edge above each node stands, for messages
+)->np.ndarray:
     "Numbers of the nodes in preorder; a cycle is an error"
     below:list[list[int]] = [[] for _ in names]
     for i,p in enumerate(parents):
@@ -54,7 +59,7 @@ def _preorder(names:Sequence[str], parents:Sequence[int])->np.ndarray:
         i = stack.pop()
         order.append(i)
         stack += below[i][::-1]
-    if len(order) < len(names): raise _cycle_error(names, parents, next(iter(set(range(len(names))) - set(order))))
+    if len(order) < len(names): raise _cycle_error(names, parents, min(set(range(len(names))) - set(order)), places)
     return np.array(order, dtype=np.int64)
 
 # %% ../nbs/api/10_tree.ipynb #17ba0791
@@ -63,7 +68,7 @@ def _check_parents(nodes, parents):
     if not len(nodes): raise ValueError('a tree needs at least one node, got none')
     if len(parents) != len(nodes): raise ValueError(f'{len(nodes)} nodes need as many parents, got {len(parents)}')
     for n,p in zip(nodes, parents):
-        if not -1 <= p < len(nodes): raise ValueError(f'node {short(n)} has parent {p}; expected -1 (the root) to {len(nodes)-1}')
+        if p != int(p) or not -1 <= p < len(nodes): raise ValueError(f'node {short(n)} has parent {p}; expected -1 (the root) to {len(nodes)-1}')
 
 def _check_nodes(nodes, ids, parents, lengths):
     "Raise `ValueError` unless these arrays, in preorder, make one tree"
@@ -144,6 +149,7 @@ def _tree_arrays(nodes, parents, lengths, classes)->dict:
     names = tuple(name_of(nodes[i]) for i in order)
     ids = {n:i for i,n in enumerate(names)}
     _check_nodes(names, ids, up, length)
+    if isinstance(classes, str): raise ValueError(f'classes must be a list of names, got the text {short(classes)}')
     known = tuple(_leaves(names, up) if classes is None else (name_of(c, 'class') for c in classes))
     arrays = dict(_parents=up, _lengths=length, _class_ids=_class_numbers(ids, known),
         _depths=_sum_down(up, np.ones_like(up)), _heights=_sum_down(up, length))
@@ -164,6 +170,7 @@ def _of_table(
     number = {n:i for i,n in enumerate(names)}
     above = [number[up[n].parent] if n in up else -1 for n in names]
     lengths = [up[n].length if n in up else 1. for n in names]
+    _preorder(names, above, [table.place(up[n]) if n in up else '' for n in names])          # a cycle, with its line
     return KnowledgeTree(names, above, lengths, table.classes if classes is None else classes, notes)
 
 # %% ../nbs/api/10_tree.ipynb #0716d970

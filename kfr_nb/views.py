@@ -24,6 +24,14 @@ CROP_AREA = (0.5, 1.)            # share of the area
 CROP_RATIO = (3/4, 4/3)          # width over height
 TURN = 15.                       # degrees either way
 
+def _crop_sizes(u:Tensor, width:int|Tensor, height:int|Tensor, least:float)->tuple[Tensor,Tensor]:
+    "Width and height of crops, in pixels"
+    area = width*height*(least + (CROP_AREA[1]-least)*u[:,0])
+    low,high = math.log(CROP_RATIO[0]), math.log(CROP_RATIO[1])
+    ratio = torch.exp(low + (high-low)*u[:,1])
+    return (area*ratio).sqrt().clamp_max(width), (area/ratio).sqrt().clamp_max(height)
+
+# %% ../nbs/api/18_views.ipynb #b1d57811
 def view_maps(
     u:Tensor, # Uniform random numbers, shape (B, 6)
     width:int|Tensor, # Width of the images, in pixels
@@ -41,14 +49,7 @@ def view_maps(
     y = torch.stack([ s*flip*w,  c*h, 2*my], 1)/height
     return torch.stack([x,y], 1)
 
-def _crop_sizes(u:Tensor, width:int|Tensor, height:int|Tensor, least:float)->tuple[Tensor,Tensor]:
-    "Width and height of crops, in pixels"
-    area = width*height*(least + (CROP_AREA[1]-least)*u[:,0])
-    low,high = math.log(CROP_RATIO[0]), math.log(CROP_RATIO[1])
-    ratio = torch.exp(low + (high-low)*u[:,1])
-    return (area*ratio).sqrt().clamp_max(width), (area/ratio).sqrt().clamp_max(height)
-
-# %% ../nbs/api/18_views.ipynb #17ba0791
+# %% ../nbs/api/18_views.ipynb #bd307a3e
 def resample(
     x:Tensor, # Images, float, shape (B, 3, H, W)
     maps:Tensor, # From the view's square to the image's, shape (B, 2, 3)
@@ -64,7 +65,7 @@ def resample(
             out.append(F.grid_sample(p, grid, padding_mode='reflection', align_corners=False))
     return torch.cat(out)
 
-# %% ../nbs/api/18_views.ipynb #f1abd670
+# %% ../nbs/api/18_views.ipynb #0716d970
 def shrink(
     x:Tensor, # Images, uint8, shape (B, 3, H, W)
     side:int, # What their shorter side shall be, in pixels
@@ -86,13 +87,14 @@ def centre(
     t,l = (h-size)//2, (w-size)//2
     return x[..., t:t+size, l:l+size]
 
-# %% ../nbs/api/18_views.ipynb #9e6a55b6
+# %% ../nbs/api/18_views.ipynb #91032ad7
 def frame_side(
     size:int, # Side of a view, in pixels
 )->int: # Side of the frame it is cut from
     "Room around a view, as in 256 for 224"
     return size + 2*round(size/14)
 
+# %% ../nbs/api/18_views.ipynb #12c6fc06
 def frame(
     x:Tensor, # Images, uint8, shape (B, 3, H, W)
     size:int, # Side of a view, in pixels
@@ -104,7 +106,7 @@ def frame(
     at = size-1 - (size-1-at).abs()
     return centre(shrink(x, size), size)[:,:,at][...,at]
 
-# %% ../nbs/api/18_views.ipynb #91032ad7
+# %% ../nbs/api/18_views.ipynb #4d134bc0
 def crop_flip(
     x:Tensor, # Frames, shape (B, 3, K, K)
     size:int, # Side of the views, in pixels
@@ -116,7 +118,7 @@ def crop_flip(
     x = x.unfold(2, size, 1).unfold(3, size, 1)[torch.arange(len(x), device=x.device), :, top, left]
     return torch.where((u[:,5] < .5)[:,None,None,None], x.flip(3), x)
 
-# %% ../nbs/api/18_views.ipynb #887309d0
+# %% ../nbs/api/18_views.ipynb #22d200f8
 # amount at full strength, and whether it has a sign
 OPERATIONS = dict(identity=(0.,False), autocontrast=(0.,False), equalize=(0.,False),
     posterize=(4.,False), solarize=(1.,False), colour=(0.9,True), contrast=(0.9,True),
@@ -125,7 +127,7 @@ OPERATIONS = dict(identity=(0.,False), autocontrast=(0.,False), equalize=(0.,Fal
 MOVES = ('rotate','shear_x','shear_y','translate_x','translate_y')     # these move pixels
 GREY = 128.                                                            # and leave this behind
 
-# %% ../nbs/api/18_views.ipynb #7719a1c7
+# %% ../nbs/api/18_views.ipynb #b6692ea5
 def move_maps(
     kind:Tensor, # Positions in `MOVES`, shape (B,)
     amount:Tensor, # Degrees, slopes or shares of the side, with sign, shape (B,)
@@ -140,11 +142,12 @@ def move_maps(
     down = torch.stack([(s+shear_y)*width/height, c, low], 1)
     return torch.stack([across,down], 1)
 
-# %% ../nbs/api/18_views.ipynb #cb4e5208
+# %% ../nbs/api/18_views.ipynb #fc074d50
 def _sent(t:Tensor, device:torch.device)->Tensor:
     "A copy on the device that the host does not wait for"
     return t.pin_memory().to(device, non_blocking=True) if device.type == 'cuda' else t.to(device)
 
+# %% ../nbs/api/18_views.ipynb #5b384ce3
 def move(
     x:Tensor, # Images, uint8, shape (B, 3, H, W)
     maps:Tensor, # As of `move_maps`, shape (B, 2, 3)
@@ -161,7 +164,7 @@ def move(
         out.append(moved.add_(GREY).round_().to(torch.uint8))
     return torch.cat(out)
 
-# %% ../nbs/api/18_views.ipynb #972a67c4
+# %% ../nbs/api/18_views.ipynb #761f22b2
 def _sharpness(x:Tensor, factor:float)->Tensor:
     "Images mixed with, or drawn away from, their smoothed form; the outermost pixels stay"
     inner = x[:,:,1:-1,1:-1].float()
@@ -173,14 +176,14 @@ def _sharpness(x:Tensor, factor:float)->Tensor:
     out[:,:,1:-1,1:-1] = mixed.clamp_(0, 255).to(torch.uint8)
     return out
 
-# %% ../nbs/api/18_views.ipynb #cb7a1d77
+# %% ../nbs/api/18_views.ipynb #0286dd55
 def _moved(x:Tensor, drawn:list)->Tensor:
     "Images moved by the name and strength of each"
     kind = torch.tensor([MOVES.index(n) for n,_ in drawn])
     amount = torch.tensor([OPERATIONS[n][0]*s for n,s in drawn])
     return move(x, move_maps(kind, amount, x.shape[3], x.shape[2]))
 
-# %% ../nbs/api/18_views.ipynb #ca3512f4
+# %% ../nbs/api/18_views.ipynb #fb644351
 def apply_operation(
     x:Tensor, # Images, uint8, shape (B, 3, H, W)
     name:str, # One of `OPERATIONS`
@@ -197,7 +200,7 @@ def apply_operation(
     if name in ('autocontrast','equalize'): return getattr(tv, name)(x)
     return getattr(tv, f"adjust_{name.replace('colour','saturation')}")(x, 1+amount)
 
-# %% ../nbs/api/18_views.ipynb #2e01e174
+# %% ../nbs/api/18_views.ipynb #8effee40
 def draw_operations(
     u:Tensor, # Uniform random numbers, shape (B, 2)
     magnitude:int=9, # Strength, from 0 to 30
@@ -207,7 +210,7 @@ def draw_operations(
     drawn = [(names[int(a*len(names))], b < .5) for a,b in u.tolist()]
     return [(n, (-1 if back and OPERATIONS[n][1] else 1)*magnitude/30) for n,back in drawn]
 
-# %% ../nbs/api/18_views.ipynb #b7eb6c68
+# %% ../nbs/api/18_views.ipynb #9109c85a
 def _by_operation(drawn:list)->dict[Any,list[int]]:
     "Positions of the images with the same operation; all moves go together"
     groups = {}
@@ -215,6 +218,7 @@ def _by_operation(drawn:list)->dict[Any,list[int]]:
         groups.setdefault('move' if name in MOVES else (name,strength), []).append(i)
     return groups
 
+# %% ../nbs/api/18_views.ipynb #5a5b0f9b
 def _augment_once(x:Tensor, drawn:list)->Tensor:
     "One operation for each image"
     groups = _by_operation(drawn)
@@ -225,6 +229,7 @@ def _augment_once(x:Tensor, drawn:list)->Tensor:
         else: parts.append(apply_operation(p, *key))
     return torch.empty_like(x).index_copy_(0, order, torch.cat(parts))
 
+# %% ../nbs/api/18_views.ipynb #6c1e671f
 def rand_augment(
     x:Tensor, # Images, uint8, shape (B, 3, H, W)
     u:Tensor, # Uniform random numbers, shape (B, 2·number) or more, on the CPU
@@ -237,7 +242,7 @@ def rand_augment(
     for k in range(number): x = _augment_once(x, draw_operations(u[:,2*k:2*k+2], magnitude))
     return x
 
-# %% ../nbs/api/18_views.ipynb #5a5b0f9b
+# %% ../nbs/api/18_views.ipynb #a72b2006
 VIEW_WIDTH = 6  # numbers for the geometry of a view; strong views take two more for each operation
 
 def draw_maps(
@@ -251,7 +256,7 @@ def draw_maps(
     if kind == 'crop': return view_maps(u, width, height, least=0.16, turn=0.)
     return u[:,5] < .5 if kind == 'flip' else u
 
-# %% ../nbs/api/18_views.ipynb #6c1e671f
+# %% ../nbs/api/18_views.ipynb #d02560dd
 def framed_view(
     x:Tensor, # Frames, uint8, shape (B, 3, K, K)
     name:str, # 'plain', 'weak', 'strong' or 'crop'

@@ -8,13 +8,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = 'kfr_nb'
-LAYERS = [['core'], ['tree_files', 'tree', 'poincare', 'geometry', 'fetch', 'shapes', 'views', 'boxes'], ['knowledge', 'noise', 'data'],
-    ['losses', 'metrics', 'localization', 'bn_inception', 'models', 'features'],
-          ['methods'], ['train'], ['runs'], ['study'], ['claims'], ['bench', 'cli']]
-WITHIN = {'losses', 'tree_files'}                                # packages whose modules may import one another
+LAYERS = [
+    ['settings', 'core'],
+    ['tree_files', 'tree', 'l1_triton', 'l1', 'poincare', 'geometry', 'fetch', 'shapes', 'views', 'boxes'],
+    ['knowledge', 'noise', 'data'],
+    ['losses', 'metrics', 'decisions', 'localization', 'bn_inception', 'models', 'features'],
+    ['methods'], ['train'], ['runs'], ['study'], ['claims'], ['bench', 'cli']]
+WITHIN = {'losses', 'metrics', 'tree_files', 'data', 'methods', 'train', 'runs', 'study', 'cli'}   # packages: their modules may import one another, not in a circle
 DRAWS = 'viz'                                      # takes arrays, tables and trees: sees these layers and itself only
-DRAWN = {'core', 'boxes', 'tree', 'geometry', 'knowledge', 'noise', 'data', 'losses', 'metrics', 'localization'}
-LIGHT = ['losses', 'poincare', 'geometry', 'metrics', 'tree']  # bring nothing heavier than torch and numpy
+DRAWN = {'settings', 'core', 'boxes', 'tree', 'geometry', 'knowledge', 'noise', 'data', 'losses', 'metrics', 'decisions', 'localization'}
+LIGHT = ['settings', 'losses', 'poincare', 'geometry', 'metrics', 'decisions', 'tree']  # bring nothing heavier than torch and numpy
 HEAVY = ['matplotlib', 'seaborn', 'plotly', 'umap', 'sklearn', 'scipy', 'pandas', 'nltk', 'networkx', 'timm', 'transformers',
          'torchvision', 'accelerate', 'pytorch_grad_cam', 'pytorch_metric_learning', 'ipywidgets', 'IPython', 'PIL', 'tqdm']
 
@@ -69,6 +72,40 @@ def check_directions(root=ROOT):
     return len(files), faults
 
 
+def circle(imports):
+    "A circle of modules that import each other at their top, or None; `imports` maps a module to those it imports"
+    done, path = set(), []
+    def visit(module):
+        if module in path: return [*path[path.index(module):], module]
+        if module in done: return None
+        path.append(module)
+        found = next((c for m in sorted(imports.get(module, ())) if (c := visit(m))), None)
+        path.pop()
+        done.add(module)
+        return found
+    return next((c for m in sorted(imports) if (c := visit(m))), None)
+
+
+def top_imports(root=ROOT):
+    "Which modules of the package each module imports at its top, packages' own `__init__` left out"
+    files = {'.'.join(p.relative_to(root).with_suffix('').parts).removesuffix('.__init__'): p
+        for p in (root/PACKAGE).rglob('*.py') if p.name != '_modidx.py'}
+    out = {}
+    for module, path in files.items():
+        tree = ast.parse(path.read_text(encoding='utf-8'))
+        tree.body = [n for n in tree.body if isinstance(n, (ast.Import, ast.ImportFrom))]
+        package = module if path.name == '__init__.py' else module.rpartition('.')[0]
+        names = set()
+        for node in tree.body:
+            if isinstance(node, ast.Import): names |= {a.name for a in node.names}
+            else:
+                base = node.module or ''
+                if node.level: base = '.'.join([*package.split('.')[:len(package.split('.'))-node.level+1], *filter(None, [node.module])])
+                names |= {f'{base}.{a.name}' if f'{base}.{a.name}' in files else base for a in node.names}
+        out[module] = {n for n in names if n in files and n != module}
+    return out
+
+
 def check_light(root=ROOT):
     "One line for each light module that brings a heavy package when imported"
     found = [m for name in LIGHT for m in sorted((root/PACKAGE).glob(f'{name}.py')) + sorted((root/PACKAGE/name).glob('[a-z]*.py'))]
@@ -87,6 +124,7 @@ def self_test():
     "The check itself finds what it should"
     assert allowed('losses', 'geometry') and allowed('losses', 'losses') and allowed('cli', 'viz') and allowed('viz', 'tree')
     assert allowed('geometry', 'tree') and not allowed('tree', 'geometry') and allowed('cli', 'bench')
+    assert circle({'a': {'b'}, 'b': {'c'}, 'c': set()}) is None and circle({'a': {'b'}, 'b': {'c'}, 'c': {'a'}}) == ['a', 'b', 'c', 'a']
     for frm, to in [('core', 'tree'), ('viz', 'train'), ('losses', 'train'), ('metrics', 'models'), ('losses', 'viz'), ('study', 'cli')]:
         assert not allowed(frm, to), (frm, to)
 
@@ -94,6 +132,8 @@ def self_test():
 if __name__ == '__main__':
     self_test()
     n, faults = check_directions()
+    found = circle(top_imports())
+    if found: faults.append('modules import each other in a circle: ' + ' -> '.join(found))
     light, more = check_light()
     for f in faults + more: print(f)
     print(f'{n} files, {len(light)} light modules, {len(faults)+len(more)} faults')

@@ -9,23 +9,27 @@ __all__ = []
 from importlib import import_module
 from typing import Any
 
-# %% ../../nbs/api/20_data.ipynb #1b645389
+# %% ../../nbs/api/20_data.ipynb #ac3478d6
 _homes = dict(
     config=['DataConfig', 'ViewConfig', 'check_fields', 'check_at_least', 'check_shares'],
     images=['IMAGE_ENDINGS', 'read_image', 'image_facts', 'is_image', 'shown_path'],
     sets=['ImageSet', 'DataSet'],
     splits=['LABELS', 'stratified_split', 'split_by_name'],
-    load=['DATASETS', 'Source', 'load_dataset', 'list_datasets', 'get_dataset'],
     sources=['data_set', 'cut_dataset'],
+    load=['DATASETS', 'Source', 'load_dataset', 'list_datasets', 'get_dataset'],
+    batches=['Batches'],
     feeds=['Batch', 'Feed', 'ResidentFeed', 'LoaderFeed', 'make_feed', 'AUGMENTS', 'view_maps'],
     opening=['open_dataset', 'plant_noise'],
     manifest=['manifest_of', 'what_changed', 'check_same_images'],
     check=['check_dataset', 'few_images', 'empty_classes', 'find_duplicates'])
 _home = {name: module for module,names in _homes.items() for name in names}
 
+# %% ../../nbs/api/20_data.ipynb #c1dfd96e
 def __getattr__(name:str)->Any:
     "A name from the module that defines it, read when it is first asked for"
     if name not in _home: raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     return getattr(import_module(f'kfr_nb.data.{_home[name]}'), name)
 
-def __dir__()->list[str]: return sorted(_home)
+def __dir__()->list[str]:
+    "The public names"
+    return sorted(_home)

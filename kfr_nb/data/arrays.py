@@ -28,12 +28,13 @@ def _to_images(
     if x.ndim == 3: x = np.repeat(x[...,None], 3, 3)
     return torch.from_numpy(np.ascontiguousarray(x.transpose(0,3,1,2)))
 
+# %% ../../nbs/api/20f_data_arrays.ipynb #902ba3cd
 def _to_labels(y:np.ndarray)->Tensor:
     "Labels from an array of any whole numbers"
     if y.dtype.kind not in 'iu': raise ValueError(f'labels must be integer class indices, got {y.dtype}')
     return torch.from_numpy(y.astype(np.int64))
 
-# %% ../../nbs/api/20f_data_arrays.ipynb #902ba3cd
+# %% ../../nbs/api/20f_data_arrays.ipynb #0ade7c2c
 _ARRAYS = ('x_train','y_train','x_test','y_test','classes')
 
 def _read_arrays(path:Path)->dict[str,np.ndarray]:
@@ -50,7 +51,14 @@ def _read_arrays(path:Path)->dict[str,np.ndarray]:
     except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as e:
         raise ValueError(f'cannot read the array file {path}: {e}') from e
 
-# %% ../../nbs/api/20f_data_arrays.ipynb #fe5dbbce
+# %% ../../nbs/api/20f_data_arrays.ipynb #b1d57811
+def _array_part(path:Path, a:dict, part:str, classes:int)->ImageSet:
+    try:
+        labels = check_labels(_to_labels(a[f'y_{part}']), classes)
+        return ImageSet(labels, arrays=_to_images(a[f'x_{part}'], f'x_{part}'))
+    except ValueError as e: raise ValueError(f'{path}: y_{part} or x_{part}: {e}') from None
+
+# %% ../../nbs/api/20f_data_arrays.ipynb #7b52009b
 @data_set('npz', 'any array file, as npz:PATH', 32, by_path=True,
     get='numpy.savez(path, x_train=…, y_train=…, x_test=…, y_test=…, classes=…)')
 def open_npz(
@@ -68,13 +76,7 @@ def open_npz(
     tree_name = tree_name or (path.stem if path.stem in DATASETS else None)
     return DataSet('npz', classes, **parts, image_size=image_size, tree_name=tree_name, splits=dict(kind='as given'))
 
-def _array_part(path:Path, a:dict, part:str, classes:int)->ImageSet:
-    try:
-        labels = check_labels(_to_labels(a[f'y_{part}']), classes)
-        return ImageSet(labels, arrays=_to_images(a[f'x_{part}'], f'x_{part}'))
-    except ValueError as e: raise ValueError(f'{path}: y_{part} or x_{part}: {e}') from None
-
-# %% ../../nbs/api/20f_data_arrays.ipynb #7b52009b
+# %% ../../nbs/api/20f_data_arrays.ipynb #1574bddb
 _CIFAR = dict(cifar10=('cifar-10-python.tar.gz','cifar-10-batches-py','c58f30108f718f92721af3b95e74349a'),
     cifar100=('cifar-100-python.tar.gz','cifar-100-python','eb9058c3a382ffc7106e4002c42a8d85'))
 
@@ -87,7 +89,7 @@ def _published(name:str, place:Path)->tuple[Any,Any]:
         what = f"{place/_CIFAR[name][1]} is incomplete or damaged (a file's md5 is not the published one)"
         raise ValueError(f'{what}; remove it, then: kfr data get {name}') from e
 
-# %% ../../nbs/api/20f_data_arrays.ipynb #bd307a3e
+# %% ../../nbs/api/20f_data_arrays.ipynb #0716d970
 def _open_cifar(name:str, place:Path, split_seed:int, image_size:int)->DataSet:
     "CIFAR from its archive, or from an array file of its name"
     if (place/f'{name}.npz').exists(): return open_npz(place/f'{name}.npz', split_seed, image_size, name)

@@ -6,6 +6,8 @@
 from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import combinations, product
 from pathlib import Path
 import os
 import numpy as np, torch
@@ -16,89 +18,87 @@ from .manifest import _classes_of, _named, image_numbers
 from .sets import DataSet, ImageSet, _hash_number
 
 # %% auto #0
-__all__ = ['few_images', 'empty_classes', 'replace_names', 'find_duplicates', 'check_dataset']
+__all__ = ['classes_with', 'few_images', 'empty_classes', 'find_duplicates', 'check_dataset']
 
 # %% ../../nbs/api/20o_data_check.ipynb #ac3478d6
 def _some(classes:list[str])->str:
-    "How many classes, and the first"
-    one = f'class {classes[0]!r}'
-    return one if len(classes) == 1 else f'{len(classes)} classes, first {classes[0]!r},'
+    "How many classes, and the first, as the beginning of a sentence"
+    if len(classes) == 1: return f'class {classes[0]!r} has'
+    return f'{len(classes)} classes, first {classes[0]!r}, have'
 
+# %% ../../nbs/api/20o_data_check.ipynb #902ba3cd
+def classes_with(ds:DataSet, part:str, n:int)->list[str]:
+    "The classes that have so many images in a part"
+    names = _classes_of(ds, part)
+    counts = ds.parts[part].labels.bincount(minlength=len(names)).tolist()
+    return [c for c,k in zip(names, counts) if k == n]
+
+# %% ../../nbs/api/20o_data_check.ipynb #0ade7c2c
 def few_images(
     ds:DataSet, # As it is opened for a run
     least:int=2, # So many images of a class are enough
 )->list[str]: # A sentence for each part that is short of images
     "Classes with too few images, part by part"
     out = []
-    for part,s in ds.parts.items():
-        names = _classes_of(ds, part)
-        counts = s.labels.bincount(minlength=len(names)).tolist()
-        for n in range(1, least):
-            few = [c for c,k in zip(names, counts) if k == n]
-            if few: out.append(f"{_some(few)} {'has' if len(few) == 1 else 'have'} {n} image{'s'*(n > 1)}"
-                f" in {part}" + (': retrieval cannot find another of its kind')*(part != 'train' and n == 1))
+    for part,n in product(ds.parts, range(1, least)):
+        few = classes_with(ds, part, n)
+        alone = ': retrieval cannot find another of its kind'*(part != 'train' and n == 1)
+        if few: out.append(f"{_some(few)} {n} image{'s'*(n > 1)} in {part}{alone}")
     return out
 
-# %% ../../nbs/api/20o_data_check.ipynb #902ba3cd
+# %% ../../nbs/api/20o_data_check.ipynb #17ba0791
 def empty_classes(
     ds:DataSet, # A data set
 )->list[str]: # A sentence for each part that lacks classes
     "Classes without an image, part by part"
-    out = []
-    for part,s in ds.parts.items():
-        names = _classes_of(ds, part)
-        counts = s.labels.bincount(minlength=len(names)).tolist()
-        empty = [c for c,k in zip(names, counts) if not k]
-        if empty: out.append(f"{_some(empty)} {'has' if len(empty) == 1 else 'have'} no image in {part}")
-    return out
+    empty = {part: classes_with(ds, part, 0) for part in ds.parts}
+    return [f'{_some(classes)} no image in {part}' for part,classes in empty.items() if classes]
 
-# %% ../../nbs/api/20o_data_check.ipynb #b1d57811
+# %% ../../nbs/api/20o_data_check.ipynb #fa35e192
 def _content_numbers(s:ImageSet)->np.ndarray:
     "A number for each image from its content, bytes of files or pixels of arrays"
-    if s.arrays is not None: return image_numbers(replace_names(s))
+    if s.arrays is not None: return image_numbers(replace(s, names=None))
     def number(f):
         try: return _hash_number(Path(f).read_bytes())
         except OSError: return -1                        # told among the files that cannot be read
     with ThreadPoolExecutor(8) as pool: numbers = list(pool.map(number, s.files or []))
     return np.array(numbers, dtype=np.int64)
 
-def replace_names(s:ImageSet)->ImageSet:
-    "The same arrays without names"
-    return ImageSet(s.labels, s.arrays)
+# %% ../../nbs/api/20o_data_check.ipynb #1574bddb
+def _in_two_classes(numbers:np.ndarray, labels:np.ndarray)->np.ndarray:
+    "Which images have the content of one with another label"
+    pairs = np.unique(np.stack([numbers, labels]), axis=1)[0]
+    values,counts = np.unique(pairs, return_counts=True)
+    return np.isin(numbers, values[(counts > 1) & (values >= 0)])
 
+# %% ../../nbs/api/20o_data_check.ipynb #9e6a55b6
+def _called(s:ImageSet, which:np.ndarray)->list[str]:
+    "What some images are called: names, files or positions"
+    called = s.names or s.files
+    return [called[i] if called else f'number {i}' for i in np.flatnonzero(which)]
+
+# %% ../../nbs/api/20o_data_check.ipynb #91032ad7
 def find_duplicates(
     ds:DataSet, # A data set
 )->list[str]: # A remark for each pair of parts, and on classes
     "Images with the same content in two parts, or in two classes of one"
     numbers = {k: _content_numbers(s) for k,s in ds.parts.items()}
-    out,parts = [],list(numbers)
-    for i,a in enumerate(parts):
-        for b in parts[i+1:]:
-            rows = np.flatnonzero(np.isin(numbers[b], numbers[a][numbers[a] >= 0]))
-            if len(rows): out.append(f'{len(rows)} images of {b} stand in {a} too{_named(_labels_of(ds.parts[b], rows))}')
+    found = {}
+    for a,b in combinations(numbers, 2):
+        found[f'of {b} stand in {a} too'] = b, np.isin(numbers[b], numbers[a][numbers[a] >= 0])
     for k,s in ds.parts.items():
-        rows = _in_two_classes(numbers[k], s.labels.numpy())
-        if len(rows): out.append(f'{len(rows)} images of {k} stand in two classes{_named(_labels_of(s, rows))}')
-    return out
+        found[f'of {k} stand in two classes'] = k, _in_two_classes(numbers[k], s.labels.numpy())
+    return [f'{rows.sum()} images {what}{_named(_called(ds.parts[k], rows))}'
+        for what,(k,rows) in found.items() if rows.any()]
 
-def _in_two_classes(numbers:np.ndarray, labels:np.ndarray)->np.ndarray:
-    "Positions of images whose content has two labels"
-    pairs = np.unique(np.stack([numbers, labels]), axis=1)[0]
-    values,counts = np.unique(pairs, return_counts=True)
-    return np.flatnonzero(np.isin(numbers, values[(counts > 1) & (values >= 0)]))
-
-def _labels_of(s:ImageSet, rows:np.ndarray)->list[str]:
-    "What images are called: names, files or positions"
-    called = s.names or s.files
-    return [called[i] if called else f'number {i}' for i in rows.tolist()]
-
-# %% ../../nbs/api/20o_data_check.ipynb #bd307a3e
+# %% ../../nbs/api/20o_data_check.ipynb #d435a6cd
 def _look(file:str, upright:bool)->tuple[str|None,list[str]]:
     "What is wrong with a file, and what is worth knowing about it"
     try: read_image(file, upright=upright)
     except ValueError as e: return str(e), []
     return None, image_facts(file)
 
+# %% ../../nbs/api/20o_data_check.ipynb #f6e1126c
 def _look_through(s:ImageSet)->tuple[list[str],list[str]]:
     "Problems and remarks of all files of a set"
     def look(f): return _look(f, s.upright)
@@ -111,7 +111,7 @@ def _look_through(s:ImageSet)->tuple[list[str],list[str]]:
         for fact,files in facts.items()]
     return [problem for problem,_ in seen if problem], remarks
 
-# %% ../../nbs/api/20o_data_check.ipynb #1574bddb
+# %% ../../nbs/api/20o_data_check.ipynb #0a57cb53
 def check_dataset(
     name:str, # As for `load_dataset`
     root:str|Path|None=None, # Data folder

@@ -31,6 +31,7 @@ def _choices(hint:Any)->tuple:
     "The choices of a `Literal`; none for other types"
     return tuple(c for c in get_args(hint) if not isinstance(c, type))
 
+# %% ../../nbs/api/20a_data_config.ipynb #17ba0791
 def check_fields(
     config:Any, # A dataclass whose fields have simple types or `Literal`s
 )->None:
@@ -46,20 +47,21 @@ def check_fields(
         if not known and not any(_fits(value, k) for k in get_args(hint) or (hint,)):
             raise ValueError(f'{f.name} must be {_kind(hint)}, got {value!r}')
 
-# %% ../../nbs/api/20a_data_config.ipynb #7b52009b
+# %% ../../nbs/api/20a_data_config.ipynb #fa35e192
 def check_at_least(config:Any, low:float, *names:str)->None:
     "Raise `ValueError` where a field is below `low`; None passes"
     for name in names:
         value = getattr(config, name)
         if value is not None and not value >= low: raise ValueError(f'{name} must be at least {low}, got {value}')
 
+# %% ../../nbs/api/20a_data_config.ipynb #1574bddb
 def check_shares(config:Any, *names:str)->None:
     "Raise `ValueError` where a field is no share: at least 0 and less than 1"
     for name in names:
         value = getattr(config, name)
         if not 0 <= value < 1: raise ValueError(f'{name} must be at least 0 and less than 1, got {value}')
 
-# %% ../../nbs/api/20a_data_config.ipynb #f1abd670
+# %% ../../nbs/api/20a_data_config.ipynb #b3f0c7f6
 @dataclass(frozen=True)
 class DataConfig:
     "Which images a run learns from, and which judge it"
@@ -80,7 +82,7 @@ class DataConfig:
     noise_seed:int|None=None # Seed of the label noise; the run's seed by default
     def __post_init__(self): _check_data(self)
 
-# %% ../../nbs/api/20a_data_config.ipynb #1574bddb
+# %% ../../nbs/api/20a_data_config.ipynb #91032ad7
 def _check_data(c:DataConfig)->None:
     "What the types of the fields do not say"
     check_fields(c)
@@ -92,7 +94,7 @@ def _check_data(c:DataConfig)->None:
     if c.judged_on == 'valid' and not c.valid_fraction:
         raise ValueError("judged_on='valid' needs validation images: give valid_fraction, such as 0.2")
 
-# %% ../../nbs/api/20a_data_config.ipynb #b3f0c7f6
+# %% ../../nbs/api/20a_data_config.ipynb #d435a6cd
 @dataclass(frozen=True)
 class ViewConfig:
     "What the network sees of each image, and in which batches"

@@ -10,16 +10,16 @@ from typing import Any, Iterator, NamedTuple
 import os, signal
 import numpy as np, torch
 from torch import Tensor
-from ..core import choose, progress_bar
+from ..core import choose, patch, progress_bar
+from .batches import Batches
 from .images import read_image
 from .sets import ImageSet
-from .splits import order_of
 from ..shapes import addressed_uniform
 from ..views import AUGMENTS, FRAMED, centre, draw_maps, frame, frame_side, framed_view, resample, shrink, view_maps
 
 # %% auto #0
-__all__ = ['Batch', 'balanced_order', 'Batches', 'Viewing', 'Drawn', 'draw_views', 'make_views', 'Feed', 'ResidentFeed',
-           'LoaderFeed', 'make_feed', 'AUGMENTS', 'view_maps']
+__all__ = ['Batch', 'Viewing', 'Drawn', 'draw_views', 'make_views', 'Feed', 'ResidentFeed', 'LoaderFeed', 'make_feed', 'AUGMENTS',
+           'view_maps']
 
 # %% ../../nbs/api/20k_data_feeds.ipynb #ac3478d6
 class Batch(NamedTuple):
@@ -30,80 +30,14 @@ class Batch(NamedTuple):
     view:Tensor|None=None # Number of the view that a row is, from 0, int64, shape (V·B,)
     rows:Tensor|None=None # The positions once more, on the CPU, one for each image, shape (B,)
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #902ba3cd
-def _deal(items:int, hand:int, hands:int, *address:int)->list[list[int]]:
-    "Hands of different items from shuffled decks"
-    out,deck,decks = [],[],0
-    for _ in range(hands):
-        got,deck = deck[:hand],deck[hand:]
-        if len(got) < hand:
-            new = order_of(items, *address, decks).tolist()
-            decks += 1
-            new = [i for i in new if i not in got] + got       # what is in the hand goes to the end
-            got,deck = got + new[:hand-len(got)], new[hand-len(got):]
-        out.append(got)
-    return out
-
-# %% ../../nbs/api/20k_data_feeds.ipynb #0ade7c2c
-def balanced_order(
-    labels:Tensor, # Class numbers, shape (N,)
-    classes:int, # Classes in a joint batch
-    per_class:int, # Images of each of them
-    batches:int, # Joint batches in the epoch
-    *address:int, # Numbers that say which order
-)->Tensor: # Positions, batch by batch and class by class, int64
-    "The order of an epoch in which every batch has as many images of each of its classes"
-    names,counts = labels.unique(return_counts=True)
-    members = labels.argsort(stable=True).split(counts.tolist())
-    turns = torch.tensor(_deal(len(names), classes, batches, *address, 0)).flatten()
-    often = turns.bincount(minlength=len(names)).tolist()
-    hands = [iter(_deal(len(m), min(per_class,len(m)), t, *address, 1, n))
-        for m,n,t in zip(members, names.tolist(), often)]
-    return torch.cat([members[c][np.resize(next(hands[c]), per_class)] for c in turns.tolist()])
-
-# %% ../../nbs/api/20k_data_feeds.ipynb #7b52009b
-@dataclass(frozen=True)
-class Batches:
-    "Which images stand in which batch"
-    labels:Tensor # Class numbers of the set, shape (N,)
-    batch_size:int # Images in a batch of one process
-    shuffled:bool=True # In a new order each epoch, or in the set's
-    seed:int=0 # Seed of the order
-    rank:int=0 # This process, of `world`
-    world:int=1 # Number of processes
-    drop_last:bool=True # Leave out an incomplete last batch
-    per_class:int=0 # Images of each class in a balanced batch; 0 is not balanced
-    @property
-    def joint(self)->int: return self.batch_size*self.world
-    def __len__(self)->int:
-        n = len(self.labels)
-        return n//self.joint if self.drop_last or self.per_class else -(-n//self.joint)
-
-# %% ../../nbs/api/20k_data_feeds.ipynb #bd307a3e
-from ..core import patch
-
-@patch
-def order(self:Batches, epoch:int)->Tensor:
-    "Positions in the order of an epoch"
-    if self.per_class:
-        classes = self.joint//self.per_class
-        return balanced_order(self.labels, classes, self.per_class, len(self), 23, self.seed, epoch)
-    n = len(self.labels)
-    return order_of(n, 17, self.seed, epoch) if self.shuffled else torch.arange(n)
-
-@patch
-def rows(self:Batches, epoch:int, start:int=0)->list[Tensor]:
-    "Positions of this process's batches, from step `start`"
-    joint = self.order(epoch).split(self.joint)[start:len(self)]
-    return [b.tensor_split(self.world)[self.rank] for b in joint]
-
-# %% ../../nbs/api/20k_data_feeds.ipynb #1574bddb
-_all_ = ['AUGMENTS', 'view_maps']
-
+# %% ../../nbs/api/20k_data_feeds.ipynb #fe5dbbce
 def _stored_side(side:int, size:int, augment:str)->int:
     "Shorter side at which an image is kept: `side` is its own, `size` the view's"
     if augment in FRAMED: return frame_side(size)
     return min(side, round(1.2*size)) if augment == 'paper' else size
+
+# %% ../../nbs/api/20k_data_feeds.ipynb #b1d57811
+_all_ = ['AUGMENTS', 'view_maps']
 
 def _kept(x:Tensor, size:int, augment:str)->Tensor:
     "Images of one shape as they are kept, uint8, (N, 3, h, w)"
@@ -111,7 +45,7 @@ def _kept(x:Tensor, size:int, augment:str)->Tensor:
     x = shrink(x, _stored_side(min(x.shape[-2:]), size, augment))
     return x if augment == 'paper' else centre(x, size)
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #b3f0c7f6
+# %% ../../nbs/api/20k_data_feeds.ipynb #bd307a3e
 def _decode(s:ImageSet, i:int, size:int, augment:str, square:int|None=None)->Tensor:
     "An image as it is kept, uint8, (3, h, w); cut to a square of side `square` where that is given"
     im = read_image(s.file(i), _stored_side(1<<30, size, augment), s.upright)
@@ -119,6 +53,15 @@ def _decode(s:ImageSet, i:int, size:int, augment:str, square:int|None=None)->Ten
     if square is None or augment in FRAMED: return _kept(x, size, augment)[0]
     return centre(shrink(x, square), square)[0]
 
+# %% ../../nbs/api/20k_data_feeds.ipynb #f1abd670
+def _decode_all(s:ImageSet, size:int, augment:str, side:int)->Tensor:
+    out = torch.empty(len(s), 3, side, side, dtype=torch.uint8)
+    def put(i): out[i] = _decode(s, i, size, augment, square=side)
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        list(progress_bar(pool.map(put, range(len(s))), 'reading images', len(s)))
+    return out
+
+# %% ../../nbs/api/20k_data_feeds.ipynb #0716d970
 def _resident(s:ImageSet, size:int, augment:str)->Tensor:
     "Images as they are kept on the device, uint8, (N, 3, h, w)"
     if s.arrays is not None: return _kept(s.arrays, size, augment)
@@ -127,14 +70,7 @@ def _resident(s:ImageSet, size:int, augment:str)->Tensor:
     if key not in s._shrunk: s._shrunk[key] = _decode_all(s, size, augment, side)
     return s._shrunk[key]
 
-def _decode_all(s:ImageSet, size:int, augment:str, side:int)->Tensor:
-    out = torch.empty(len(s), 3, side, side, dtype=torch.uint8)
-    def put(i): out[i] = _decode(s, i, size, augment, square=side)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        list(progress_bar(pool.map(put, range(len(s))), 'reading images', len(s)))
-    return out
-
-# %% ../../nbs/api/20k_data_feeds.ipynb #12c6fc06
+# %% ../../nbs/api/20k_data_feeds.ipynb #91032ad7
 @dataclass(frozen=True)
 class Viewing:
     "How an image becomes views"
@@ -155,11 +91,12 @@ class Drawn:
         "Those of some of the images"
         return Drawn(*[t if t is None else t[rows] for t in (self.u,self.there)])
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #d435a6cd
+# %% ../../nbs/api/20k_data_feeds.ipynb #472b07b9
 def _to_device(t:Tensor, device:torch.device)->Tensor:
     "A copy that the host does not wait for"
     return t.pin_memory().to(device, non_blocking=True) if device.type == 'cuda' else t.to(device)
 
+# %% ../../nbs/api/20k_data_feeds.ipynb #d435a6cd
 def draw_views(
     how:Viewing, # Kinds of views, and their seed
     address:Any, # A number for each image: its position in the set, shape (B,)
@@ -221,6 +158,7 @@ def _normalised(x:Tensor, mean:Tensor, scale:Tensor, channels_last:bool)->Tensor
     out = torch.empty(x.shape, device=x.device, memory_format=form)
     return torch.sub(x, mean, out=out).mul_(scale)
 
+# %% ../../nbs/api/20k_data_feeds.ipynb #63266754
 @patch
 def _batch(self:Feed, views:list[Tensor], rows:Tensor, index:Tensor)->Batch:
     "A batch from its views, kind by kind, and the positions on the CPU and on the device"
@@ -230,7 +168,7 @@ def _batch(self:Feed, views:list[Tensor], rows:Tensor, index:Tensor)->Batch:
     index = index.repeat(len(self.kinds))
     return Batch(x, self.labels[index], index, view, rows)
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #cb4e5208
+# %% ../../nbs/api/20k_data_feeds.ipynb #f1f836cb
 class ResidentFeed(Feed):
     "All images on the device as uint8, changed there in batches"
     def __init__(self, s:ImageSet, batches:Batches, viewing:Viewing, device:str|torch.device='cpu'):
@@ -254,7 +192,7 @@ class ResidentFeed(Feed):
             yield self._made(b, index[now], [d.part(now) for d in drawn])
             done += len(b)
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #972a67c4
+# %% ../../nbs/api/20k_data_feeds.ipynb #cb7a1d77
 class _Views(torch.utils.data.Dataset):
     "Views by (position, epoch, draw), made in a worker process, as uint8"
     def __init__(self, s:ImageSet, viewing:Viewing):
@@ -270,7 +208,7 @@ class _Views(torch.utils.data.Dataset):
         views = make_views(x, how, draw_views(how, i, epoch, draw, x))
         return torch.cat([v.round().clamp(0,255).to(torch.uint8) for v in views])
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #fc074d50
+# %% ../../nbs/api/20k_data_feeds.ipynb #5b384ce3
 def _stack(views:list[Tensor|str])->Tensor|str:
     "The views of B images, each (V, 3, S, S), as rows: all first views, then all second ones; or what went wrong"
     wrong = [v for v in views if isinstance(v, str)]
@@ -280,7 +218,7 @@ def _leave_ctrl_c(worker:int)->None:
     "Ctrl-C is for the main process: it ends the step in hand, and for that its workers must live"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #5b384ce3
+# %% ../../nbs/api/20k_data_feeds.ipynb #af3e1334
 class LoaderFeed(Feed):
     "Images decoded and changed one by one, in worker processes"
     def __init__(self, s:ImageSet, batches:Batches, viewing:Viewing, device:str|torch.device='cpu', workers:int=0):
@@ -305,7 +243,7 @@ class LoaderFeed(Feed):
         self._plan[:] = [[(i,epoch,0) for i in r.tolist()] for r in rows]
         for x,r in zip(self._loader, rows): yield self._made(x, r)
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #761f22b2
+# %% ../../nbs/api/20k_data_feeds.ipynb #0286dd55
 @patch
 def close(self:LoaderFeed)->None:
     "End the workers; another epoch starts new ones"
@@ -313,7 +251,7 @@ def close(self:LoaderFeed)->None:
     if running is not None and self.workers: running._shutdown_workers() # type: ignore
     self._loader._iterator = None
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #98fbc42f
+# %% ../../nbs/api/20k_data_feeds.ipynb #fe2ef495
 def _check_views(augment:str, views:tuple|None, magnitude:int)->tuple[str,...]:
     "The views of a feed, by name"
     if isinstance(views, str):
@@ -327,7 +265,7 @@ def _check_views(augment:str, views:tuple|None, magnitude:int)->tuple[str,...]:
     if not 0 <= magnitude <= 30: raise ValueError(f'magnitude must be from 0 to 30, got {magnitude}')
     return names
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #fe2ef495
+# %% ../../nbs/api/20k_data_feeds.ipynb #64e095fe
 def _check_balance(b:Batches)->None:
     "`ValueError` unless balanced batches can be dealt"
     if b.per_class < 1 or b.batch_size % b.per_class:
@@ -338,6 +276,7 @@ def _check_balance(b:Batches)->None:
         raise ValueError(f'a balanced batch of {b.batch_size} × {b.world} processes with {b.per_class} images'
             f' of each class needs {want} classes, but only {have} have images; lower batch_size or raise per_class')
 
+# %% ../../nbs/api/20k_data_feeds.ipynb #e1822db4
 def _check_batches(b:Batches)->None:
     "`ValueError` unless there is at least one batch"
     n = len(b.labels)
@@ -350,16 +289,18 @@ def _check_batches(b:Batches)->None:
         raise ValueError(f'a batch of {b.batch_size}{processes} is larger than the set of {n} images:'
             f' give a batch_size of at most {n//b.world*b.world}')
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #64e095fe
+# %% ../../nbs/api/20k_data_feeds.ipynb #a9334987
 def _resident_limit(device:torch.device)->float:
     "Bytes that the images of a set may take on a device"
     return torch.cuda.mem_get_info(device)[0]/4 if device.type == 'cuda' else 2e9
 
+# %% ../../nbs/api/20k_data_feeds.ipynb #80e28a51
 def _workers(asked:int, device:torch.device)->int:
     "Worker processes of a loader"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     return asked or (min(8, cores) if device.type == 'cuda' else 0)
 
+# %% ../../nbs/api/20k_data_feeds.ipynb #54ceb912
 def _fits(s:ImageSet, size:int, kind:str, train:bool, limit:float)->bool:
     "Whether a set can be kept on the device"
     framed = kind in FRAMED or (train and s.arrays is not None)
@@ -367,7 +308,14 @@ def _fits(s:ImageSet, size:int, kind:str, train:bool, limit:float)->bool:
     own = 1<<30 if s.arrays is None else min(s.arrays.shape[-2:])
     return len(s)*3*_stored_side(own, size, how)**2 <= limit
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #b7eb6c68
+# %% ../../nbs/api/20k_data_feeds.ipynb #5a5b0f9b
+def _feed_options(options:dict)->tuple[dict,dict]:
+    "Options of the batches, and of the views"
+    known = ('rank','world'), ('mean','std','channels_last')
+    for name in options: choose('option of make_feed', name, known[0]+known[1])
+    return tuple({k: options[k] for k in names if k in options} for names in known) # type: ignore
+
+# %% ../../nbs/api/20k_data_feeds.ipynb #6c1e671f
 def make_feed(
     s:ImageSet, # Images and labels
     batch_size:int, # Images in a batch of one process
@@ -402,9 +350,3 @@ def make_feed(
     how = Viewing(kinds, image_size, seed, magnitude, **viewing)
     if mode == 'resident': return ResidentFeed(s, batches, how, device)
     return LoaderFeed(s, batches, how, device, _workers(workers, device))
-
-def _feed_options(options:dict)->tuple[dict,dict]:
-    "Options of the batches, and of the views"
-    known = ('rank','world'), ('mean','std','channels_last')
-    for name in options: choose('option of make_feed', name, known[0]+known[1])
-    return tuple({k: options[k] for k in names if k in options} for names in known) # type: ignore

@@ -28,12 +28,14 @@ def _is_litter(name:str)->bool:
 def _raise(error:OSError)->None:
     raise error
 
+# %% ../../nbs/api/20g_data_folders.ipynb #b1d57811
 def _count_other(file:str, skipped:Counter)->None:
     "Note a file that is not used, by its ending"
     if _is_litter(file): return
     ending = shown_path(os.path.splitext(file)[1].lower()) or 'other'
     skipped[f"{ending} {'images' if ending in UNREAD_ENDINGS else 'files'}"] += 1
 
+# %% ../../nbs/api/20g_data_folders.ipynb #7b52009b
 def _count_folders(folder:str, inside:list[str], skipped:Counter)->list[str]:
     "The subfolders to go into; the others are noted"
     links = [n for n in inside if os.path.islink(os.path.join(folder, n))]
@@ -41,7 +43,7 @@ def _count_folders(folder:str, inside:list[str], skipped:Counter)->list[str]:
     skipped.update({'linked folders': len(links), 'hidden folders': len(litter)})
     return [n for n in inside if n not in links and n not in litter]
 
-# %% ../../nbs/api/20g_data_folders.ipynb #b1d57811
+# %% ../../nbs/api/20g_data_folders.ipynb #fa35e192
 def _images_in(folder:Path, skipped:Counter)->list[str]:
     "Image files of a folder and of those in it, sorted"
     found = []
@@ -53,15 +55,17 @@ def _images_in(folder:Path, skipped:Counter)->list[str]:
             else: _count_other(f, skipped)
     return sorted(found)
 
-# %% ../../nbs/api/20g_data_folders.ipynb #bd307a3e
+# %% ../../nbs/api/20g_data_folders.ipynb #0716d970
 def _leads_up(path:Path)->bool:
     "Whether a link leads to a folder that holds it"
     return path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve())
 
+# %% ../../nbs/api/20g_data_folders.ipynb #b3f0c7f6
 def _class_name(folder:str)->str:
     "Name of a class, from its folder's"
     return unicodedata.normalize('NFC', shown_path(folder))
 
+# %% ../../nbs/api/20g_data_folders.ipynb #472b07b9
 def _subfolders(folder:Path, skipped:Counter)->list[str]:
     "Names of the folders in a folder that may be classes or parts, sorted"
     names = sorted(e.name for e in os.scandir(folder) if e.is_dir())
@@ -69,13 +73,27 @@ def _subfolders(folder:Path, skipped:Counter)->list[str]:
     skipped['hidden or linked folders'] += len(names) - len(good)
     return good
 
-# %% ../../nbs/api/20g_data_folders.ipynb #f1abd670
+# %% ../../nbs/api/20g_data_folders.ipynb #d435a6cd
 def _loose_images(folder:Path)->list[str]:
     "Names of the images in a folder itself"
     names = [e.name for e in os.scandir(folder) if e.is_file() and not _is_litter(e.name)]
     return sorted(n for n in names if is_image(folder/n))
 
-# %% ../../nbs/api/20g_data_folders.ipynb #0716d970
+# %% ../../nbs/api/20g_data_folders.ipynb #f6e1126c
+def _empty(folder:Path, inside:Counter)->str:
+    have = ', '.join(f'{n} {k}' for k,n in (+inside).items()) or 'nothing'
+    endings = ' '.join(sorted(IMAGE_ENDINGS))
+    return (f'the class folder {shown_path(folder)} is empty: no image ending in {endings};'
+        f' it has {have}; convert its images, or remove the folder')
+
+# %% ../../nbs/api/20g_data_folders.ipynb #bc33ea4e
+def _no_classes(folder:Path)->str:
+    where,above = shown_path(folder), folder.absolute().parent
+    what = f'{where} has no class folders; expected one subfolder of images for each class'
+    loose = f', and it holds the images themselves: is it one class of {above}?'
+    return what + loose*bool(_loose_images(folder))
+
+# %% ../../nbs/api/20g_data_folders.ipynb #7719a1c7
 def class_folders(
     folder:str|Path, # Holds one subfolder for each class
     skipped:Counter|None=None, # What is passed over is counted here
@@ -94,19 +112,7 @@ def class_folders(
     skipped['images outside class folders'] += len(_loose_images(folder))
     return found
 
-def _empty(folder:Path, inside:Counter)->str:
-    have = ', '.join(f'{n} {k}' for k,n in (+inside).items()) or 'nothing'
-    endings = ' '.join(sorted(IMAGE_ENDINGS))
-    return (f'the class folder {shown_path(folder)} is empty: no image ending in {endings};'
-        f' it has {have}; convert its images, or remove the folder')
-
-def _no_classes(folder:Path)->str:
-    where,above = shown_path(folder), folder.absolute().parent
-    what = f'{where} has no class folders; expected one subfolder of images for each class'
-    loose = f', and it holds the images themselves: is it one class of {above}?'
-    return what + loose*bool(_loose_images(folder))
-
-# %% ../../nbs/api/20g_data_folders.ipynb #91032ad7
+# %% ../../nbs/api/20g_data_folders.ipynb #cb4e5208
 _PART_NAMES = dict(train=('train','training'), test=('test','testing','eval','evaluation'),
     valid=('val','valid','validation','dev'))
 
@@ -117,12 +123,19 @@ def part_of(
     word = re.sub(r'[ _-]*(set|data|images|imgs|split)$', '', folder.lower())
     return next((part for part,names in _PART_NAMES.items() if word in names), None)
 
-# %% ../../nbs/api/20g_data_folders.ipynb #d435a6cd
+# %% ../../nbs/api/20g_data_folders.ipynb #972a67c4
 def _holds_classes(folder:Path)->bool:
     "Whether a folder has a subfolder with an image in it"
     return any(_images_in(folder/n, Counter()) for n in _subfolders(folder, Counter()))
 
-# %% ../../nbs/api/20g_data_folders.ipynb #f6e1126c
+# %% ../../nbs/api/20g_data_folders.ipynb #cb7a1d77
+def _no_train(path:Path, names:dict)->str:
+    "What to say of a test folder that no training folder stands beside"
+    one = (names['test'] + names['valid'])[0]
+    return (f'{path} has a folder {one!r} but no training folder. If {one!r} is a class, put all class'
+        f" folders into {path/'train'}; if it is a part, call the training folder 'train'")
+
+# %% ../../nbs/api/20g_data_folders.ipynb #ca3512f4
 def _sorted_by_part(path:Path)->dict[str|None,list[str]]:
     "Names of subfolders by the part that they may be"
     names:dict[str|None,list[str]] = {'train': [], 'test': [], 'valid': [], None: []}
@@ -133,13 +146,7 @@ def _sorted_by_part(path:Path)->dict[str|None,list[str]]:
             raise ValueError(f'{both}, which are both names of its {part} part; rename or join them')
     return names
 
-def _no_train(path:Path, names:dict)->str:
-    "What to say of a test folder that no training folder stands beside"
-    one = (names['test'] + names['valid'])[0]
-    return (f'{path} has a folder {one!r} but no training folder. If {one!r} is a class, put all class'
-        f" folders into {path/'train'}; if it is a part, call the training folder 'train'")
-
-# %% ../../nbs/api/20g_data_folders.ipynb #887309d0
+# %% ../../nbs/api/20g_data_folders.ipynb #af3e1334
 def find_parts(
     path:Path, # A folder of images
     skipped:Counter, # What is passed over is counted here
@@ -160,7 +167,7 @@ def find_parts(
     _check_beside(path, train, names[None], given, skipped)
     return dict(train=train) | given
 
-# %% ../../nbs/api/20g_data_folders.ipynb #0a57cb53
+# %% ../../nbs/api/20g_data_folders.ipynb #92cfceb3
 def _train_is_class(path:Path, train:Path, names:dict)->dict[str,Path]:
     "A training folder that holds no classes is a class itself, where other classes stand beside it"
     if not names[None] or not _loose_images(train):
@@ -168,6 +175,7 @@ def _train_is_class(path:Path, train:Path, names:dict)->dict[str,Path]:
     if names['test'] + names['valid']: raise ValueError(_no_train(path, names))
     return {}
 
+# %% ../../nbs/api/20g_data_folders.ipynb #98fbc42f
 def _check_beside(path:Path, train:Path, beside:list[str], given:dict, skipped:Counter)->None:
     "Folders beside the parts are not used; where there is no test part, they may be classes"
     used = [n for n in beside if _loose_images(path/n)]
@@ -176,7 +184,12 @@ def _check_beside(path:Path, train:Path, beside:list[str], given:dict, skipped:C
             f' For the first use folder:{train}; for the second give it no subfolders, or another name')
     for n in beside: skipped[f'images in the folder {n!r}'] += len(_images_in(path/n, Counter()))
 
-# %% ../../nbs/api/20g_data_folders.ipynb #cb4e5208
+# %% ../../nbs/api/20g_data_folders.ipynb #64e095fe
+def _name_in(file:str, root:Path)->str:
+    "Path of a file within a folder, the same on every system"
+    return unicodedata.normalize('NFC', os.path.relpath(file, root).replace(os.sep, '/'))
+
+# %% ../../nbs/api/20g_data_folders.ipynb #e1822db4
 def list_images(
     found:dict[str,list[str]], # Image files by class
     classes:list[str], # Classes in label order
@@ -196,11 +209,7 @@ def list_images(
     names = None if root is None else [_name_in(f, root) for f in files]
     return ImageSet(labels, files=files, names=names, upright=upright)
 
-def _name_in(file:str, root:Path)->str:
-    "Path of a file within a folder, the same on every system"
-    return unicodedata.normalize('NFC', os.path.relpath(file, root).replace(os.sep, '/'))
-
-# %% ../../nbs/api/20g_data_folders.ipynb #f1f836cb
+# %% ../../nbs/api/20g_data_folders.ipynb #a9334987
 def _check_folder(path:Path)->None:
     "`FileNotFoundError` where there is no such folder, with the nearest name beside it"
     if path.is_dir(): return
@@ -211,13 +220,21 @@ def _check_folder(path:Path)->None:
     raise FileNotFoundError(f'folder: looked for the folder {path.absolute()}, with one subfolder of'
         f' images for each class; it does not exist{hint}')
 
+# %% ../../nbs/api/20g_data_folders.ipynb #80e28a51
 def _notes(skipped:Counter)->dict:
     "What was passed over, for the record; what may be missed is told at once"
     told = [f'{n} {k}' for k,n in skipped.items() if n and 'images' in k]
     note = dict(note=f"not used: {', '.join(told)}") if told else {}
     return note | (dict(skipped=dict(+skipped)) if +skipped else {})
 
-# %% ../../nbs/api/20g_data_folders.ipynb #fc074d50
+# %% ../../nbs/api/20g_data_folders.ipynb #54ceb912
+def _one_class(path:Path, name:str)->str:
+    inside = _subfolders(path/name, Counter()) if (path/name).is_dir() else []
+    way = f': or is it folder:{path/name}, with {inside[0]!r} as a class?' if inside else ''
+    return (f'{path} has one class folder, {name!r}, and there is nothing to tell it from;'
+        f' expected two classes or more{way}')
+
+# %% ../../nbs/api/20g_data_folders.ipynb #667be543
 def _listed(path:Path, skipped:Counter)->tuple[list[str],dict[str,ImageSet],dict[str,Path]]:
     "Classes, parts and their folders"
     parts = find_parts(path, skipped) or dict(train=path)
@@ -226,6 +243,7 @@ def _listed(path:Path, skipped:Counter)->tuple[list[str],dict[str,ImageSet],dict
     if len(classes) < 2: raise ValueError(_one_class(path, classes[0]))
     return classes, {k: list_images(found[k], classes, p, path) for k,p in parts.items()}, parts
 
+# %% ../../nbs/api/20g_data_folders.ipynb #e6c3dd63
 @data_set('folder', 'any folder of images, as folder:PATH', 64, by_path=True,
     get='one subfolder for each class')
 def open_folder(
@@ -246,9 +264,3 @@ def open_folder(
     valid = sets['valid'] if len(given) > 1 else None
     return DataSet('folder', classes, sets['train'], sets[given[0]], image_size, valid, tree_name,
         dict(kind='by folder', test=parts[given[0]].name) | notes)
-
-def _one_class(path:Path, name:str)->str:
-    inside = _subfolders(path/name, Counter()) if (path/name).is_dir() else []
-    way = f': or is it folder:{path/name}, with {inside[0]!r} as a class?' if inside else ''
-    return (f'{path} has one class folder, {name!r}, and there is nothing to tell it from;'
-        f' expected two classes or more{way}')

@@ -30,6 +30,14 @@ def _read_labels(path:Path)->list[tuple[str,str]]:
     return [(r[0],r[1]) for r in rows[1:]]
 
 # %% ../../nbs/api/20h_data_imagenets.ipynb #0ade7c2c
+def _require_mini(folder:Path, files:list[str])->None:
+    here = set(os.listdir(folder)) if folder.is_dir() else set()
+    missing = [f for f in files if f not in here]
+    if missing:
+        raise FileNotFoundError(f'mini-imagenet: {len(missing)} of {len(files)} images are not in {folder},'
+            f" first {missing[0]}; {DATASETS['mini-imagenet'].get}")
+
+# %% ../../nbs/api/20h_data_imagenets.ipynb #17ba0791
 @data_set('mini-imagenet', 'a hundred classes of ImageNet, images of 84 px in the common packing', 224,
     needs=('train.csv','val.csv','test.csv'), folders=('mini-imagenet','miniimagenet','mini_imagenet'),
     get="its images are ImageNet's, so there is no free download: put images/ and train.csv, val.csv,"
@@ -45,19 +53,13 @@ def _open_mini(place:Path, split_seed:int, image_size:int)->DataSet:
     unseen = sorted({number[c] for _,c in lists.get('test', [])}) or None
     return cut_dataset('mini-imagenet', classes, s, image_size, split_seed, tree_name='mini-imagenet', unseen=unseen)
 
-def _require_mini(folder:Path, files:list[str])->None:
-    here = set(os.listdir(folder)) if folder.is_dir() else set()
-    missing = [f for f in files if f not in here]
-    if missing:
-        raise FileNotFoundError(f'mini-imagenet: {len(missing)} of {len(files)} images are not in {folder},'
-            f" first {missing[0]}; {DATASETS['mini-imagenet'].get}")
-
-# %% ../../nbs/api/20h_data_imagenets.ipynb #fa35e192
+# %% ../../nbs/api/20h_data_imagenets.ipynb #1574bddb
 def _tiny_boxes(rows:list[list[str]])->Tensor:
     "Boxes from the last four columns, end exclusive"
     inclusive = torch.tensor([[float(v) for v in r[-4:]] for r in rows]).view(-1, 4)
     return inclusive + torch.tensor([0.,0,1,1])
 
+# %% ../../nbs/api/20h_data_imagenets.ipynb #9e6a55b6
 def _tiny_val(place:Path)->tuple[list[str],ImageSet]:
     "Classes and validation images"
     rows = read_rows(place/'val/val_annotations.txt', 6)
@@ -78,7 +80,7 @@ def _tiny_train(place:Path, classes:list[str])->ImageSet:
     boxes = _tiny_boxes([r for *_,r in rows])
     return ImageSet(torch.tensor([k for k,*_ in rows]), files=files, boxes=boxes, upright=False)
 
-# %% ../../nbs/api/20h_data_imagenets.ipynb #1574bddb
+# %% ../../nbs/api/20h_data_imagenets.ipynb #91032ad7
 @data_set('tiny-imagenet', 'two hundred classes of ImageNet, 64 px, with boxes', 64,
     url='http://cs231n.stanford.edu/tiny-imagenet-200.zip', checksum='90528d7ca1a48142e341f4ef8d21d0de',
     needs=('val/val_annotations.txt',), get='fetch it with: kfr data get tiny-imagenet',
@@ -91,7 +93,7 @@ def _open_tiny(place:Path, split_seed:int, image_size:int)->DataSet:
     return DataSet('tiny-imagenet', classes, _tiny_train(place, classes), val, image_size,
         tree_name='tiny-imagenet', splits=dict(kind='as published'))
 
-# %% ../../nbs/api/20h_data_imagenets.ipynb #b3f0c7f6
+# %% ../../nbs/api/20h_data_imagenets.ipynb #d435a6cd
 _TARS = ('ILSVRC2012_devkit_t12.tar.gz','ILSVRC2012_img_train.tar','ILSVRC2012_img_val.tar')
 
 def _unpack_imagenet(place:Path)->None:
@@ -105,7 +107,19 @@ def _unpack_imagenet(place:Path)->None:
     except RuntimeError as e:
         raise ValueError(f'imagenet1k: an archive in {place} is not the published one: {e}') from e
 
-# %% ../../nbs/api/20h_data_imagenets.ipynb #91032ad7
+# %% ../../nbs/api/20h_data_imagenets.ipynb #4d134bc0
+def _check_imagenet(place:Path, found:dict)->None:
+    "`ValueError` unless both parts have the same WordNet ids"
+    if 'val' not in found:
+        raise FileNotFoundError(f"imagenet1k: {place/'val'} is missing; {DATASETS['imagenet1k'].get}")
+    apart = set(found['train']) ^ set(found['val'])
+    if apart: raise ValueError(f'{place}: class {min(apart)} is in only one of train and val')
+    wrong = [c for c in found['train'] if not (c[0] == 'n' and c[1:].isdigit())]
+    if wrong:
+        raise ValueError(f"{place/'train'}: {wrong[0]!r} is not a WordNet id like n01440764;"
+            f' for other folders use folder:{place}')
+
+# %% ../../nbs/api/20h_data_imagenets.ipynb #887309d0
 @data_set('imagenet1k', 'ImageNet-1K (ILSVRC 2012), 1,000 classes', 224, fetch=_unpack_imagenet,
     needs=('train',), folders=('imagenet1k','imagenet','ILSVRC2012'),
     get=f"get {', '.join(_TARS)} from image-net.org (it needs an account), put them there,"
@@ -118,14 +132,3 @@ def _open_imagenet(place:Path, split_seed:int, image_size:int)->DataSet:
     train,val = [replace(s, boxes=imagenet_boxes(s.files or [], place, k)) for k,s in sets.items()]
     return DataSet('imagenet1k', classes, train, val, image_size, tree_name='imagenet1k',
         splits=dict(kind='as published'))
-
-def _check_imagenet(place:Path, found:dict)->None:
-    "`ValueError` unless both parts have the same WordNet ids"
-    if 'val' not in found:
-        raise FileNotFoundError(f"imagenet1k: {place/'val'} is missing; {DATASETS['imagenet1k'].get}")
-    apart = set(found['train']) ^ set(found['val'])
-    if apart: raise ValueError(f'{place}: class {min(apart)} is in only one of train and val')
-    wrong = [c for c in found['train'] if not (c[0] == 'n' and c[1:].isdigit())]
-    if wrong:
-        raise ValueError(f"{place/'train'}: {wrong[0]!r} is not a WordNet id like n01440764;"
-            f' for other folders use folder:{place}')

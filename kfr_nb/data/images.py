@@ -59,12 +59,13 @@ def _is_transparent(im:Image.Image)->bool:
     "Whether a file has an alpha channel, or a colour that stands for nothing"
     return im.mode in ('RGBA','RGBa','LA','La','PA') or 'transparency' in im.info
 
+# %% ../../nbs/api/20b_data_images.ipynb #12c6fc06
 def _over_white(im:Image.Image)->Image.Image:
     "A transparent image on a white ground"
     im = im.convert('RGBA')
     return Image.alpha_composite(Image.new('RGBA', im.size, 'white'), im).convert('RGB')
 
-# %% ../../nbs/api/20b_data_images.ipynb #d435a6cd
+# %% ../../nbs/api/20b_data_images.ipynb #f6e1126c
 warnings.filterwarnings('ignore', category=Image.DecompressionBombWarning)
 
 def _to_rgb(im:Image.Image)->Image.Image:
@@ -72,7 +73,7 @@ def _to_rgb(im:Image.Image)->Image.Image:
     if im.mode.startswith('I') or im.mode == 'F': im = _eight_bits(im)
     return _over_white(im) if _is_transparent(im) else im.convert('RGB')
 
-# %% ../../nbs/api/20b_data_images.ipynb #4d134bc0
+# %% ../../nbs/api/20b_data_images.ipynb #887309d0
 def read_image(
     path:str|Path, # An image file
     side:int|None=None, # The shorter side may be decoded as small as this, in pixels
@@ -89,7 +90,7 @@ def read_image(
         what = f'cannot read the image {shown_path(path)} ({type(e).__name__}: {e})'
         raise ValueError(f'{what}; replace or remove it') from e
 
-# %% ../../nbs/api/20b_data_images.ipynb #b6692ea5
+# %% ../../nbs/api/20b_data_images.ipynb #972a67c4
 def _depth_facts(im:Image.Image)->list[str]:
     "Remarks on grey levels"
     if im.mode == 'F': return ['floating point']
@@ -98,6 +99,7 @@ def _depth_facts(im:Image.Image)->list[str]:
     dark = ['16-bit grey that uses less than a sixteenth of its range: nearly black']
     return ['16-bit grey'] + dark*int(np.asarray(im).max() < 4096)
 
+# %% ../../nbs/api/20b_data_images.ipynb #cb7a1d77
 def _size_facts(im:Image.Image)->list[str]:
     "Remarks on width and height"
     short,long = sorted(im.size)
@@ -105,7 +107,7 @@ def _size_facts(im:Image.Image)->list[str]:
     thin = ['more than 8 times as long as it is wide']*(long > 8*short)
     return small + thin + ['more than 89 megapixels']*(short*long > 89e6)
 
-# %% ../../nbs/api/20b_data_images.ipynb #972a67c4
+# %% ../../nbs/api/20b_data_images.ipynb #ca3512f4
 def _kind_facts(im:Image.Image, path:str|Path)->list[str]:
     "Remarks on the file's kind"
     frames = getattr(im, 'n_frames', 1)
@@ -116,6 +118,7 @@ def _kind_facts(im:Image.Image, path:str|Path)->list[str]:
     first = [f'{several}: the first one is read']*(frames > 1)
     return first + [f'{im.format} under the ending {ending}']*other
 
+# %% ../../nbs/api/20b_data_images.ipynb #761f22b2
 def _colour_facts(im:Image.Image)->list[str]:
     "Remarks on colours, transparency and orientation"
     turned = im.getexif().get(0x0112, 1) != 1
@@ -124,7 +127,7 @@ def _colour_facts(im:Image.Image)->list[str]:
     facts = {'turned by its EXIF orientation': turned, im.mode: unusual, 'transparent: laid over white': clear}
     return [fact for fact,holds in facts.items() if holds]
 
-# %% ../../nbs/api/20b_data_images.ipynb #cb7a1d77
+# %% ../../nbs/api/20b_data_images.ipynb #0286dd55
 def image_facts(
     path:str|Path, # An image file
 )->list[str]: # Short remarks; none for a plain image

@@ -24,6 +24,7 @@ def _path_without_kind(name:str)->str|None:
     if p.is_dir(): return f"for images in folders write 'folder:{name}'"
     return f"for an array file write 'npz:{name}'" if p.suffix == '.npz' else None
 
+# %% ../../nbs/api/20l_data_load.ipynb #902ba3cd
 def find_source(
     name:str, # A name in `DATASETS`, `folder:PATH` or `npz:PATH`
 )->tuple[Source,str]: # Its row of the table, and its path where it has one
@@ -40,7 +41,7 @@ def find_source(
             ' and name the folder of the data sets by data= or $KFR_DATA')
     return source, path
 
-# %% ../../nbs/api/20l_data_load.ipynb #fe5dbbce
+# %% ../../nbs/api/20l_data_load.ipynb #b1d57811
 def load_dataset(
     name:str='shapes', # A name in `DATASETS`, `folder:PATH` or `npz:PATH`
     root:str|Path|None=None, # Folder of the data sets; `$KFR_DATA`, then `data`, by default
@@ -65,7 +66,7 @@ def load_dataset(
     train = limit_images(ds.train, train_per_class, train_limit, split_seed)
     return replace(ds, train=train, splits=ds.splits | made)
 
-# %% ../../nbs/api/20l_data_load.ipynb #0716d970
+# %% ../../nbs/api/20l_data_load.ipynb #b3f0c7f6
 def _where(name:str, root:Path)->str:
     "Where a data set lies, for people"
     source = DATASETS[name]
@@ -73,6 +74,7 @@ def _where(name:str, root:Path)->str:
     try: return str(find_place(name, root))
     except FileNotFoundError: return 'no'
 
+# %% ../../nbs/api/20l_data_load.ipynb #472b07b9
 def list_datasets(
     root:str|Path|None=None, # Data folder
 )->Any: # Data frame, a row for each data set: where it is, what it is, how to get it
@@ -83,7 +85,7 @@ def list_datasets(
         for n,s in DATASETS.items()]
     return pandas.DataFrame(rows)
 
-# %% ../../nbs/api/20l_data_load.ipynb #b3f0c7f6
+# %% ../../nbs/api/20l_data_load.ipynb #d435a6cd
 def load_whole(
     name:str, # As for `load_dataset`
     root:str|Path|None=None, # Data folder
@@ -92,6 +94,7 @@ def load_whole(
     source,_ = find_source(name)
     return load_dataset(name, root, labels='disjoint' if source.disjoint else 'all')
 
+# %% ../../nbs/api/20l_data_load.ipynb #f6e1126c
 def get_dataset(
     name:str, # A name in `DATASETS`
     root:str|Path|None=None, # Data folder

@@ -20,6 +20,7 @@ def _relative(files:list[str])->list[str]:
     top = os.path.commonpath([os.path.dirname(f) for f in files]) if files else ''
     return [os.path.relpath(f, top).replace(os.sep, '/') for f in files]
 
+# %% ../../nbs/api/20n_data_manifest.ipynb #902ba3cd
 def image_numbers(
     s:ImageSet, # Images
     drawn:bool=False, # Drawn from a seed: known by their position
@@ -31,15 +32,17 @@ def image_numbers(
     arrays = np.ascontiguousarray(s.arrays.numpy())
     return np.array([_hash_number(a.tobytes()) for a in arrays], dtype=np.int64)
 
-# %% ../../nbs/api/20n_data_manifest.ipynb #fe5dbbce
-_MOST = 100_000                               # images whose numbers are kept: half a megabyte
-
+# %% ../../nbs/api/20n_data_manifest.ipynb #b1d57811
 def _classes_of(ds:DataSet, part:str)->list[str]:
     return dict(train=ds.classes, valid=ds.valid_classes, test=ds.test_classes)[part]
 
+# %% ../../nbs/api/20n_data_manifest.ipynb #7b52009b
 def _short(numbers:np.ndarray)->np.ndarray:
     "Four bytes of each number"
     return (numbers & 0xffffffff).astype('<u4')
+
+# %% ../../nbs/api/20n_data_manifest.ipynb #fa35e192
+_MOST = 100_000                               # images whose numbers are kept: half a megabyte
 
 def _part_record(s:ImageSet, classes:list[str], drawn:bool)->dict:
     "Size, fingerprint and, of named images, numbers"
@@ -50,7 +53,7 @@ def _part_record(s:ImageSet, classes:list[str], drawn:bool)->dict:
     if s.names is None or len(s) > _MOST: return made
     return made | dict(numbers=base64.b64encode(_short(numbers).tobytes()).decode())
 
-# %% ../../nbs/api/20n_data_manifest.ipynb #b1d57811
+# %% ../../nbs/api/20n_data_manifest.ipynb #1574bddb
 def manifest_of(
     ds:DataSet, # As it is opened for a run
 )->dict: # Can be written as JSON
@@ -65,21 +68,23 @@ def manifest(self:DataSet)->dict:
     "The record of this data set, for `what_changed`"
     return manifest_of(self)
 
-# %% ../../nbs/api/20n_data_manifest.ipynb #fa35e192
+# %% ../../nbs/api/20n_data_manifest.ipynb #91032ad7
 def _counted(n:int, what:str)->str:
     "'1 image is new', '2 images are new'"
     return f"{n} {'image is' if n == 1 else 'images are'} {what}"
 
+# %% ../../nbs/api/20n_data_manifest.ipynb #12c6fc06
 def _named(names:list[str], most:int=3)->str:
     "The first few names, in brackets"
     more = ', …' if len(names) > most else ''
     return f" ({', '.join(shown_path(n) for n in names[:most])}{more})" if names else ''
 
+# %% ../../nbs/api/20n_data_manifest.ipynb #4d134bc0
 def _numbers_in(record:dict)->set[int]:
     "The numbers that were kept of a part"
     return set(np.frombuffer(base64.b64decode(record.get('numbers','')), '<u4').tolist())
 
-# %% ../../nbs/api/20n_data_manifest.ipynb #1574bddb
+# %% ../../nbs/api/20n_data_manifest.ipynb #887309d0
 def _image_changes(was:dict[str,set], ds:DataSet)->list[str]:
     "What happened to images of which names and numbers are known"
     now = {k: dict(zip(_short(image_numbers(s)).tolist(), s.names or [])) for k,s in ds.parts.items()}
@@ -96,7 +101,7 @@ def _image_changes(was:dict[str,set], ds:DataSet)->list[str]:
         if gone: out.append(_counted(gone, f'gone from {part}'))
     return out
 
-# %% ../../nbs/api/20n_data_manifest.ipynb #9e6a55b6
+# %% ../../nbs/api/20n_data_manifest.ipynb #0a57cb53
 def _class_changes(was:list[str], now:list[str], part:str)->list[str]:
     "Classes that have come, gone, or changed their order"
     new,gone = [c for c in now if c not in was], [c for c in was if c not in now]
@@ -104,6 +109,7 @@ def _class_changes(was:list[str], now:list[str], part:str)->list[str]:
         for what,l in (('new',new), ('gone',gone)) if l]
     return out or [f'the classes of {part} stand in another order']*(was != now)
 
+# %% ../../nbs/api/20n_data_manifest.ipynb #22d200f8
 def what_changed(
     recorded:dict, # From `manifest_of`, as it was
     ds:DataSet, # The data set as it is
@@ -119,7 +125,7 @@ def what_changed(
     sizes = [f"{k} has {now['parts'].get(k, {}).get('images', 0)} images, and had {recorded['parts'][k]['images']}" for k in different]
     return out or [*sizes, 'images or labels are others']
 
-# %% ../../nbs/api/20n_data_manifest.ipynb #472b07b9
+# %% ../../nbs/api/20n_data_manifest.ipynb #b6692ea5
 def check_same_images(
     recorded:dict|None, # From `manifest_of`; None where a run has none
     ds:DataSet, # The data set as it is

@@ -22,12 +22,14 @@ def _judged_on_valid(ds:DataSet, retrieval:bool)->DataSet:
     others = dict(test=ds.valid_classes) if retrieval else {}
     return ds if ds.valid is None else replace(ds, test=ds.valid, valid=None, other_classes=others)
 
+# %% ../../nbs/api/20m_data_opening.ipynb #902ba3cd
 def _limit_test(ds:DataSet, limit:int|None, seed:int)->DataSet:
     "At most `limit` test images, drawn by the split's seed"
     if limit is None or limit >= len(ds.test): return ds
     drawn = torch.randperm(len(ds.test), generator=torch.Generator().manual_seed(seed))
     return replace(ds, test=ds.test.subset(drawn[:limit].sort().values))
 
+# %% ../../nbs/api/20m_data_opening.ipynb #0ade7c2c
 def open_dataset(
     config:DataConfig, # Which data, its limits and the seed of its split
     retrieval:bool, # Test on classes that training does not see
@@ -42,7 +44,7 @@ def open_dataset(
     if config.judged_on == 'valid': ds = _judged_on_valid(ds, retrieval)
     return _limit_test(ds, config.test_limit, config.split_seed)
 
-# %% ../../nbs/api/20m_data_opening.ipynb #fe5dbbce
+# %% ../../nbs/api/20m_data_opening.ipynb #7b52009b
 def plant_noise(
     config:DataConfig, # Settings: noise, noise_kind, noise_seed
     dataset:DataSet, # The data set

@@ -36,6 +36,7 @@ def _part_note(n:int, of:int, what:str)->dict:
     "A note where some of a data set is missing"
     return dict(note=f'a part: {n:,} of {of:,} {what}') if n < of else {}
 
+# %% ../../nbs/api/20i_data_retrieval.ipynb #0ade7c2c
 @data_set('cub200', 'Caltech-UCSD Birds-200-2011: 11,788 images of 200 kinds of birds, with boxes', 224,
     url='https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz',
     checksum='97eceeb196236b17998738112f37df78', needs=('image_class_labels.txt',),
@@ -62,13 +63,14 @@ def _cub_images(place:Path, lists:dict, there:list[int])->tuple[ImageSet,Tensor]
     s = ImageSet(labels, files=files, boxes=torch.cat([corner, corner+size], 1), upright=False)
     return s, torch.tensor([lists['trained'][i][0] == '0' for i in ids])
 
-# %% ../../nbs/api/20i_data_retrieval.ipynb #f1abd670
+# %% ../../nbs/api/20i_data_retrieval.ipynb #0716d970
 def _cars_mat(path:Path, key:str='annotations')->np.ndarray:
     "One table of a MATLAB file"
     from scipy.io import loadmat
     try: return np.atleast_1d(loadmat(path, squeeze_me=True)[key])
     except Exception as e: raise ValueError(f'cannot read {key!r} from {path} ({type(e).__name__}: {e})') from e
 
+# %% ../../nbs/api/20i_data_retrieval.ipynb #b3f0c7f6
 def _cars_set(rows:np.ndarray, folder:Path, key:str)->ImageSet:
     "Images, labels from 0, and boxes that end one past the last pixel"
     files = [str(folder/str(r[key])) for r in rows]
@@ -78,7 +80,7 @@ def _cars_set(rows:np.ndarray, folder:Path, key:str)->ImageSet:
     labels = torch.tensor([int(r['class'])-1 for r in rows])
     return ImageSet(labels, files=files, boxes=boxes, upright=False)
 
-# %% ../../nbs/api/20i_data_retrieval.ipynb #1574bddb
+# %% ../../nbs/api/20i_data_retrieval.ipynb #91032ad7
 def _cars_old(place:Path, seed:int, image_size:int)->DataSet:
     "The older layout: one table for both parts"
     rows,classes = _cars_mat(place/'cars_annos.mat'), _cars_mat(place/'cars_annos.mat', 'class_names')
@@ -98,7 +100,7 @@ def _cars_devkit(place:Path, seed:int, image_size:int)->DataSet:
     test = _cars_set(_cars_mat(labelled[0]), place/'cars_test', 'fname')
     return DataSet('cars196', classes, train, test, image_size, splits=dict(kind='as published'))
 
-# %% ../../nbs/api/20i_data_retrieval.ipynb #0716d970
+# %% ../../nbs/api/20i_data_retrieval.ipynb #472b07b9
 def _cars_folders(place:Path, seed:int, image_size:int)->DataSet:
     "Class folders, by number or by name"
     if (place/'train').is_dir(): return open_folder(place, seed, image_size)
@@ -122,7 +124,7 @@ def _open_cars(place:Path, split_seed:int, image_size:int)->DataSet:
     note = _part_note(sum(map(len, ds.parts.values())), 16_185, 'images')
     return replace(ds, name='cars196', splits=ds.splits | note)
 
-# %% ../../nbs/api/20i_data_retrieval.ipynb #f6e1126c
+# %% ../../nbs/api/20i_data_retrieval.ipynb #7719a1c7
 _HEAD = ['image_id','class_id','super_class_id','path']
 
 def _sop_rows(path:Path)->list[list[str]]:
@@ -131,11 +133,12 @@ def _sop_rows(path:Path)->list[list[str]]:
     if head == _HEAD: return rows
     raise ValueError(f"{path} must begin with the line '{' '.join(_HEAD)}', got {head or 'an empty file'}")
 
+# %% ../../nbs/api/20i_data_retrieval.ipynb #63266754
 def _sop_names(rows:list[list[str]])->dict[int,str]:
     "Name of each class: its kind and its number"
     return {int(r[1]): f"{r[3].split('/')[0].removesuffix('_final')}/{int(r[1]):05d}" for r in rows}
 
-# %% ../../nbs/api/20i_data_retrieval.ipynb #bc33ea4e
+# %% ../../nbs/api/20i_data_retrieval.ipynb #b6692ea5
 @data_set('sop', 'Stanford Online Products: 120,053 images of 22,634 articles', 224,
     url='http://ftp.cs.stanford.edu/cs/cvgl/Stanford_Online_Products.zip',
     checksum='7f73d41a2f44250d4779881525aea32e', needs=('Ebay_train.txt',), disjoint=True,

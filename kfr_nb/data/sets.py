@@ -10,7 +10,7 @@ import hashlib
 import numpy as np, torch
 from PIL import Image
 from torch import Tensor
-from ..core import check_labels
+from ..core import check_labels, patch
 from .images import read_image
 
 # %% auto #0
@@ -48,8 +48,6 @@ def _check_set(s:ImageSet)->None:
         raise ValueError(f'arrays must be uint8 of shape (N, 3, H, W), got {x.dtype} {tuple(x.shape)}')
 
 # %% ../../nbs/api/20c_data_sets.ipynb #0ade7c2c
-from ..core import patch
-
 @patch
 def image(self:ImageSet, i:int)->Image.Image:
     "Image `i`, RGB"
@@ -70,6 +68,7 @@ def _hash_number(data:bytes)->int:
     "A number of 63 bits"
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), 'big') >> 1
 
+# %% ../../nbs/api/20c_data_sets.ipynb #fa35e192
 def name_numbers(
     names:list[str], # Any texts
 )->np.ndarray: # int64, shape (N,)
@@ -77,7 +76,7 @@ def name_numbers(
     numbers = [_hash_number(n.encode('utf-8','surrogateescape')) for n in names]
     return np.array(numbers, dtype=np.int64)
 
-# %% ../../nbs/api/20c_data_sets.ipynb #f1abd670
+# %% ../../nbs/api/20c_data_sets.ipynb #0716d970
 @dataclass(frozen=True)
 class DataSet:
     "A named data set: classes in label order, and its splits"
@@ -101,7 +100,7 @@ class DataSet:
     def parts(self)->dict[str,ImageSet]: return _parts(self)
     def __repr__(self)->str: return _describe(self)
 
-# %% ../../nbs/api/20c_data_sets.ipynb #1574bddb
+# %% ../../nbs/api/20c_data_sets.ipynb #9e6a55b6
 def _parts(ds:DataSet)->dict[str,ImageSet]:
     "The parts that there are, by name"
     return {k: s for k in ('train','valid','test') if (s := getattr(ds, k)) is not None}

@@ -36,6 +36,7 @@ class Source:
     by_path:bool=False # Its place is given with its name, as in 'folder:PATH'
     drawn:bool=False # It draws as many training images as are asked for
 
+# %% ../../nbs/api/20e_data_sources.ipynb #902ba3cd
 DATASETS:dict[str,Source] = {}
 
 def data_set(
@@ -50,7 +51,7 @@ def data_set(
         return opener
     return put
 
-# %% ../../nbs/api/20e_data_sources.ipynb #902ba3cd
+# %% ../../nbs/api/20e_data_sources.ipynb #b1d57811
 @data_set('shapes', 'built in: 36 classes in a tree of outline, fill and colour, drawn on demand', 32,
     merge=False, drawn=True)
 def _open_shapes(place, split_seed, image_size, train_per_class=None, test_per_class=30, seed=0, hardness=0.3):
@@ -61,7 +62,7 @@ def _open_shapes(place, split_seed, image_size, train_per_class=None, test_per_c
     return DataSet('shapes', list(CLASSES), **parts, image_size=image_size, tree_name='shapes', unseen=UNSEEN,
         splits=dict(rendered=made))
 
-# %% ../../nbs/api/20e_data_sources.ipynb #b1d57811
+# %% ../../nbs/api/20e_data_sources.ipynb #bd307a3e
 def cut_dataset(
     name:str, # Data set
     classes:list[str], # In label order
@@ -78,16 +79,17 @@ def cut_dataset(
         raise ValueError(f'{name}: no class has two images, so that none is left to test by:'
             ' add images, or a folder of test images')
     made = dict(kind='within classes', test_fraction=fraction, seed=seed,
-        test_files=fingerprint([Path(f).name for f in test.files or []]))
+        test_files=fingerprint(test.names or [Path(f).name for f in test.files or []]))
     return DataSet(name, classes, train, test, image_size, splits=made | (splits or {}), **fields)
 
-# %% ../../nbs/api/20e_data_sources.ipynb #fa35e192
+# %% ../../nbs/api/20e_data_sources.ipynb #0716d970
 def _gone(root:Path)->str:
     "What to say of a data folder that does not exist"
     if root.is_dir() or root == Path('data'): return ''
     named = ', and $KFR_DATA names it' if str(root) == os.environ.get('KFR_DATA') else ''
     return f'; the folder {root.absolute()} does not exist{named}'
 
+# %% ../../nbs/api/20e_data_sources.ipynb #b3f0c7f6
 def find_place(
     name:str, # A name in `DATASETS`
     root:Path, # Data folder
@@ -100,7 +102,7 @@ def find_place(
     wanted,looked = ' or '.join(source.needs), ', '.join(str(p.absolute()) for p in places)
     raise FileNotFoundError(f'{name}: looked for {wanted} in {looked}{_gone(root)}; {source.get}')
 
-# %% ../../nbs/api/20e_data_sources.ipynb #0716d970
+# %% ../../nbs/api/20e_data_sources.ipynb #12c6fc06
 def read_rows(
     path:Path, # A text file
     columns:int, # Words in each line
@@ -111,6 +113,7 @@ def read_rows(
     if wrong: raise ValueError(f'{path}: expected {columns} columns, got {wrong[0]}')
     return rows
 
+# %% ../../nbs/api/20e_data_sources.ipynb #4d134bc0
 def read_numbered(
     path:Path, # A text file
     columns:int, # Words in each line
@@ -121,7 +124,7 @@ def read_numbered(
     if wrong: raise ValueError(f'{path}: expected a number first, got {wrong[0]}')
     return {int(r[0]): r[1:] for r in rows}
 
-# %% ../../nbs/api/20e_data_sources.ipynb #b3f0c7f6
+# %% ../../nbs/api/20e_data_sources.ipynb #887309d0
 def require_files(
     name:str, # Data set
     place:Path, # Its folder
@@ -133,6 +136,7 @@ def require_files(
         raise FileNotFoundError(f"{name}: {', '.join(missing)} not found in {place.absolute()};"
             f' {DATASETS[name].get}')
 
+# %% ../../nbs/api/20e_data_sources.ipynb #0a57cb53
 def require_images(
     name:str, # Data set
     files:list[str], # Image files

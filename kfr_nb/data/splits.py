@@ -26,6 +26,10 @@ def order_of(
     return addressed_uniform(*address, np.arange(n), width=1).flatten().argsort(stable=True)
 
 # %% ../../nbs/api/20d_data_splits.ipynb #fe5dbbce
+def _check_fraction(fraction:float)->None:
+    if not 0 < fraction < 1: raise ValueError(f'fraction must be between 0 and 1, got {fraction}')
+
+# %% ../../nbs/api/20d_data_splits.ipynb #b1d57811
 def stratified_split(
     labels:Tensor, # Class numbers, shape (N,)
     fraction:float, # Share of each class in the second part
@@ -40,10 +44,7 @@ def stratified_split(
         cut[rows[order_of(len(rows), 11, seed, c)[:n]]] = True
     return (~cut).nonzero().flatten(), cut.nonzero().flatten()
 
-def _check_fraction(fraction:float)->None:
-    if not 0 < fraction < 1: raise ValueError(f'fraction must be between 0 and 1, got {fraction}')
-
-# %% ../../nbs/api/20d_data_splits.ipynb #bd307a3e
+# %% ../../nbs/api/20d_data_splits.ipynb #f1abd670
 _CUTS = dict(test=51, valid=53)          # addresses: a second cut is drawn apart from the first
 
 def split_by_name(
@@ -64,7 +65,7 @@ def split_by_name(
         if len(rows) == 1: second[rows] = False
     return (~second).nonzero().flatten(), second.nonzero().flatten()
 
-# %% ../../nbs/api/20d_data_splits.ipynb #0716d970
+# %% ../../nbs/api/20d_data_splits.ipynb #b3f0c7f6
 def cut_part(
     s:ImageSet, # Images
     fraction:float, # Share of the second part
@@ -76,20 +77,21 @@ def cut_part(
     else: rows = split_by_name(s, fraction, seed, cut)
     return s.subset(rows[0]), s.subset(rows[1])
 
-# %% ../../nbs/api/20d_data_splits.ipynb #91032ad7
-def _order_in(s:ImageSet, seed:int)->Tensor:
-    "All positions of a set in a random order: by name where there are names"
-    if s.names is None: return order_of(len(s), 13, seed)
-    u = addressed_uniform(55, seed, name_numbers(s.names), width=1)
-    return u.flatten().argsort(stable=True)
-
+# %% ../../nbs/api/20d_data_splits.ipynb #12c6fc06
 def _rank_in_class(labels:Tensor)->Tensor:
     "How many earlier labels are of the same class"
     rank = torch.empty_like(labels)
     for c in labels.unique().tolist(): rank[labels == c] = torch.arange(int((labels == c).sum()))
     return rank
 
-# %% ../../nbs/api/20d_data_splits.ipynb #12c6fc06
+# %% ../../nbs/api/20d_data_splits.ipynb #4d134bc0
+def _order_in(s:ImageSet, seed:int)->Tensor:
+    "All positions of a set in a random order: by name where there are names"
+    if s.names is None: return order_of(len(s), 13, seed)
+    u = addressed_uniform(55, seed, name_numbers(s.names), width=1)
+    return u.flatten().argsort(stable=True)
+
+# %% ../../nbs/api/20d_data_splits.ipynb #887309d0
 def limit_images(
     s:ImageSet, # Images
     per_class:int|None, # At most so many of each class
@@ -104,7 +106,7 @@ def limit_images(
     order = order[:total]
     return s if len(order) == len(s) else s.subset(order.sort().values)
 
-# %% ../../nbs/api/20d_data_splits.ipynb #f6e1126c
+# %% ../../nbs/api/20d_data_splits.ipynb #7719a1c7
 def only_classes(
     s:ImageSet, # Images
     classes:list[int], # Class numbers to keep
@@ -115,7 +117,7 @@ def only_classes(
     s = s.subset((new[s.labels] >= 0).nonzero().flatten())
     return replace(s, labels=new[s.labels])
 
-# %% ../../nbs/api/20d_data_splits.ipynb #0a57cb53
+# %% ../../nbs/api/20d_data_splits.ipynb #cb4e5208
 def _join_files(sets:list[ImageSet], boxes:Tensor|None)->ImageSet:
     "Sets of files, in the order of the files"
     files = [f for s in sets for f in s.files or []]
@@ -124,6 +126,7 @@ def _join_files(sets:list[ImageSet], boxes:Tensor|None)->ImageSet:
     joint = ImageSet(labels, None, files, boxes, names, sets[0].upright)
     return joint.subset(sorted(range(len(files)), key=files.__getitem__))
 
+# %% ../../nbs/api/20d_data_splits.ipynb #f1f836cb
 def join_sets(
     sets:list[ImageSet], # Of one kind: all arrays of one size, or all files
 )->ImageSet: # All of their images
@@ -138,7 +141,13 @@ def join_sets(
         raise ValueError(f'images of sizes {sorted(shapes)} cannot be joined')
     return ImageSet(torch.cat([s.labels for s in sets]), arrays=torch.cat(arrays), boxes=boxes)
 
-# %% ../../nbs/api/20d_data_splits.ipynb #63266754
+# %% ../../nbs/api/20d_data_splits.ipynb #cb7a1d77
+def _share(fraction:float, n:int, of:str, name:str)->int:
+    "So many of `n`; `ValueError` unless some are in and some are out"
+    if 0 < fraction < 1 and 0 < round(fraction*n) < n: return round(fraction*n)
+    raise ValueError(f'{name} must leave a class on either side of {of}, got {fraction}')
+
+# %% ../../nbs/api/20d_data_splits.ipynb #ca3512f4
 def unseen_classes(
     ds:DataSet, # A data set
     fraction:float|None=None, # Share of the classes; the data set's own, or one half, where None
@@ -152,12 +161,7 @@ def unseen_classes(
     held = f'{ds.name}: {len(unseen)} of its {C} classes are held out'
     raise ValueError(f'{held}, which leaves none on one side; {way}')
 
-def _share(fraction:float, n:int, of:str, name:str)->int:
-    "So many of `n`; `ValueError` unless some are in and some are out"
-    if 0 < fraction < 1 and 0 < round(fraction*n) < n: return round(fraction*n)
-    raise ValueError(f'{name} must leave a class on either side of {of}, got {fraction}')
-
-# %% ../../nbs/api/20d_data_splits.ipynb #f1f836cb
+# %% ../../nbs/api/20d_data_splits.ipynb #92cfceb3
 def _held_for_validation(seen:list[int], fraction:float, seed:int)->tuple[list[int],list[int]]:
     "Training classes, and those kept for validation"
     if not fraction: return seen,[]
@@ -165,7 +169,7 @@ def _held_for_validation(seen:list[int], fraction:float, seed:int)->tuple[list[i
     order = order_of(len(seen), 23, seed).tolist()
     return sorted(seen[i] for i in order[n:]), sorted(seen[i] for i in order[:n])
 
-# %% ../../nbs/api/20d_data_splits.ipynb #fc074d50
+# %% ../../nbs/api/20d_data_splits.ipynb #98fbc42f
 _WITHIN = ('test','test_fraction','test_files')            # notes on a split within classes
 
 def disjoint_split(
@@ -189,13 +193,14 @@ def disjoint_split(
         test=only_classes(known if merge else ds.test, unseen),
         unseen=None, other_classes=names, splits=made)
 
-# %% ../../nbs/api/20d_data_splits.ipynb #ca3512f4
-LABELS = ('all','seen','unseen','disjoint')
-
+# %% ../../nbs/api/20d_data_splits.ipynb #827bfc45
 def _some_classes(ds:DataSet, keep:list[int])->DataSet:
     "The same data set with some of its classes"
     parts:dict[str,Any] = {k: only_classes(s, keep) for k,s in ds.parts.items()}
     return replace(ds, classes=[ds.classes[c] for c in keep], unseen=None, **parts)
+
+# %% ../../nbs/api/20d_data_splits.ipynb #2e01e174
+LABELS = ('all','seen','unseen','disjoint')
 
 def _check_labels(name:str, labels:str, fraction:float|None, disjoint:bool)->None:
     "`ValueError` where the wanted classes and the data set do not go together"
@@ -207,7 +212,7 @@ def _check_labels(name:str, labels:str, fraction:float|None, disjoint:bool)->Non
         raise ValueError(f'{name}: its train and test classes do not overlap,'
             f" so there is no labels={labels!r}; use labels='disjoint'")
 
-# %% ../../nbs/api/20d_data_splits.ipynb #761f22b2
+# %% ../../nbs/api/20d_data_splits.ipynb #b7eb6c68
 def keep_classes(
     ds:DataSet, # As it was opened
     labels:str, # One of `LABELS`

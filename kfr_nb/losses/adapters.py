@@ -19,9 +19,11 @@ def _values(out:Tensor, batch:int)->dict:
     "A loss's result as pytorch-metric-learning wants it"
     if not isinstance(out, Tensor) or out.shape not in ((),(batch,)):
         got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
-        raise ValueError(f'the loss must give a scalar or one value for each of the {batch} anchors, got {got}')
-    if not out.ndim: return dict(loss=dict(losses=out, indices=None, reduction_type='already_reduced'))
-    return dict(loss=dict(losses=out, indices=torch.arange(batch, device=out.device), reduction_type='element'))
+        wanted = f'a scalar or one value for each of the {batch} anchors'
+        raise ValueError(f'the loss must give {wanted}, got {got}')
+    whole,each = None,torch.arange(batch, device=out.device)
+    indices,kind = (each,'element') if out.ndim else (whole,'already_reduced')
+    return dict(loss=dict(losses=out, indices=indices, reduction_type=kind))
 
 # %% ../../nbs/api/46_adapters.ipynb #fe5dbbce
 @lru_cache
@@ -37,15 +39,16 @@ def _adapter_class()->type:
         def compute_loss(self, embeddings, labels, indices_tuple, ref_emb, ref_labels):
             if labels is None: raise ValueError('this loss needs labels')
             if indices_tuple is not None:
-                raise ValueError('this loss chooses its own partners: call it without a miner (indices_tuple=None)')
-            extra = {} if ref_emb is embeddings else dict(partner_z=ref_emb, partner_labels=ref_labels)
+                raise ValueError('this loss chooses its own partners: call it without a miner')
+            extra = dict(partner_z=ref_emb, partner_labels=ref_labels)
+            if ref_emb is embeddings: extra = {}
             return _values(self.loss(embeddings, labels, **extra), len(embeddings))
     return RelationLoss
 
 # %% ../../nbs/api/46_adapters.ipynb #0ade7c2c
 def as_pml_loss(
-    loss:Callable, # (z (B, d), labels (B,)) -> scalar or (B,); a module, a function, or a `functools.partial` of one
-    **options, # Of pytorch-metric-learning's losses: `reducer`, `embedding_regularizer`, `embedding_reg_weight`, ...
+    loss:Callable, # Module or function (z (B, d), labels (B,)) -> scalar or (B,)
+    **options, # Of the library's losses: `reducer`, `embedding_regularizer`, ...
 )->nn.Module: # A `BaseMetricLossFunction`
     "Any loss of this package as a loss of pytorch-metric-learning"
     if not callable(loss): raise ValueError(f'loss must be callable, got {type(loss).__name__}')
@@ -58,6 +61,7 @@ class _Own(NamedTuple):
     negative:float
     once:bool # Does γ stand once, between positives and negatives?
 
+# %% ../../nbs/api/46_adapters.ipynb #sp1cb3f0
 def _own_margins(loss:Any)->_Own|None:
     "The constants of a loss; None where margins are not mere differences"
     pml = require('pytorch_metric_learning.losses', 'pml')
@@ -89,7 +93,7 @@ class _PairShift:
         y = given.get('labels')
         ref = y if given.get('ref_emb') is None else given.get('ref_labels')
         if y is None or ref is None:
-            raise ValueError('margins by class need labels, and ref_labels where there is a ref_emb')
+            raise ValueError('margins by class need labels, and ref_labels beside a ref_emb')
         C = len(loss.margins.positive)
         self.labels = check_labels(y, C),check_labels(ref, C)
         self.loss = loss
@@ -98,7 +102,7 @@ class _PairShift:
         self.loss,self.labels = None,()
 
     def shift(self, distance, args, mat):
-        if self.loss is None: return mat                                  # the distance, used outside the loss
+        if self.loss is None: return mat  # outside the loss
         more = _more_margin(self.loss, *(t.to(mat.device) for t in self.labels)).to(mat.dtype)
         return mat-more if distance.is_inverted else mat+more
 
@@ -110,22 +114,24 @@ def _hook(loss:nn.Module, hooks:_PairShift)->None:
     loss.distance.register_forward_hook(hooks.shift)
 
 # %% ../../nbs/api/46_adapters.ipynb #472b07b9
-_SHIFTED = 'TripletMarginLoss, ContrastiveLoss, LiftedStructureLoss, GeneralizedLiftedStructureLoss and MultiSimilarityLoss'
+_SHIFTED = ('TripletMarginLoss, ContrastiveLoss, LiftedStructureLoss, '
+            'GeneralizedLiftedStructureLoss and MultiSimilarityLoss')
 
 def with_margins(
     loss:Any, # One of the five losses in the table above, with any distance, reducer and miner
-    margins, # `Margins`, from `dynamic_margins` or by hand: anything with `positive` (C,) and `negative` (C, C)
+    margins, # `Margins`, or anything with `positive` (C,) and `negative` (C, C)
 )->nn.Module: # A copy of the loss; set its `margins` to go on with others
-    "A loss of pytorch-metric-learning with margins by class and pair of classes in place of its constants"
+    "A loss of pytorch-metric-learning with margins by class in place of its constants"
     base = require('pytorch_metric_learning.losses', 'pml').BaseMetricLossFunction
     if not isinstance(loss, base) or _own_margins(loss) is None:
-        raise ValueError(f'{type(loss).__name__} has no margins that could be shifted pair by pair; '
-                         f'this works for {_SHIFTED}')
+        name = type(loss).__name__
+        raise ValueError(f'{name} has no margins that could be shifted pair by pair; this works for {_SHIFTED}')
     if getattr(loss, 'margins', None) is not None:
-        raise ValueError('this loss has margins by class already; set its attribute margins to change them')
+        raise ValueError('this loss has margins by class already; set its attribute margins')
     C = len(margins.positive)
     if margins.negative.shape != (C,C):
-        raise ValueError(f'margins.negative must have shape ({C}, {C}), got {tuple(margins.negative.shape)}')
+        got = tuple(margins.negative.shape)
+        raise ValueError(f'margins.negative must have shape ({C}, {C}), got {got}')
     new = copy.deepcopy(loss)
     new.margins = margins
     _hook(new, _PairShift())

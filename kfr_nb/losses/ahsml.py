@@ -20,6 +20,7 @@ def _double(device)->torch.dtype:
     "The widest real type of a device; MPS has no float64"
     return torch.float32 if torch.device(device).type == 'mps' else torch.float64
 
+# %% ../../nbs/api/44_ahsml.ipynb #sp1cc1df
 def _unit_sums(z:Tensor, labels:Tensor, num_classes:int)->tuple[Tensor,Tensor]:
     "Sums by class of unit vectors, (C, d), and of their squared lengths, (C,)"
     sums = torch.zeros(num_classes, z.shape[1], dtype=_double(z.device), device=z.device)
@@ -36,6 +37,7 @@ def _products(mean:Tensor)->Tensor:
     with torch.autocast(mean.device.type, enabled=False):
         return mean @ mean.T
 
+# %% ../../nbs/api/44_ahsml.ipynb #sp2cfs1
 def _from_sums(sums:Tensor, squares:Tensor, counts:Tensor, dtype:torch.dtype)->Tensor:
     "S from sums of unit vectors; NaN where a class has too few samples"
     S = _products((sums/counts[:,None]).to(dtype))
@@ -46,7 +48,7 @@ def _from_sums(sums:Tensor, squares:Tensor, counts:Tensor, dtype:torch.dtype)->T
 
 # %% ../../nbs/api/44_ahsml.ipynb #0ade7c2c
 def _class_blocks(counts:Tensor, rows:int=256)->Iterator[tuple[int,int,int,int]]:
-    "Ranges [a, b) of classes and [i, j) of their rows, sorted by class, of about `rows` rows; a class is never split"
+    "Ranges [a, b) of classes and [i, j) of their rows, about `rows` rows; no class is split"
     a = i = j = 0
     sizes = counts.tolist()
     for b,n in enumerate(sizes):
@@ -61,7 +63,8 @@ def _similarities(f:Callable, za:Tensor, zb:Tensor, validate:bool=True)->Tensor:
     "f(za, zb), checked"
     s = f(za, zb)
     if s.shape != (len(za),len(zb)):
-        raise ValueError(f'the similarity must give shape ({len(za)}, {len(zb)}), got {tuple(s.shape)}')
+        shape = len(za),len(zb)
+        raise ValueError(f'the similarity must give shape {shape}, got {tuple(s.shape)}')
     if validate and not s.isfinite().all():
         raise ValueError('the similarity gave NaN or infinite values')
     return s
@@ -72,6 +75,7 @@ def _add_up(s:Tensor, rows:Tensor, columns:Tensor, shape:tuple[int,int])->Tensor
     by_column = s.new_zeros(shape[1], len(rows)).index_add_(0, columns, s.T)
     return s.new_zeros(shape).index_add_(0, rows, by_column.T)
 
+# %% ../../nbs/api/44_ahsml.ipynb #sp3c17ba
 def _without_itself(s:Tensor, first:int, value)->Tensor:
     "In place: `value` where row k meets column first + k, which are one sample"
     k = torch.arange(len(s), device=s.device)
@@ -99,8 +103,10 @@ def _from_pairs(z:Tensor, labels:Tensor, counts:Tensor, f:Callable, rows:int=256
 def _similarity(similarity, tau:float, validate:bool=True)->tuple[Callable,bool]:
     "The pairwise function, and whether it is the cosine"
     name = getattr(similarity, 'name', similarity)
-    return similarity_function(similarity, tau, validate), isinstance(name, str) and name == 'cosine'
+    cosine = isinstance(name, str) and name == 'cosine'
+    return similarity_function(similarity, tau, validate), cosine
 
+# %% ../../nbs/api/44_ahsml.ipynb #sp4cfa35
 def class_report(
     labels:Tensor, # Class indices, shape (N,)
     num_classes:int, # C
@@ -115,18 +121,20 @@ def _impute(x:Tensor, counts:Tensor)->Tensor:
     "NaN of classes with a sample is replaced by the mean over the other classes"
     return torch.where(x.isnan() & (counts > 0), x.nanmean(), x)
 
+# %% ../../nbs/api/44_ahsml.ipynb #sp5cf1ab
 def _check_classes(counts:Tensor, missing:str)->None:
     "Raise `ValueError` where a class has no sample, or no class has two"
     choose('missing', missing, ('raise','nan'))
     if missing == 'nan': return
     absent = (counts == 0).nonzero().flatten().tolist()
     if absent:
-        named = ', '.join(map(str, absent[:8])) + (f' and {len(absent)-8} more' if len(absent) > 8 else '')
-        raise ValueError(f"no sample of class {named}: check the labels and num_classes={len(counts)}, "
+        more = f' and {len(absent)-8} more' if len(absent) > 8 else ''
+        named = ', '.join(map(str, absent[:8])) + more
+        raise ValueError(f'no sample of class {named}: check the labels and num_classes={len(counts)}, '
                          "or pass missing='nan' for rows of NaN, whose margins are then gamma")
     if counts.max() < 2:
-        raise ValueError(f"each of the {len(counts)} classes has a single sample, so no class has a similarity "
-                         "within it; missing='nan' leaves the diagonal NaN")
+        raise ValueError(f'each of the {len(counts)} classes has a single sample, so no class '
+                         "has a similarity within it; missing='nan' leaves the diagonal NaN")
 
 # %% ../../nbs/api/44_ahsml.ipynb #1574bddb
 def _check_symmetric(f:Callable, z:Tensor)->None:
@@ -135,6 +143,7 @@ def _check_symmetric(f:Callable, z:Tensor)->None:
     if ((few-few.T).abs() > 1e-3*(1+few.abs())).any():
         raise ValueError('the similarity must be symmetric, but sim(a, b) differs from sim(b, a)')
 
+# %% ../../nbs/api/44_ahsml.ipynb #sp6c1574
 def _inputs(z:Tensor, labels:Tensor, num_classes:int, missing:str)->tuple[Tensor,Tensor,Tensor]:
     "Checked embeddings, labels and counts, on one device"
     if not len(check_embeddings(z)): raise ValueError('z is an empty batch')
@@ -149,7 +158,7 @@ def class_similarity(
     z:Tensor, # Embeddings, shape (N, d)
     labels:Tensor, # Class indices, shape (N,)
     num_classes:int, # C
-    similarity='cosine', # A key of `SIMILARITIES`, a `Similarity`, or a symmetric function (n, d), (m, d) -> (n, m)
+    similarity='cosine', # As `similarity_function` takes it; symmetric
     *,
     tau:float=1.0, # Curvature, for the hyperbolic similarities
     missing:str='raise', # A class without samples: 'raise', or a row and column of 'nan'
@@ -187,7 +196,7 @@ class _Within:
         return tuple(torch.where(counts > 1, v, torch.nan) for v in (mean,self.least,self.greatest))
 
 # %% ../../nbs/api/44_ahsml.ipynb #wi2
-def _in_class(z:Tensor, labels:Tensor, counts:Tensor, f:Callable, rows:int=256)->tuple[Tensor,Tensor,Tensor]:
+def _in_class(z:Tensor, labels:Tensor, counts:Tensor, f:Callable, rows:int=256)->tuple:
     "Mean, least and greatest similarity within each class, for rows sorted by class"
     within = _Within(z, len(counts))
     for a,b,i,j in _class_blocks(counts, rows):
@@ -219,7 +228,7 @@ class Margins:
     positive:Tensor # M_p of pairs within a class, shape (C,)
     negative:Tensor # M_n of pairs of classes, shape (C, C); its diagonal is never used
     sample:Tensor # M_a of two views of one image, by its class, shape (C,)
-    gamma:float=0. # What the triplet and the lifted loss take off `negative`, so that M_n acts around γ
+    gamma:float=0. # What the triplet and the lifted loss take off `negative`
 
     def __post_init__(self):
         C = len(self.positive)
@@ -237,12 +246,12 @@ class Margins:
 def constant(cls:Margins,
     num_classes:int, # C
     gamma:float=0.5, # M_p and M_a
-    negative:float|None=None, # M_n as all losses are to use it; by default γ, around which the triplet and the lifted loss act
+    negative:float|None=None, # M_n for all losses alike; by default γ, acting around γ
 )->Margins:
     "The same margins for all classes"
     def full(value, *shape): return torch.full(shape, float(value))
-    C,around = num_classes,gamma if negative is None else 0.
-    return Margins(full(gamma,C), full(gamma if negative is None else negative,C,C), full(gamma,C), gamma=around)
+    C,around,below = (num_classes,gamma,gamma) if negative is None else (num_classes,0.,negative)
+    return Margins(full(gamma,C), full(below,C,C), full(gamma,C), gamma=around)
 
 # %% ../../nbs/api/44_ahsml.ipynb #22d200f8
 def _range(x:Tensor)->tuple[Tensor,Tensor]:
@@ -250,6 +259,7 @@ def _range(x:Tensor)->tuple[Tensor,Tensor]:
     nan = x.isnan()
     return x.masked_fill(nan, torch.inf).amin(), x.masked_fill(nan, -torch.inf).amax()
 
+# %% ../../nbs/api/44_ahsml.ipynb #sp7c22d2
 def _equal(lo:Tensor, hi:Tensor)->Tensor:
     "Whether two numbers differ by no more than rounding"
     return ~(hi-lo > 100*torch.finfo(lo.dtype).eps*torch.maximum(lo.abs(), hi.abs()))
@@ -262,16 +272,17 @@ def _spread(x:Tensor, lo:Tensor, hi:Tensor, spread:float)->Tensor:
 _BELOW = -1-1e-4 # Similarities below this have no place in (1 + S)/2
 
 def _pole(lo:float, hi:float, shift:bool|None)->tuple[bool,int]:
-    "For similarities from lo to hi: is the reciprocal of (1 + S)/2 or of S; and the side of its pole, 0 for both"
+    "Is the reciprocal of (1 + S)/2 or of S, for S in [lo, hi]; the side of its pole, 0 for both"
     if shift is None: shift = not (lo > 0 or hi < 0) and lo >= _BELOW
     if shift and lo < _BELOW:
-        raise ValueError(f'similarities of classes go down to {lo:.4g}, but (1 + S)/2 keeps their order only '
-                         'from -1 on; use shift=False, or a similarity in [-1, 1]')
+        raise ValueError(f'similarities of classes go down to {lo:.4g}, but (1 + S)/2 keeps their '
+                         'order only from -1 on; use shift=False, or a similarity in [-1, 1]')
     if shift or lo >= 0: return shift, 1
     if hi <= 0: return False, -1
     if lo < _BELOW:
-        raise ValueError(f'similarities of classes go from {lo:.4g} to {hi:.4g}: with both signs and below -1 '
-                         'neither 1/S nor 2/(1 + S) keeps their order; use a similarity in [-1, 1] or of one sign')
+        raise ValueError(f'similarities of classes go from {lo:.4g} to {hi:.4g}: with both signs and '
+                         'below -1 neither 1/S nor 2/(1 + S) keeps their order; '
+                         'use a similarity in [-1, 1] or of one sign')
     return False, 0
 
 # %% ../../nbs/api/44_ahsml.ipynb #rc2
@@ -282,29 +293,39 @@ def _reciprocal(x:Tensor, shift:bool, side:int, eps:float=1e-6)->Tensor:
     if side < 0: return x.clamp_max(-eps).reciprocal()
     return torch.where(x.abs() < eps, eps, x).reciprocal()
 
+# %% ../../nbs/api/44_ahsml.ipynb #sq1
+def _check_square(S)->None:
+    "Raise `ValueError` unless S is a square float tensor"
+    if isinstance(S, Tensor) and S.is_floating_point():
+        if S.ndim == 2 and S.shape[0] == S.shape[1] and len(S): return
+    got = f'{S.dtype} {tuple(S.shape)}' if isinstance(S, Tensor) else type(S).__name__
+    raise ValueError(f'S must be a float tensor of shape (C, C), got {got}')
+
 # %% ../../nbs/api/44_ahsml.ipynb #cb7a1d77
 def _asymmetric(p:Tensor, q:Tensor, unknown:Tensor)->Tensor:
     "Where two blocks differ: beyond rounding, or by NaN of a class that is known"
-    equal = (p-q).abs() <= 1e-4*(1+p.abs())                                       # false for NaN and infinity as well
+    equal = (p-q).abs() <= 1e-4*(1+p.abs())  # false for NaN and infinity
     return ~(equal | (p.isnan() & q.isnan() & unknown))
 
+# %% ../../nbs/api/44_ahsml.ipynb #sp8ccb7a
 def _check_similarity(S:Tensor)->None:
     "S is square, symmetric and finite, but for NaN where a class is not known"
-    if not isinstance(S, Tensor) or S.ndim != 2 or S.shape[0] != S.shape[1] or not len(S) or not S.is_floating_point():
-        got = f'{S.dtype} {tuple(S.shape)}' if isinstance(S, Tensor) else type(S).__name__
-        raise ValueError(f'S must be a float tensor of shape (C, C), got {got}')
+    _check_square(S)
     unknown,blocks = S.diagonal().isnan(),range(0, len(S), 512)
     for i,j in ((i,j) for i in blocks for j in blocks if i <= j):
         p,q = S[i:i+512,j:j+512],S[j:j+512,i:i+512].T
         wrong = _asymmetric(p, q, unknown[i:i+512,None] | unknown[j:j+512])
-        if wrong.any(): _say_asymmetric(S, *(n+first for n,first in zip(wrong.nonzero()[0].tolist(), (i,j))))
+        if wrong.any():
+            a,b = wrong.nonzero()[0].tolist()
+            _say_asymmetric(S, a+i, b+j)
 
 # %% ../../nbs/api/44_ahsml.ipynb #cy1
 def _say_asymmetric(S:Tensor, a:int, b:int)->None:
     "Raise `ValueError` with the two values"
     u,v = S[a,b].item(),S[b,a].item()
     if math.isfinite(u) and math.isfinite(v):
-        raise ValueError(f'S must be symmetric, but S[{a}, {b}] is {u:.6g} and S[{b}, {a}] is {v:.6g}')
+        values = f'S[{a}, {b}] is {u:.6g} and S[{b}, {a}] is {v:.6g}'
+        raise ValueError(f'S must be symmetric, but {values}')
     raise ValueError(f'S[{a}, {b}] is {u if not math.isfinite(u) else v}')
 
 # %% ../../nbs/api/44_ahsml.ipynb #be1
@@ -315,17 +336,19 @@ def _bands(S:Tensor)->Iterator[tuple[slice,Tensor]]:
         rows[:,i:].fill_diagonal_(torch.nan)
         yield slice(i,i+128), rows
 
+# %% ../../nbs/api/44_ahsml.ipynb #sp10cbe1
 def _joint_range(parts)->tuple[Tensor,Tensor]:
     "Least and greatest over several ranges"
     lows,highs = zip(*(_range(part) for part in parts))
     return torch.stack(lows).amin(), torch.stack(highs).amax()
 
+# %% ../../nbs/api/44_ahsml.ipynb #sp9cbe1
 def _between(S:Tensor, spread:float, shift:bool|None, below:float, validate:bool=True)->Tensor:
     "M_n: γ less the reciprocals mapped onto [0, spread]; γ where unknown and on the diagonal"
     lo,hi = _joint_range(rows for _,rows in _bands(S))
     how = (True,1)
     if validate or shift is not True:
-        if _equal(lo, hi) or not len(S) > 1: return torch.full_like(S, below)     # no other class, or all the same
+        if _equal(lo, hi) or len(S) < 2: return torch.full_like(S, below)
         how = _pole(*torch.stack([lo,hi]).tolist(), shift)
     ends = _joint_range(_reciprocal(rows, *how) for _,rows in _bands(S))
     same,out = _equal(lo, hi),torch.empty_like(S)
@@ -341,6 +364,7 @@ def _check_numbers(**numbers)->None:
         if not isinstance(value, (int,float)) or not math.isfinite(value):
             raise ValueError(f'{name} must be a finite number, got {value!r}')
 
+# %% ../../nbs/api/44_ahsml.ipynb #sp11c5b38
 def _sample_margins(S:Tensor, which:str, extremes)->Tensor:
     "M_a: an in-class extreme, or the mean in-class similarity where extremes are not known"
     own = S.diagonal()
@@ -352,13 +376,13 @@ def _sample_margins(S:Tensor, which:str, extremes)->Tensor:
 
 # %% ../../nbs/api/44_ahsml.ipynb #dm2
 def dynamic_margins(
-    S:Tensor, # Similarity of classes, shape (C, C): `class_similarity`, or a tree's `hierarchical_precision()`
+    S:Tensor, # Similarity of classes, shape (C, C); or a tree's `hierarchical_precision()`
     gamma:float=0.5, # γ
     spread:float=0.2, # Greatest Ŝ
-    sample_margin:str='min', # M_a from the 'min' (the paper's) or the 'max' in-class similarity of `extremes`
-    extremes:tuple[Tensor,Tensor]|None=None, # `class_extremes`; without them M_a is the mean in-class similarity S_aa
-    shift:bool|None=None, # Reciprocal of (1 + S)/2 instead of S; None: where S has not one strict sign
-    negatives:str='around', # In the triplet and the lifted loss: M_n − γ ('around'), or M_n 'itself' (an earlier reading)
+    sample_margin:str='min', # M_a from the 'min' (the paper's) or the 'max' of `extremes`
+    extremes:tuple[Tensor,Tensor]|None=None, # `class_extremes`; without them M_a is S_aa
+    shift:bool|None=None, # Reciprocal of (1 + S)/2; None: where S has not one strict sign
+    negatives:str='around', # Where γ stands once: M_n 'around' γ, or M_n 'itself' (the earlier reading)
     validate:bool=True, # Check S
 )->Margins: # In S's dtype; a class that S does not know (NaN) has γ throughout
     "Margins that follow the similarity of classes (AHSML, Eq. 8 to 10)"
@@ -381,11 +405,11 @@ class ClassSimilarity:
         num_classes:int, # C
         similarity='cosine', # As in `class_similarity`
         tau:float=1.0, # Curvature, for the hyperbolic similarities
-        momentum:float|None=None, # None: exact over all that was fed; in [0, 1): fraction of the old class means that stays
-        keep_samples:bool|None=None, # Exact form: hold the samples, for `extremes`; None: only where the similarity needs them
+        momentum:float|None=None, # None: exact; in [0, 1): fraction of the old means that stays
+        keep_samples:bool|None=None, # Exact form: hold the samples; None: only where needed
     ):
         if momentum is not None and not 0 <= momentum < 1:
-            raise ValueError(f'momentum must be in [0, 1), or None for the exact form, got {momentum}')
+            raise ValueError(f'momentum must be in [0, 1), or None for the exact form: {momentum}')
         self.num_classes,self.kind,self.tau,self.momentum = num_classes,similarity,tau,momentum
         self.f,self.cosine = _similarity(similarity, tau)
         if keep_samples is False and not self.cosine and momentum is None:
@@ -407,6 +431,7 @@ def reset(self:ClassSimilarity)->None:
     elif self.cosine:
         self._state |= dict(sums=torch.zeros(C,0), squares=torch.zeros(C))
 
+# %% ../../nbs/api/44_ahsml.ipynb #sp12crs1
 @patch
 def _make_room(self:ClassSimilarity, z:Tensor)->None:
     "State on the device of `z`, with as many features"
@@ -414,7 +439,8 @@ def _make_room(self:ClassSimilarity, z:Tensor)->None:
         if not self._state[k].shape[1]:
             self._state[k] = torch.zeros(self.num_classes, z.shape[1])
         if self._state[k].shape[1] != z.shape[1]:
-            raise ValueError(f'a batch of {z.shape[1]} features after batches of {self._state[k].shape[1]}')
+            before = self._state[k].shape[1]
+            raise ValueError(f'a batch of {z.shape[1]} features after batches of {before}')
     wide = dict(sums=_double(z.device), squares=_double(z.device), counts=torch.int64)
     self._state = {k: v.to(z.device, wide.get(k, z.dtype)) for k,v in self._state.items()}
 
@@ -433,7 +459,8 @@ def update(self:ClassSimilarity,
     self._make_room(z)
     if self.momentum is not None: self._move(z, labels, validate)
     if 'sums' in self._state:
-        for k,v in zip(('sums','squares'), _unit_sums(z, labels, self.num_classes)): self._state[k] += v
+        for k,v in zip(('sums','squares'), _unit_sums(z, labels, self.num_classes)):
+            self._state[k] += v
     if self.keep: self._kept.append((z,labels))
     self._state['counts'].index_add_(0, labels, torch.ones_like(labels))
     return self
@@ -444,6 +471,7 @@ def _blend(old:Tensor, new:Tensor, share:float)->Tensor:
     mixed = share*old+(1-share)*new
     return torch.where(old.isnan(), new, torch.where(new.isnan(), old, mixed))
 
+# %% ../../nbs/api/44_ahsml.ipynb #sp13ca175
 @patch
 def _move(self:ClassSimilarity, z:Tensor, labels:Tensor, validate:bool=True)->None:
     "Running form: the classes of the batch move towards what it shows"
@@ -456,20 +484,22 @@ def _move(self:ClassSimilarity, z:Tensor, labels:Tensor, validate:bool=True)->No
     within = _Within(z, self.num_classes)
     f = self.f if validate else _similarity(self.kind, self.tau, validate=False)[0]
     within.add(_similarities(f, z, z, validate), labels, labels, 0)
-    for k,v in zip(('within','least','greatest'), within.result(n)): s[k] = _blend(s[k], v, self.momentum)
+    for k,v in zip(('within','least','greatest'), within.result(n)):
+        s[k] = _blend(s[k], v, self.momentum)
 
 # %% ../../nbs/api/44_ahsml.ipynb #c66c6517
 @patch
 def similarity(self:ClassSimilarity,
-    missing:str|None=None, # A class not seen: 'raise' (default of the exact form) or 'nan' (default of the running form)
-    validate:bool=True, # Check the similarities of the running form (on a GPU this waits for the device)
+    missing:str|None=None, # A class not seen: 'raise' (default of the exact form) or 'nan'
+    validate:bool=True, # Check similarities (on a GPU this waits for the device)
 )->Tensor: # S, shape (C, C)
     "Similarity of classes so far"
     s,counts = self._state,self._state['counts']
     missing = missing or ('raise' if self.momentum is None else 'nan')
     _check_classes(counts, missing)
     if self.keep and not self.cosine:
-        return class_similarity(*self._samples(), self.num_classes, self.kind, tau=self.tau, missing=missing)
+        samples,kind = self._samples(),dict(similarity=self.kind, tau=self.tau, missing=missing)
+        return class_similarity(*samples, self.num_classes, **kind)
     if self.momentum is None: S = _from_sums(s['sums'], s['squares'], counts, self.dtype)
     else: S = self._of_means(validate)
     absent = counts == 0
@@ -477,6 +507,7 @@ def similarity(self:ClassSimilarity,
     S.diagonal().copy_(_impute(S.diagonal(), counts))
     return S
 
+# %% ../../nbs/api/44_ahsml.ipynb #sp14cc66c
 @patch
 def _of_means(self:ClassSimilarity, validate:bool)->Tensor:
     "S of the running form: similarities of class means, and the running means within classes"
@@ -501,15 +532,18 @@ def _samples(self:ClassSimilarity)->tuple[Tensor,Tensor]:
 def extremes(self:ClassSimilarity,
     missing:str|None=None, # As in `similarity`
 )->tuple[Tensor,Tensor]: # Least and greatest, each of shape (C,)
-    "Least and greatest similarity within each class: of all pairs, or running means of those of the batches"
+    "Least and greatest similarity within each class; running means of those of the batches"
     s = self._state
     missing = missing or ('raise' if self.momentum is None else 'nan')
     _check_classes(s['counts'], missing)
-    if self.momentum is not None: return tuple(_impute(s[k], s['counts']) for k in ('least','greatest'))
+    if self.momentum is not None:
+        return tuple(_impute(s[k], s['counts']) for k in ('least','greatest'))
     if not self.keep:
-        raise ValueError('extremes are over pairs of samples, which sums do not hold: use keep_samples=True, or a momentum')
-    return class_extremes(*self._samples(), self.num_classes, self.kind, tau=self.tau, missing=missing)
+        raise ValueError('extremes need the samples: use keep_samples=True, or a momentum')
+    samples,kind = self._samples(),dict(similarity=self.kind, tau=self.tau, missing=missing)
+    return class_extremes(*samples, self.num_classes, **kind)
 
+# %% ../../nbs/api/44_ahsml.ipynb #sp15c5912
 @patch
 def margins(self:ClassSimilarity,
     missing:str|None=None, # As in `similarity`
@@ -527,6 +561,7 @@ def state_dict(self:ClassSimilarity)->dict[str,Tensor]:
     state = {k: v.clone() for k,v in self._state.items()}
     return state | (dict(zip(('z','labels'), self._samples())) if self.keep else {})
 
+# %% ../../nbs/api/44_ahsml.ipynb #sp16c4d89
 @patch
 def _check_state(self:ClassSimilarity, state:dict)->None:
     "Raise `ValueError` for a state that another object saved"

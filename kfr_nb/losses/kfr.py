@@ -23,8 +23,8 @@ def _matrix(D)->Tensor:
     if not isinstance(D, Tensor):
         try: D = torch.as_tensor(np.asarray(D, dtype=np.float64))
         except (TypeError, ValueError):
-            raise ValueError('D must be a square matrix of numbers (a tensor, an array or nested lists), '
-                             f'got {type(D).__name__}') from None
+            raise ValueError('D must be a square matrix of numbers, as tensor, array '
+                             f'or nested lists, got {type(D).__name__}') from None
     if D.ndim != 2 or D.shape[0] != D.shape[1]:
         raise ValueError(f'D must have shape (C, C), got {tuple(D.shape)}')
     if D.is_complex() or D.dtype == torch.bool:
@@ -44,13 +44,14 @@ def _check_inputs(z:Tensor, labels:Tensor, D:Tensor, name:str='z')->None:
 # %% ../../nbs/api/42_kfr.ipynb #chk1
 def _check_tree_distances(t:Tensor, D:Tensor, ya:Tensor, yb:Tensor)->None:
     "Raise `ValueError` with the first pair of classes whose distance is no distance"
-    lo,hi = t.aminmax()                                                    # both are NaN where one value is
+    lo,hi = t.aminmax()  # both are NaN where one value is
     if lo >= 0 and hi < torch.inf: return
     where = (~((t >= 0) & (t < torch.inf))).nonzero()[0].tolist()
     a,b = ya[where[0]].item(),yb[where[-1]].item()
-    raise ValueError(f'D[{a}, {b}] is {D[a,b].item()}: tree distances must be finite and not negative; '
-                     'is one of the two classes missing from the tree?')
+    raise ValueError(f'D[{a}, {b}] is {D[a,b].item()}: tree distances must be finite '
+                     'and not negative; is one of the two classes missing from the tree?')
 
+# %% ../../nbs/api/42_kfr.ipynb #sp1cchk1
 def _tree_distance(D:Tensor, ya:Tensor, yb:Tensor, validate:bool=True, pairwise:bool=False)->Tensor:
     "D at pairs of classes, or at all pairs of them"
     t = D.index_select(0, ya).index_select(1, yb) if pairwise else D[ya,yb]
@@ -66,7 +67,8 @@ def _naive_quantitative_relativity(z, labels, D, normalize='sample', ell=1.0):
     for a in n:
         for b in n:
             for c in n:
-                total = total + (x[a][b]*D[labels[a],labels[c]] - x[a][c]*D[labels[a],labels[b]]).abs()
+                t_b,t_c = D[labels[a],labels[b]],D[labels[a],labels[c]]
+                total = total + (x[a][b]*t_c - x[a][c]*t_b).abs()
     return total / len(z)**3
 
 # %% ../../nbs/api/42_kfr.ipynb #7b52009b
@@ -82,13 +84,14 @@ def _sort_rows(r:Tensor)->tuple[Tensor,Tensor]:
 # %% ../../nbs/api/42_kfr.ipynb #st1
 def _share_ties(r:Tensor, before:Tensor, upto:Tensor)->tuple[Tensor,Tensor]:
     "Prefix sums in which partners with equal ratios have those of their group"
-    step = (r[:,1:] != r[:,:-1]) | (r[:,1:] == torch.inf)                      # partners at infinity weigh nothing: no tie
+    step = (r[:,1:] != r[:,:-1]) | (r[:,1:] == torch.inf)  # those at infinity weigh nothing
     edge = torch.ones_like(r[:,:1], dtype=torch.bool)
     first,last = torch.cat([edge,step], 1),torch.cat([step,edge], 1)
     before = torch.where(first, before, 0).cummax(1).values
     upto = torch.where(last, upto, torch.inf).flip(1).cummin(1).values.flip(1)
     return before, upto
 
+# %% ../../nbs/api/42_kfr.ipynb #sp2cst1
 def _share_some_ties(r:Tensor, before:Tensor, upto:Tensor)->tuple[Tensor,Tensor]:
     "The same, in place and only for rows that have ties"
     step = (r[:,1:] != r[:,:-1]) | (r[:,1:] == torch.inf)
@@ -113,7 +116,7 @@ def _rank_weights(x:Tensor, t:Tensor)->Tensor:
 def _all_triplets(x:Tensor, t:Tensor)->Tensor:
     "Σ_bc |x_b t_c − x_c t_b| for each anchor, shape (B,); the gradient flows to x"
     with torch.no_grad():
-        rows = max(1, 2**(21 if x.device.type == 'cpu' else 26)//x.shape[1])   # in bands, so that temporaries stay small
+        rows = max(1, 2**(21 if x.device.type == 'cpu' else 26)//x.shape[1])  # in bands: small temporaries
         bands = [_rank_weights(x[i:i+rows], t[i:i+rows]) for i in range(0, len(x), rows)]
     return 2*(torch.cat(bands)*x).sum(1)
 
@@ -127,6 +130,7 @@ class _Terms:
     x:Tensor # Latent distances
     pairs:int # How many of them are between different samples
 
+# %% ../../nbs/api/42_kfr.ipynb #sp3ctm0
 @dataclass
 class _Options:
     "How triplets are formed, for the functions below"
@@ -142,8 +146,9 @@ def _to(t:Tensor, device:torch.device)->Tensor:
     if t.device.type == 'cpu' and device.type == 'cuda': t = t.pin_memory()
     return t.to(device, non_blocking=True)
 
+# %% ../../nbs/api/42_kfr.ipynb #sp4cdr1
 def _random_pairs(a, pool, options):
-    "(anchor, b, c), each as (embeddings, labels); each sample in the anchor's place where `extended`"
+    "(anchor, b, c), each as (embeddings, labels); in each order where `extended`"
     z,y = pool
     if z.ndim == 3: b,c = zip(z, y)
     else:
@@ -159,18 +164,20 @@ def _random_terms(a, pool, D, options)->_Terms:
     def stopped(z, side): return z.detach() if options.detach == side else z
     for (za,ya),*partners in _random_pairs(a, pool or a, options):
         za = stopped(za, 'anchor')
-        x_b,x_c = (latent_distance(za, stopped(z, 'partners'), None, options.ell) for z,_ in partners)
+        others = (stopped(z, 'partners') for z,_ in partners)
+        x_b,x_c = (latent_distance(za, z, None, options.ell) for z in others)
         t_b,t_c = (_tree_distance(D, ya, y, options.validate).to(x_b.dtype) for _,y in partners)
         violations.append((x_b*t_c-x_c*t_b).abs())
         bounds.append(x_b*t_c+x_c*t_b)
         ts += [t_b,t_c]
         xs += [x_b,x_c]
     x = torch.stack(xs)
-    return _Terms(torch.stack(violations).mean(0), torch.stack(bounds).mean(), torch.stack(ts).sum(), x, x.numel())
+    bound,weight = torch.stack(bounds).mean(),torch.stack(ts).sum()
+    return _Terms(torch.stack(violations).mean(0), bound, weight, x, x.numel())
 
 # %% ../../nbs/api/42_kfr.ipynb #9e6a55b6
 def _ratio(num:Tensor, bound:Tensor, t:Tensor)->Tensor:
-    "num/bound; where there is nothing to compare (no tree distance) 0, where all latents coincide 1"
+    "num/bound; 0 where there is no tree distance, 1 where all latents coincide"
     some = bound > 0
     return torch.where(some, num/torch.where(some, bound, 1), (t > 0).to(num.dtype))
 
@@ -185,6 +192,7 @@ def _sums(x:Tensor, t:Tensor)->tuple[Tensor,Tensor,Tensor]:
 def _compiled_sums()->Callable:
     return torch.compile(_sums, dynamic=True)
 
+# %% ../../nbs/api/42_kfr.ipynb #sp5ccp1
 def _compiled_error(device:torch.device)->float:
     "Greatest error of the compiled sums, on a small example"
     g = torch.Generator().manual_seed(0)
@@ -200,7 +208,7 @@ def _compile_on(device:torch.device)->bool:
 
 def _triplet_sums(x:Tensor, t:Tensor)->tuple[Tensor,Tensor,Tensor]:
     "`_sums`, compiled where that pays"
-    small = x.numel() <= 2**26                                                 # beyond, bands keep temporaries small
+    small = x.numel() <= 2**26  # beyond, in bands
     return (_compiled_sums() if small and _compile_on(x.device) else _sums)(x, t)
 
 # %% ../../nbs/api/42_kfr.ipynb #at1
@@ -231,10 +239,11 @@ def _prepare(z, labels, D, normalize, pool, validate):
     a = normalize_latents(z, normalize, reference=both),_to(labels.long(), z.device)
     return a, pool, _to(D, z.device)
 
+# %% ../../nbs/api/42_kfr.ipynb #sp6cb3f0
 def _check_result(loss:Tensor)->None:
     "Raise `ValueError` where the loss is not finite"
     if not loss.detach().isfinite().all():
-        raise ValueError('the loss overflows, though all embeddings are finite: they or ell are too large; '
+        raise ValueError('the loss overflows: embeddings or ell are too large; '
                          "use normalize='sample', or smaller embeddings")
 
 # %% ../../nbs/api/42_kfr.ipynb #rd1
@@ -243,6 +252,7 @@ def _check_choices(partners, detach, reduction):
     choose('detach', detach, (None,'anchor','partners'))
     choose('reduction', reduction, ('mean','sum','none'))
 
+# %% ../../nbs/api/42_kfr.ipynb #sp7crd1
 def _reduced(terms, scale_free, reduction, with_stats):
     "The loss in the form that is asked for, and its statistics"
     gini = _ratio(terms.violation, terms.bound, terms.weight) if scale_free or with_stats else None
@@ -266,7 +276,7 @@ def quantitative_relativity_loss(
     reduction:str='mean', # 'mean', 'sum', or 'none' for one value per anchor
     with_stats:bool=False, # Also return {'latent_distance', 'relativity'}, detached
     validate:bool=True, # Check the inputs (on a GPU this waits for the device)
-    partner_z:Tensor|None=None, # Partners other than the batch, shape (P, d); or (2, B, d) for given b and c
+    partner_z:Tensor|None=None, # Other partners, shape (P, d); or given b and c, (2, B, d)
     partner_labels:Tensor|None=None, # Their classes, shape (P,) or (2, B)
     extended:bool=False, # Put every sample, partners too, in the anchor's place
 )->Any: # The loss, a tensor (and the statistics)
@@ -315,7 +325,8 @@ class QuantitativeRelativityLoss(nn.Module):
         return quantitative_relativity_loss(z, labels, self.D, **{**self.options, **options})
 
     def extra_repr(self):
-        return ', '.join([f'classes={len(self.D)}', *(f'{k}={v!r}' for k,v in self.options.items())])
+        options = (f'{k}={v!r}' for k,v in self.options.items())
+        return ', '.join([f'classes={len(self.D)}', *options])
 
 # %% ../../nbs/api/42_kfr.ipynb #a9334987
 def kfr_objective(

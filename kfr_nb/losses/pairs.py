@@ -24,10 +24,23 @@ def _check_sim(sim:Tensor, labels:Tensor, validate:bool=True)->Tensor:
     check_embeddings(sim, 'sim')
     return check_labels(labels, length=len(sim))
 
+# %% ../../nbs/api/40_pairs.ipynb #sp1cc1df
 def _check_batch(z:Tensor, name:str='z')->Tensor:
     "Finite embeddings of at least one sample"
     if not len(check_embeddings(z, name)): raise ValueError(f'{name} is an empty batch')
     return z
+
+# %% ../../nbs/api/40_pairs.ipynb #nump1
+def _number(name:str, value)->float:
+    "A finite number"
+    if isinstance(value, (int,float)) and math.isfinite(value): return float(value)
+    raise ValueError(f'{name} must be a finite number, got {value!r}')
+
+def _positive(**numbers)->list[float]:
+    "Finite numbers above 0"
+    for name,value in numbers.items():
+        if _number(name, value) <= 0: raise ValueError(f'{name} must be positive, got {value}')
+    return list(numbers.values())
 
 # %% ../../nbs/api/40_pairs.ipynb #pr2
 def _pairs(labels:Tensor)->tuple[Tensor,Tensor]:
@@ -35,38 +48,35 @@ def _pairs(labels:Tensor)->tuple[Tensor,Tensor]:
     same = labels[:,None] == labels[None]
     return same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device), ~same
 
+# %% ../../nbs/api/40_pairs.ipynb #sp3cpr2
 def _reduce(per_anchor:Tensor, reduction:str, validate:bool=False)->Tensor:
     "Mean, sum, or the values per anchor; where `validate`, an error if one is not finite"
     choose('reduction', reduction, ('mean','sum','none'))
     if validate and not per_anchor.detach().isfinite().all():
-        raise ValueError('the loss overflows, though all inputs are finite: they, margins or scales are too large')
+        raise ValueError('the loss overflows: inputs, margins or scales are too large')
     return per_anchor if reduction == 'none' else getattr(per_anchor, reduction)()
-
-def _number(name:str, value)->float:
-    "A finite number"
-    if isinstance(value, (int,float)) and math.isfinite(value): return float(value)
-    raise ValueError(f'{name} must be a finite number, got {value!r}')
 
 # %% ../../nbs/api/40_pairs.ipynb #0ade7c2c
 def _check_margins(margins)->None:
     "Raise `ValueError` for what is neither a number nor margins by class"
     if not all(hasattr(margins, k) for k in ('sample','positive','negative')):
-        raise ValueError('margins must be a finite number, or have the fields positive, negative and sample '
-                         f'(see `losses.ahsml.Margins`), got {margins!r}')
+        raise ValueError('margins must be a finite number, or have the fields positive, '
+                         f'negative and sample (see `losses.ahsml.Margins`), got {margins!r}')
     C = len(margins.positive)
     for k,shape in dict(sample=(C,), positive=(C,), negative=(C,C)).items():
         got = tuple(getattr(margins, k).shape)
         if got != shape: raise ValueError(f'margins.{k} must have shape {shape}, got {got}')
 
 # %% ../../nbs/api/40_pairs.ipynb #cm2
-def _pair_margins(margins, labels:Tensor, both_sides:bool, like:Tensor, validate:bool)->list[Tensor]:
+def _pair_margins(margins, labels, both_sides:bool, like:Tensor, validate:bool)->list[Tensor]:
     "M_a, M_p, M_n of the pairs of a batch, as broadcast against (B, B); γ on both sides, or once"
     if isinstance(margins, (int,float)) and math.isfinite(margins):
         return [like.new_full((), m) for m in (margins,margins,margins*both_sides)]
     _check_margins(margins)
     if validate: check_labels(labels, len(margins.positive))
     a,p,n = (getattr(margins, k).detach().to(like.device) for k in ('sample','positive','negative'))
-    out = [m.to(like.dtype) for m in (a[labels][:,None], p[labels][:,None], n[labels[:,None],labels])]
+    pairs = a[labels][:,None], p[labels][:,None], n[labels[:,None],labels]
+    out = [m.to(like.dtype) for m in pairs]
     if validate and not all(m.isfinite().all() for m in out):
         raise ValueError('margins have NaN or infinite values for classes of this batch')
     if not both_sides: out[2] = out[2]-getattr(margins, 'gamma', 0.)
@@ -75,8 +85,10 @@ def _pair_margins(margins, labels:Tensor, both_sides:bool, like:Tensor, validate
 # %% ../../nbs/api/40_pairs.ipynb #17ba0791
 def _kind(t)->tuple:
     "Dimensions and kind of number of a tensor: ('int', 'uint', 'bool', 'float' or 'bfloat')"
-    return (t.ndim, str(t.dtype).split('.')[1].rstrip('0123456789')) if isinstance(t, Tensor) else (None,None)
+    if not isinstance(t, Tensor): return None, None
+    return t.ndim, str(t.dtype).split('.')[1].rstrip('0123456789')
 
+# %% ../../nbs/api/40_pairs.ipynb #sp4c17ba
 def _views(augmented, sim:Tensor, validate:bool)->tuple[Tensor|None,Tensor]:
     "Mask (B, B) of pairs that are views of one image, and similarities (B, A) to further views"
     B,kind = len(sim),_kind(augmented)
@@ -85,17 +97,19 @@ def _views(augmented, sim:Tensor, validate:bool)->tuple[Tensor|None,Tensor]:
     if kind[0] and len(augmented) == B:
         if kind in ((1,'int'),(1,'uint')): return _pairs(augmented.long())[0].to(sim.device), none
         if kind == (2,'bool') and augmented.shape[1] == B:
-            return augmented.to(sim.device) & ~torch.eye(B, dtype=torch.bool, device=sim.device), none
+            others = ~torch.eye(B, dtype=torch.bool, device=sim.device)
+            return augmented.to(sim.device) & others, none
         if kind in ((2,'float'),(2,'bfloat')):
             if validate: check_embeddings(augmented, 'augmented')
             return sim.new_zeros(B, B, dtype=torch.bool), augmented.to(sim)
-    got = f'{augmented.dtype} of shape {tuple(augmented.shape)}' if kind[0] is not None else type(augmented).__name__
+    got = type(augmented).__name__
+    if kind[1]: got = f'{augmented.dtype} of shape {tuple(augmented.shape)}'
     raise ValueError(f'augmented must be image numbers ({B},), a bool mask ({B}, {B}) '
                      f'or float similarities ({B}, A), got {got}')
 
 # %% ../../nbs/api/40_pairs.ipynb #bd307a3e
 def _excess(sim:Tensor, labels:Tensor, margins, augmented, both_sides:bool, validate:bool):
-    "s − M and the masks of A, P and N, each (B, B + A); the mask of A is None where there are no views"
+    "s − M and the masks of A (None without views), P and N, each (B, B + A)"
     sim = _wide(sim)
     labels = _check_sim(sim, labels, validate).to(sim.device)
     views,further = _views(augmented, sim, validate)
@@ -121,7 +135,7 @@ def _violations(x:Tensor, pos:Tensor, neg:Tensor)->tuple[Tensor,Tensor]:
 
 # %% ../../nbs/api/40_pairs.ipynb #vi3
 def _any_of(mask:Tensor, generator:torch.Generator|None)->Tensor:
-    "For each row a column where `mask` holds, all with the same probability (0 where it never holds)"
+    "For each row one of the columns where `mask` holds (0 where it never holds)"
     where = mask.device if generator is None else generator.device
     draws = torch.rand(mask.shape, generator=generator, device=where)
     if where.type == 'cpu' and mask.device.type == 'cuda': draws = draws.pin_memory()
@@ -133,6 +147,7 @@ def _all_hinges(x:Tensor, pos:Tensor, neg:Tensor)->tuple[Tensor,Tensor]:
     k,c = _violations(x, pos, neg)
     return ((c-k)*x).sum(1), pos.sum(1)*neg.sum(1)
 
+# %% ../../nbs/api/40_pairs.ipynb #sp5chg1
 def _random_hinges(x:Tensor, pos:Tensor, neg:Tensor, generator)->tuple[Tensor,Tensor]:
     "One triplet of each anchor, and whether it has any"
     p,n = (x.gather(1, _any_of(mask, generator)[:,None])[:,0] for mask in (pos,neg))
@@ -144,23 +159,24 @@ def triplet_loss(
     sim:Tensor, # Similarities, shape (B, B)
     labels:Tensor, # Class indices, shape (B,)
     margins=0.5, # γ (M_p = M_a = γ, M_n = 0), or margins by class: `Margins`
-    augmented:Tensor|None=None, # Views of one image: image numbers (B,), bool mask (B, B), or similarities (B, A) to further views
+    augmented:Tensor|None=None, # Views of one image, in one of the three ways above
     triplets:str='all', # 'all' of the batch, or for each anchor one 'random' positive and negative
     generator:torch.Generator|None=None, # For the random draws
-    reduction:str='mean', # 'mean' over triplets, 'sum', or 'none': values per anchor whose mean is the loss
+    reduction:str='mean', # 'mean' over triplets, 'sum', or 'none': values per anchor
     validate:bool=True, # Check the inputs
 )->Tensor: # The loss; 0 where the batch has no triplet
     "Mean of [(s_an − M_n) − (s_ap − M_p)]₊ over triplets (AHSML, Eq. 1 and Triplet*)"
     choose('triplets', triplets, ('all','random'))
     x,views,pos,neg = _excess(sim, labels, margins, augmented, False, validate)
     if views is not None: pos = pos | views
-    hinge,count = _all_hinges(x, pos, neg) if triplets == 'all' else _random_hinges(x, pos, neg, generator)
+    if triplets == 'all': hinge,count = _all_hinges(x, pos, neg)
+    else: hinge,count = _random_hinges(x, pos, neg, generator)
     if reduction != 'sum': hinge = hinge*len(x)/count.sum().clamp_min(1)
     return _reduce(hinge, reduction, validate)
 
 # %% ../../nbs/api/40_pairs.ipynb #887309d0
 def _log_sum(x:Tensor, mask:Tensor)->Tensor:
-    "log Σ exp(x) over the mask, shape (B,); 0, with a gradient of 0, in rows where the mask is empty"
+    "log Σ exp(x) over the mask, shape (B,); 0 in rows where the mask is empty"
     some = mask.any(1, keepdim=True)
     return torch.where(some[:,0], torch.where(mask | ~some, x, -torch.inf).logsumexp(1), 0)
 
@@ -173,7 +189,7 @@ def lifted_structure_loss(
     reduction:str='mean', # 'mean' over anchors, 'sum' (the paper's), or 'none'
     validate:bool=True, # Check the inputs
 )->Tensor: # The loss
-    "Mean of [log Σ_A e^(M_a−s) + log Σ_P e^(M_p−s) + log Σ_N e^(s−M_n)]₊ over anchors (AHSML, Eq. 2 and Lifted*)"
+    "Mean of [log Σ_A e^(M_a−s) + log Σ_P e^(M_p−s) + log Σ_N e^(s−M_n)]₊ (AHSML, Eq. 2)"
     x,views,pos,neg = _excess(sim, labels, margins, augmented, False, validate)
     total,near = _log_sum(-x, pos) + _log_sum(x, neg),pos.any(1)
     if views is not None:
@@ -184,7 +200,7 @@ def lifted_structure_loss(
 def _soft_count(x:Tensor, mask:Tensor, scale:float)->Tensor:
     "log(1 + Σ exp(scale·x))/scale over the mask, shape (B,)"
     kept = torch.where(mask, scale*x, -torch.inf)
-    return F.pad(kept, (1,0)).logsumexp(1)/scale                          # the padded 0 is the 1 in the logarithm
+    return F.pad(kept, (1,0)).logsumexp(1)/scale  # the padded 0 is the 1 in the logarithm
 
 # %% ../../nbs/api/40_pairs.ipynb #ms3
 def multi_similarity_loss(
@@ -198,12 +214,11 @@ def multi_similarity_loss(
     reduction:str='mean', # 'mean' over anchors, 'sum', or 'none'
     validate:bool=True, # Check the inputs
 )->Tensor: # The loss
-    "Soft count of views and positives below and of negatives above their margins (AHSML, Eq. 3 and 11)"
-    for name,v in dict(positive_scale=positive_scale, negative_scale=negative_scale, sample_scale=sample_scale).items():
-        if not _number(name, v) > 0: raise ValueError(f'{name} must be positive, got {v}')
+    "Soft count of pairs on the wrong side of their margins (AHSML, Eq. 3 and 11)"
+    scales = _positive(positive_scale=positive_scale, negative_scale=negative_scale, sample_scale=sample_scale)
     x,views,pos,neg = _excess(sim, labels, margins, augmented, True, validate)
-    total = _soft_count(-x, pos, positive_scale) + _soft_count(x, neg, negative_scale)
-    if views is not None: total = total + _soft_count(-x, views, sample_scale)
+    total = _soft_count(-x, pos, scales[0]) + _soft_count(x, neg, scales[1])
+    if views is not None: total = total + _soft_count(-x, views, scales[2])
     return _reduce(total, reduction, validate)
 
 # %% ../../nbs/api/40_pairs.ipynb #5b384ce3
@@ -233,7 +248,7 @@ def contrastive_loss(
     margin:float=1.0, # Distance beyond which a negative costs nothing
     power:int=2, # 2 for the classical form, 1 for the linear one
     pairs:str='all', # 'all' pairs of the batch, or one 'random' partner for each anchor
-    balanced:bool=False, # Mean over positives plus mean over negatives, instead of the mean over pairs
+    balanced:bool=False, # Mean over positives plus mean over negatives
     normalize:str|None='sample', # Scope of the normalisation, see `normalize_latents`
     generator:torch.Generator|None=None, # For the random draws
     reduction:str='mean', # 'mean', 'sum', or 'none': values per anchor
@@ -244,10 +259,12 @@ def contrastive_loss(
     choose('power', power, (1,2))
     d = _pair_distance(z, distance, normalize)
     pos,neg = _pair_masks(labels.to(z.device), pairs, generator)
-    costs = torch.where(pos, d, 0)**power, torch.where(neg, F.relu(_number('margin', margin)-d), 0)**power
+    short = F.relu(_number('margin', margin)-d)
+    costs = torch.where(pos, d, 0)**power, torch.where(neg, short, 0)**power
     if reduction == 'sum': return _reduce(costs[0].sum(1)+costs[1].sum(1), 'sum', validate)
     counts = (pos.sum(),neg.sum()) if balanced else [(pos | neg).sum()]*2
-    return _reduce(sum(c.sum(1)*len(z)/n.clamp_min(1) for c,n in zip(costs,counts)), reduction, validate)
+    each = (c.sum(1)*len(z)/n.clamp_min(1) for c,n in zip(costs,counts))
+    return _reduce(sum(each), reduction, validate)
 
 # %% ../../nbs/api/40_pairs.ipynb #e1822db4
 def distance_triplet_loss(
@@ -275,8 +292,10 @@ def _check_views(z1:Tensor, z2:Tensor, validate:bool)->None:
         _check_batch(z1, 'z1')
         _check_batch(z2, 'z2')
     if z1.shape != z2.shape:
-        raise ValueError(f'two views of the same images are needed, got shapes {tuple(z1.shape)} and {tuple(z2.shape)}')
+        got = f'{tuple(z1.shape)} and {tuple(z2.shape)}'
+        raise ValueError(f'two views of the same images are needed, got shapes {got}')
 
+# %% ../../nbs/api/40_pairs.ipynb #sp6cc5b7
 def info_nce_loss(
     z1:Tensor, # Embeddings of one view, shape (B, d)
     z2:Tensor, # Embeddings of the other view of the same images, shape (B, d)
@@ -288,7 +307,7 @@ def info_nce_loss(
     "Cross-entropy of finding each image's other view among those of the batch"
     _check_views(z1, z2, validate)
     choose('negatives', negatives, ('other','both'))
-    if not _number('temperature', temperature) > 0: raise ValueError(f'temperature must be positive, got {temperature}')
+    _positive(temperature=temperature)
     i = torch.arange(len(z1), device=z1.device)
     if negatives == 'other':
         s = pairwise_cosine_similarity(z1, z2)/temperature
@@ -316,8 +335,10 @@ def _check_maps(features:Tensor, foreground:Tensor)->None:
     _check_batch(foreground.flatten(1), 'foreground')
     lo,hi = foreground.aminmax()
     if lo < 0 or hi > 1:
-        raise ValueError(f'foreground must lie in [0, 1], got {lo.item():.3g} to {hi.item():.3g}; apply a sigmoid to the head')
+        got = f'{lo.item():.3g} to {hi.item():.3g}'
+        raise ValueError(f'foreground must lie in [0, 1], got {got}; apply a sigmoid to the head')
 
+# %% ../../nbs/api/40_pairs.ipynb #sp7cc2b
 def c2am_loss(
     features:Tensor, # Feature maps, shape (B, c, h, w)
     foreground:Tensor, # Foreground probabilities in [0, 1], shape (B, 1, h, w)
@@ -331,7 +352,7 @@ def c2am_loss(
         raise ValueError('expected features (B, c, h, w) and foreground (B, 1, h, w), '
                          f'got {tuple(features.shape)} and {tuple(foreground.shape)}')
     if not 0 < _number('eps', eps) < .5: raise ValueError(f'eps must lie between 0 and 0.5, got {eps}')
-    if (decay := _number('rank_decay', rank_decay)) < 0: raise ValueError(f'rank_decay must not be negative, got {rank_decay}')
+    decay, = _positive(rank_decay=rank_decay)
     if validate: _check_maps(features, foreground)
     p,maps = _wide(foreground.flatten(2)),_wide(features.flatten(2))
     f,b = ((q*maps).mean(2) for q in (p,1-p))

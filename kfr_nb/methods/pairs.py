@@ -63,13 +63,13 @@ def ranking_of(
     hyperbolic = SIMILARITIES[space.similarity].hyperbolic
     return dict(similarity='poincare' if hyperbolic else space.similarity, tau=space.tau)
 
-# %% ../../nbs/api/68_methods_pairs.ipynb #d5be7ea9
+# %% ../../nbs/api/68_methods_pairs.ipynb #b36d2b33
 @dataclass(frozen=True)
 class MarginRule:
     "Where margins come from (AHSML, Eq. 8 to 10)"
     margins:Literal['epoch','running','tree']='epoch' # What they follow: class similarity of an 'epoch' (a pass in each epoch), 'running' class means of the batches, or the 'tree'
     spread:float=0.2 # Width of the range of the margins that follow class similarity
-    negative_gamma:float|None=None # γ of the negatives' margins; γ itself by default (the paper's multi-similarity loss)
+    negatives:Literal['around','itself']='around' # In the triplet and the lifted loss: M_n acts 'around' γ, as M_n - γ, or 'itself' (an earlier reading)
     sample_margin:Literal['min','max']='min' # Margin of an image's own views: the 'min' (the paper's) or 'max' similarity in its class
     momentum:float=0.9 # Of the running class means: the share that stays
 
@@ -99,13 +99,12 @@ class PairLoss(Method):
         unknown = [v for v in self.views.split(',') if v not in ('plain','weak','strong')]
         if unknown: raise ValueError(f"views are 'plain', 'weak' and 'strong', with commas between them, got {unknown[0]!r}")
 
-# %% ../../nbs/api/68_methods_pairs.ipynb #003c8dd8
+# %% ../../nbs/api/68_methods_pairs.ipynb #cc82b62f
 @dataclass(frozen=True)
 class Triplet(PairLoss):
     "A positive more similar than a negative by a margin (AHSML, Eq. 1)."
     name = 'triplet'
     label = 'Triplet'
-    margin:MarginRule = field(default_factory=lambda: MarginRule(negative_gamma=0.)) # Where margins come from
 
     def loss(self, sim:Tensor, y:Tensor, **pairs)->Tensor: return triplet_loss(sim, y, validate=False, **pairs)
 
@@ -114,7 +113,6 @@ class LiftedStructure(PairLoss):
     "All positives against all negatives of an anchor, softly (AHSML, Eq. 2)."
     name = 'lifted'
     label = 'Lifted'
-    margin:MarginRule = field(default_factory=lambda: MarginRule(negative_gamma=0.)) # Where margins come from
 
     def loss(self, sim:Tensor, y:Tensor, **pairs)->Tensor: return lifted_structure_loss(sim, y, validate=False, **pairs)
 
@@ -136,7 +134,7 @@ class MultiSimilarity(PairLoss):
         return multi_similarity_loss(sim, y, positive_scale=self.positive_scale, negative_scale=self.negative_scale,
             sample_scale=self.sample_scale, validate=False, **pairs)
 
-# %% ../../nbs/api/68_methods_pairs.ipynb #142768ab
+# %% ../../nbs/api/68_methods_pairs.ipynb #c85a9f51
 class PairState(nn.Module):
     "Margins of all classes, and what they are made from"
     def __init__(self, margins:Margins, running:ClassSimilarity|None=None, D:Tensor|None=None):
@@ -148,10 +146,11 @@ class PairState(nn.Module):
     @property
     def margins(self)->Margins:
         "Positive (C,), negative (C, C) and sample (C,) margins"
-        return Margins(self.positive, self.negative, self.sample) # type: ignore
+        return Margins(self.positive, self.negative, self.sample, self.around) # type: ignore
 
     @margins.setter
     def margins(self, m:Margins)->None:
+        self.around = m.gamma                                  # γ, which the triplet and the lifted loss take off
         for name in ('positive','negative','sample'): self.register_buffer(name, getattr(m, name))
 
 # %% ../../nbs/api/68_methods_pairs.ipynb #363c093d
@@ -164,7 +163,7 @@ def get_extra_state(self:PairState)->dict|None:
 def set_extra_state(self:PairState, state:dict|None)->None:
     if self.running is not None and state is not None: self.running.load_state_dict(state)
 
-# %% ../../nbs/api/68_methods_pairs.ipynb #275f3d62
+# %% ../../nbs/api/68_methods_pairs.ipynb #e28ba72d
 @patch(as_prop=True)
 def follows(self:PairLoss)->bool:
     "Whether margins are computed, rather than constant"
@@ -173,7 +172,7 @@ def follows(self:PairLoss)->bool:
 @patch
 def constant_margins(self:PairLoss, num_classes:int)->Margins:
     "The margins of the plain loss as an object (Eq. 1 to 3)"
-    return Margins.constant(num_classes, self.gamma, self.margin.negative_gamma)
+    return Margins.constant(num_classes, self.gamma, None if self.margin.negatives == 'around' else self.gamma)
 
 @patch
 def margins_from(self:PairLoss,
@@ -185,7 +184,7 @@ def margins_from(self:PairLoss,
     rule = self.margin
     signed = True if rule.margins != 'tree' and SIMILARITIES[self.space.similarity].signed else None
     m = dynamic_margins(S, gamma=self.gamma, spread=rule.spread, sample_margin=rule.sample_margin,
-        negative_gamma=rule.negative_gamma, extremes=extremes, shift=signed, validate=validate)
+        negatives=rule.negatives, extremes=extremes, shift=signed, validate=validate)
     if self.divergence: return m
     return replace(self.constant_margins(len(S)).to(S.device), sample=m.sample)
 

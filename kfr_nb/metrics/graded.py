@@ -7,8 +7,7 @@ from __future__ import annotations
 from typing import Callable, Iterator, NamedTuple
 import torch
 from torch import Tensor
-from ..core import check_labels
-from .ranking import (_blocks, _check_classes, _check_ks, _exact, _sets, _worst_order,
+from .ranking import (_blocks, _check_ks, _ranking, _worst_order,
     map_at_r, mean_average_hierarchical_precision, recall_at_k)
 from ..tree import KnowledgeTree
 
@@ -22,6 +21,7 @@ class Levels(NamedTuple):
     of:Tensor # Level of each other class, shape (C, C)
     counts:Tensor # Gallery images at each level, without the query itself, shape (C, L)
 
+# %% ../../nbs/api/52_graded_retrieval.ipynb #f0b7a133
 def _levels(H:Tensor, yg:Tensor, itself:bool)->Levels:
     "The levels in the rows of `H`, and the gallery's images at each"
     values,order = H.sort(dim=1)
@@ -36,8 +36,6 @@ def _levels(H:Tensor, yg:Tensor, itself:bool)->Levels:
     return Levels(levels, of, counts)
 
 # %% ../../nbs/api/52_graded_retrieval.ipynb #08f59c3b
-_SIZE = 2**22                                           # Similarities at once; a sort takes a dozen times their room
-
 def _ranked(s:Tensor, level:Tensor)->Tensor:
     "Levels in the order of falling similarity, the lowest first among equals, shape (b, M)"
     values,order = s.sort(dim=1, descending=True)
@@ -46,12 +44,16 @@ def _ranked(s:Tensor, level:Tensor)->Tensor:
     if len(tied): ranked[tied] = _worst_order(s[tied], level[tied])
     return ranked
 
+# %% ../../nbs/api/52_graded_retrieval.ipynb #2602ed94
+_SIZE = 2**22                              # Similarities at once; a sort takes a dozen times their room
+
 def _rankings(sets:tuple, H:Tensor, similarity, tau:float)->Iterator[tuple[Tensor,Tensor,Tensor]]:
-    "For a few queries at a time: levels along the ranking (b, M), values of the levels, counts (b, L)"
+    "For some queries at a time: levels along the ranking (b, M), values of the levels, counts (b, L)"
     zq,yq,zg,yg,itself = sets
     levels = _levels(H, yg, itself)
     keep = ((levels.values*levels.counts).sum(1) > 0)[yq].nonzero().flatten()
-    if not len(keep): raise ValueError('nothing in the gallery has a relevance above 0 to any query')
+    if not len(keep):
+        raise ValueError('nothing in the gallery has a relevance above 0 to any query')
     for r,s in _blocks(zq, zg, itself, similarity, keep, tau, size=_SIZE):
         ranked = _ranked(s, levels.of[yq[r]][:,yg])
         ranked = ranked[:,:-1] if itself else ranked    # the query stands last
@@ -69,36 +71,30 @@ def _hap(ranked:Tensor, values:Tensor, counts:Tensor)->Tensor:
         total += steps[:,level]*(hit.cumsum(1)*hit/place).sum(1)
     return total/(values*counts).sum(1)
 
+# %% ../../nbs/api/52_graded_retrieval.ipynb #b6810a22
+def _mean(blocks)->float: return torch.cat(list(blocks)).mean().item()
+
+# %% ../../nbs/api/52_graded_retrieval.ipynb #4e31d78d
+def _by_population(H:Tensor, yg:Tensor, itself:bool)->Tensor:
+    "Relevance over the number of gallery images at its level"
+    levels = _levels(H, yg, itself)
+    return H/levels.counts.gather(1, levels.of).clamp_min(1)
+
 # %% ../../nbs/api/52_graded_retrieval.ipynb #f1f2810c
 def hierarchical_average_precision(
     z:Tensor, # Embeddings of the queries, shape (N, d)
     labels:Tensor, # Their classes, shape (N,)
     H:Tensor, # Class similarities, shape (C, C), such as `KnowledgeTree.hierarchical_precision()`
-    similarity='cosine', # A key of `SIMILARITIES`, or a function (n, d), (m, d) -> (n, m), greater is nearer
-    gallery:Tensor|None=None, # Embeddings to search, shape (M, d); the queries by default, each without itself
+    similarity='cosine', # A key of `SIMILARITIES`, or a function of two matrices, greater is nearer
+    gallery:Tensor|None=None, # Embeddings to search, shape (M, d); by default the other queries
     gallery_labels:Tensor|None=None, # Their classes, shape (M,)
     tau:float=1.0, # Curvature, for the hyperbolic similarities
-    population:bool=False, # Divide the relevance by the number of images at its level, as HAPPIER does?
+    population:bool=False, # Divide relevance by the number of images at its level, as HAPPIER does?
 )->float: # Mean over the queries, in [0, 1]
     "Average precision with degrees of relevance (H-AP, Ramzi et al. 2022); ties count against"
-    sets,H = _graded(z, labels, H, gallery, gallery_labels)
+    sets,H = _ranking(z, labels, H, gallery, gallery_labels)
     if population: H = _by_population(H, *sets[3:])
     return _mean(_hap(*block) for block in _rankings(sets, H, similarity, tau))
-
-def _graded(z, labels, H, gallery, gallery_labels)->tuple[tuple,Tensor]:
-    "Checked queries, gallery and relevances"
-    sets = _sets(z, labels, gallery, gallery_labels)
-    H = _check_classes(H, 'H', sets[0].device)
-    for y in (sets[1], sets[3]): check_labels(y, len(H))
-    if not len(sets[0]) or len(sets[2]) <= int(sets[4]): raise ValueError('there are no images to rank')
-    return sets,H
-
-def _mean(blocks)->float: return torch.cat(list(blocks)).mean().item()
-
-def _by_population(H:Tensor, yg:Tensor, itself:bool)->Tensor:
-    "Relevance over the number of gallery images at its level"
-    levels = _levels(H, yg, itself)
-    return H/levels.counts.gather(1, levels.of).clamp_min(1)
 
 # %% ../../nbs/api/52_graded_retrieval.ipynb #9324fda8
 def _ndcg(ranked:Tensor, values:Tensor, counts:Tensor, k:int)->Tensor:
@@ -107,23 +103,24 @@ def _ndcg(ranked:Tensor, values:Tensor, counts:Tensor, k:int)->Tensor:
     discount = 1/(1+place).log2()
     got = (values.gather(1, ranked[:,:k])*discount).sum(1)
     summed = torch.cat([discount.new_zeros(1), discount.cumsum(0)])
-    end = counts.flip(1).cumsum(1).flip(1)              # in the best order a level ends here, and starts where
-    start = end-counts                                  # the one above it ends
-    best = (values*(summed[end.long().clamp_max(k)]-summed[start.long().clamp_max(k)])).sum(1)
-    return got/best
+    end = counts.flip(1).cumsum(1).flip(1).long()        # where a level ends in the best order
+    start = end-counts.long()
+    best = values*(summed[end.clamp_max(k)]-summed[start.clamp_max(k)])
+    return got/best.sum(1)
 
+# %% ../../nbs/api/52_graded_retrieval.ipynb #9f0b8618
 def ndcg(
     z:Tensor, # Embeddings of the queries, shape (N, d)
     labels:Tensor, # Their classes, shape (N,)
     H:Tensor, # Gains, shape (C, C), such as `KnowledgeTree.hierarchical_precision()`
     k:int|None=None, # Places that count; the whole ranking by default
-    similarity='cosine', # A key of `SIMILARITIES`, or a function (n, d), (m, d) -> (n, m), greater is nearer
-    gallery:Tensor|None=None, # Embeddings to search, shape (M, d); the queries by default, each without itself
+    similarity='cosine', # A key of `SIMILARITIES`, or a function of two matrices, greater is nearer
+    gallery:Tensor|None=None, # Embeddings to search, shape (M, d); by default the other queries
     gallery_labels:Tensor|None=None, # Their classes, shape (M,)
     tau:float=1.0, # Curvature, for the hyperbolic similarities
 )->float: # Mean over the queries, in [0, 1]
     "Normalised discounted cumulative gain; ties count against"
-    sets,H = _graded(z, labels, H, gallery, gallery_labels)
+    sets,H = _ranking(z, labels, H, gallery, gallery_labels)
     others = len(sets[2])-int(sets[4])
     k = others if k is None else min(_check_ks(k)[0], others)
     return _mean(_ndcg(*block, k) for block in _rankings(sets, H, similarity, tau))
@@ -143,17 +140,18 @@ def _asi(ranked:Tensor, values:Tensor, counts:Tensor)->Tensor:
         shared += torch.minimum(here, ideal)*relevant
     return (shared/place*(place <= R[:,None])).sum(1)/R
 
+# %% ../../nbs/api/52_graded_retrieval.ipynb #248024b5
 def average_set_intersection(
     z:Tensor, # Embeddings of the queries, shape (N, d)
     labels:Tensor, # Their classes, shape (N,)
     H:Tensor, # Class similarities, shape (C, C), such as `KnowledgeTree.hierarchical_precision()`
-    similarity='cosine', # A key of `SIMILARITIES`, or a function (n, d), (m, d) -> (n, m), greater is nearer
-    gallery:Tensor|None=None, # Embeddings to search, shape (M, d); the queries by default, each without itself
+    similarity='cosine', # A key of `SIMILARITIES`, or a function of two matrices, greater is nearer
+    gallery:Tensor|None=None, # Embeddings to search, shape (M, d); by default the other queries
     gallery_labels:Tensor|None=None, # Their classes, shape (M,)
     tau:float=1.0, # Curvature, for the hyperbolic similarities
 )->float: # Mean over the queries, in [0, 1]
-    "How much of the first k is what should stand there, averaged over k (ASI, Sun et al. 2021); ties count against"
-    sets,H = _graded(z, labels, H, gallery, gallery_labels)
+    "Average set intersection with the best ranking (ASI, Sun et al. 2021); ties count against"
+    sets,H = _ranking(z, labels, H, gallery, gallery_labels)
     return _mean(_asi(*block) for block in _rankings(sets, H, similarity, tau))
 
 # %% ../../nbs/api/52_graded_retrieval.ipynb #eae3195b
@@ -162,19 +160,21 @@ def retrieval_metrics(
     labels:Tensor, # Their classes, shape (N,)
     tree:KnowledgeTree, # Tree of these classes, in label order
     ks=(1,2,4,8), # The K of Recall@K
-    similarity='cosine', # A key of `SIMILARITIES`, or a function (n, d), (m, d) -> (n, m), greater is nearer
-    gallery:Tensor|None=None, # Embeddings to search, shape (M, d); the queries by default, each without itself
+    similarity='cosine', # A key of `SIMILARITIES`, or a function of two matrices, greater is nearer
+    gallery:Tensor|None=None, # Embeddings to search, shape (M, d); by default the other queries
     gallery_labels:Tensor|None=None, # Their classes, shape (M,)
     tau:float=1.0, # Curvature, for the hyperbolic similarities
 )->dict: # {'recall@1', ..., 'map@r', 'mahp@250', 'h_ap', 'ndcg', 'asi'}
-    "Recall@K, MAP@R, mAHP@250, H-AP, NDCG and ASI, with the tree's hierarchical precision as relevance"
-    if not isinstance(tree, KnowledgeTree): raise ValueError(f'tree must be a KnowledgeTree, got {type(tree).__name__}')
+    "Recall@K, MAP@R, mAHP@250, H-AP, NDCG and ASI; relevance is the tree's hierarchical precision"
+    if not isinstance(tree, KnowledgeTree):
+        raise ValueError(f'tree must be a KnowledgeTree, got {type(tree).__name__}')
     where = dict(similarity=similarity, gallery=gallery, gallery_labels=gallery_labels, tau=tau)
-    sets,H = _graded(z, labels, tree.hierarchical_precision(), gallery, gallery_labels)
+    sets,H = _ranking(z, labels, tree.hierarchical_precision(), gallery, gallery_labels)
     recall = recall_at_k(z, labels, ks, **where)
     mahp = mean_average_hierarchical_precision(z, labels, H, **where)
     k = len(sets[2])-int(sets[4])
-    graded = [torch.stack([_hap(*b), _ndcg(*b, k), _asi(*b)], 1) for b in _rankings(sets, H, similarity, tau)]
+    blocks = _rankings(sets, H, similarity, tau)
+    graded = [torch.stack([_hap(*b), _ndcg(*b, k), _asi(*b)], 1) for b in blocks]
     h_ap,gain,asi = torch.cat(graded).mean(0).tolist()
     return {**{f'recall@{k}': v for k,v in recall.items()}, 'map@r': map_at_r(z, labels, **where),
             'mahp@250': mahp, 'h_ap': h_ap, 'ndcg': gain, 'asi': asi}

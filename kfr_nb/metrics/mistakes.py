@@ -23,6 +23,7 @@ def _check_scores(logits:Tensor, labels:Tensor)->tuple[Tensor,Tensor]:
     if not len(y): raise ValueError('there are no images to score')
     return logits.detach(),y
 
+# %% ../../nbs/api/51_mistakes.ipynb #0bec0a7b
 def top1(
     logits:Tensor, # Class scores, shape (N, C)
     labels:Tensor, # Class indices, shape (N,)
@@ -37,13 +38,24 @@ def _row_blocks(C:int, *rows:Tensor):
     "A few rows at a time, so that tables of C columns stay small"
     return zip(*(r.split(max(1, _BLOCK//C)) for r in rows))
 
-def _ranked_distances(logits:Tensor, labels:Tensor, D:Tensor, k:int)->tuple[Tensor,Tensor]:
-    "Distances from the true class to the k that score highest, (N, k), ties in the worst order; and the labels"
+# %% ../../nbs/api/51_mistakes.ipynb #bd05f27a
+def _fitting(logits:Tensor, labels:Tensor, D:Tensor, k:int)->tuple[Tensor,Tensor,Tensor]:
+    "Logits, labels and distances of the same classes, at least k"
     z,y = _check_scores(logits, labels)
     D = _check_classes(D, 'D', z.device)
-    if len(D) != z.shape[1]: raise ValueError(f'D is for {len(D)} classes but the logits are for {z.shape[1]}')
-    if k > len(D): raise ValueError(f'k={k} but there are only {len(D)} classes')
-    found = [-_top_gains(s, lambda rows,columns: -D[t[rows][:,None],columns], k) for s,t in _row_blocks(len(D), z, y)]
+    C = len(D)
+    if C != z.shape[1]:
+        raise ValueError(f'D is for {C} classes but the logits are for {z.shape[1]}')
+    if k > C: raise ValueError(f'k={k} but there are only {C} classes')
+    return z,y,D
+
+# %% ../../nbs/api/51_mistakes.ipynb #da2e9989
+def _ranked_distances(logits:Tensor, labels:Tensor, D:Tensor, k:int)->tuple[Tensor,Tensor]:
+    "Distances from the true class to the k that score highest, ties in the worst order; the labels"
+    z,y,D = _fitting(logits, labels, D, k)
+    found = []
+    for s,t in _row_blocks(len(D), z, y):
+        found.append(-_top_gains(s, lambda rows,columns: -D[t[rows][:,None],columns], k))
     return torch.cat(found),y
 
 # %% ../../nbs/api/51_mistakes.ipynb #5aa67b92
@@ -57,6 +69,15 @@ def hierarchical_distance_at_k(
     ks = _check_ks(ks)
     d,_ = _ranked_distances(logits, labels, D, max(ks))
     return {k: d[:,:k].mean().item() for k in ks}
+
+# %% ../../nbs/api/51_mistakes.ipynb #3b22494b
+def _check_named(predictions:Tensor, labels:Tensor, D:Tensor, name:str)->tuple:
+    "Predicted and true classes and the table between them, on one device"
+    D = _check_classes(D, name, predictions.device)
+    p = check_labels(predictions, len(D))
+    y = check_labels(labels, len(D), len(p)).to(p.device)
+    if not len(y): raise ValueError('there are no images to score')
+    return p,y,D
 
 # %% ../../nbs/api/51_mistakes.ipynb #29fd1d71
 def mistake_severity(
@@ -73,46 +94,26 @@ def mistake_severity(
     wrong = (predictions.detach() >= own).sum(1) > 1                # as in `top1`
     return d[:,0][wrong].mean().item()
 
-def _check_named(predictions:Tensor, labels:Tensor, D:Tensor, name:str)->tuple[Tensor,Tensor,Tensor]:
-    "Predicted and true classes and the table between them, on one device"
-    D = _check_classes(D, name, predictions.device)
-    p = check_labels(predictions, len(D))
-    y = check_labels(labels, len(D), len(p)).to(p.device)
-    if not len(y): raise ValueError('there are no images to score')
-    return p,y,D
-
 # %% ../../nbs/api/51_mistakes.ipynb #5d0a6cb0
 def _best_order(D:Tensor)->tuple[Tensor,Tensor]:
-    "Ranks of classes by distance, equal ones sharing a rank: in the best order, and in the order of classes; shape (b, C)"
+    "Ranks by distance, shared by equals: in the best order, and in the order of classes; (b, C)"
     values,order = D.sort(dim=1)
-    steps = (values[:,1:] != values[:,:-1]).long().cumsum(1)
-    best = torch.cat([torch.zeros_like(steps[:,:1]), steps], 1) if D.shape[1] > 1 else torch.zeros_like(order)
+    best = torch.zeros_like(order)
+    best[:,1:] = (values[:,1:] != values[:,:-1]).cumsum(1)
     return best,torch.empty_like(best).scatter_(1, order, best)
 
+# %% ../../nbs/api/51_mistakes.ipynb #f538f2cd
 def _place_weights(best:Tensor)->Tensor:
     "Weight of each place of the best order, float64, shape (b, C)"
     counts = torch.zeros_like(best).scatter_add_(1, best, torch.ones_like(best))
-    place = torch.arange(best.shape[1], device=best.device)-(counts.cumsum(1)-counts).gather(1, best)
+    first = counts.cumsum(1)-counts                            # where each rank begins
+    place = torch.arange(best.shape[1], device=best.device)-first.gather(1, best)
     start = .5**best.to(_exact(best.device))
     end = torch.where(best == 0, 1., start/2)
     end = torch.where(best == best[:,-1:], 0., end)
     return start+(end-start)*place/counts.gather(1, best)
 
-# %% ../../nbs/api/51_mistakes.ipynb #283baef6
-def hops(
-    logits:Tensor, # Class scores, shape (N, C)
-    labels:Tensor, # Class indices, shape (N,)
-    D:Tensor, # Class distances, shape (C, C)
-    k:int|None=None, # Places that count; all by default
-)->float: # In [0, 1], 1 for the best order
-    "How well the ranking of classes follows their distance to the true one (Sani et al. 2026); ties count against"
-    z,y = _check_scores(logits, labels)
-    D = _check_classes(D, 'D', z.device)
-    if len(D) != z.shape[1]: raise ValueError(f'D is for {len(D)} classes but the logits are for {z.shape[1]}')
-    k = len(D) if k is None else _check_ks(k)[0]
-    if k > len(D): raise ValueError(f'k={k} but there are only {len(D)} classes')
-    return sum(_hops(s, D[t], k).sum().item() for s,t in _row_blocks(len(D), z, y))/len(y)
-
+# %% ../../nbs/api/51_mistakes.ipynb #26484fbf
 def _hops(scores:Tensor, D:Tensor, k:int)->Tensor:
     "HOPS@k of each image, shape (b,); `D` has the distances from its true class"
     best,ranks = _best_order(D)
@@ -123,28 +124,42 @@ def _hops(scores:Tensor, D:Tensor, k:int)->Tensor:
     off = (weight*(best-found).abs()).sum(1)
     return torch.where(worst > 0, 1-off/worst, 1.).clamp_min(0)
 
+# %% ../../nbs/api/51_mistakes.ipynb #283baef6
+def hops(
+    logits:Tensor, # Class scores, shape (N, C)
+    labels:Tensor, # Class indices, shape (N,)
+    D:Tensor, # Class distances, shape (C, C)
+    k:int|None=None, # Places that count; all by default
+)->float: # In [0, 1], 1 for the best order
+    "How well the order of classes follows their distance (Sani et al. 2026); ties count against"
+    k = len(D) if k is None else _check_ks(k)[0]
+    z,y,D = _fitting(logits, labels, D, k)
+    return sum(_hops(s, D[t], k).sum().item() for s,t in _row_blocks(len(D), z, y))/len(y)
+
 # %% ../../nbs/api/51_mistakes.ipynb #72ae567d
 def hierarchical_f(
     predictions:Tensor, # Predicted class indices, shape (N,)
     labels:Tensor, # True class indices, shape (N,)
-    H:Tensor, # Depths of lowest common ancestors, or a multiple: `KnowledgeTree.hierarchical_precision()`, shape (C, C)
+    H:Tensor, # Shared depths or a multiple: `KnowledgeTree.hierarchical_precision()`, shape (C, C)
 )->dict: # {'precision', 'recall', 'f'}; NaN where all classes are the root
     "Hierarchical precision, recall and F over all images (Kiritchenko et al. 2006)"
     p,y,H = _check_named(predictions, labels, H, 'H')
     shared,named,true = (H[a,b].sum() for a,b in ((p,y), (p,p), (y,y)))
-    return dict(precision=(shared/named).item(), recall=(shared/true).item(), f=(2*shared/(named+true)).item())
+    found = dict(precision=shared/named, recall=shared/true, f=2*shared/(named+true))
+    return {name: value.item() for name,value in found.items()}
 
 # %% ../../nbs/api/51_mistakes.ipynb #1491b0ff
 def _check_levels(predictions:Tensor, groups:Tensor)->tuple[Tensor,Tensor]:
     "Predictions (N, L) and the classes' groups (C, L), both whole numbers, on one device"
     for name,x in (('predictions',predictions), ('groups',groups)):
         if not isinstance(x, Tensor) or x.ndim != 2 or x.is_floating_point():
-            raise ValueError(f'{name} must be a tensor of whole numbers with a column for each level')
-    if predictions.shape[1] != groups.shape[1]:
-        raise ValueError(f'predictions have {predictions.shape[1]} levels and groups have {groups.shape[1]}')
+            raise ValueError(f'{name} must be whole numbers with a column for each level')
+    named,known = predictions.shape[1],groups.shape[1]
+    if named != known: raise ValueError(f'predictions have {named} levels and groups have {known}')
     if not len(predictions): raise ValueError('there are no images to score')
     return predictions.long(),groups.to(predictions.device).long()
 
+# %% ../../nbs/api/51_mistakes.ipynb #753d6be9
 def full_path_accuracy(
     predictions:Tensor, # Group named at each level, shape (N, L)
     labels:Tensor, # Class indices, shape (N,)
@@ -155,6 +170,7 @@ def full_path_accuracy(
     y = check_labels(labels, len(groups), len(predictions)).to(groups.device)
     return (predictions == groups[y]).all(1).double().mean().item()
 
+# %% ../../nbs/api/51_mistakes.ipynb #5d595f11
 def inconsistency(
     predictions:Tensor, # Group named at each level, shape (N, L)
     groups:Tensor, # Group of each class at each level, shape (C, L)
@@ -169,15 +185,19 @@ def inconsistency(
 def _check_confidence(confidence:Tensor, correct:Tensor)->tuple[Tensor,Tensor]:
     "Confidences and what came true, as exact floats, shape (N,)"
     for name,x in (('confidence',confidence), ('correct',correct)):
-        if not isinstance(x, Tensor) or x.ndim != 1: raise ValueError(f'{name} must be a tensor of shape (N,)')
-    if len(confidence) != len(correct): raise ValueError(f'{len(confidence)} confidences but {len(correct)} outcomes')
+        if not isinstance(x, Tensor) or x.ndim != 1:
+            raise ValueError(f'{name} must be a tensor of shape (N,)')
+    if len(confidence) != len(correct):
+        raise ValueError(f'{len(confidence)} confidences but {len(correct)} outcomes')
     if not len(correct): raise ValueError('there are no images to score')
-    if not torch.isfinite(confidence).all(): raise ValueError('confidence has NaN or infinite values')
-    if correct.dtype != torch.bool and not torch.isin(correct, torch.tensor([0,1]).to(correct)).all():
-        raise ValueError(f'correct must be true or false, got {correct[(correct != 0) & (correct != 1)][0].item()}')
+    if not torch.isfinite(confidence).all():
+        raise ValueError('confidence has NaN or infinite values')
+    odd = correct[(correct != 0) & (correct != 1)]
+    if len(odd): raise ValueError(f'correct must be true or false, got {odd[0].item()}')
     kind = _exact(confidence.device)
     return confidence.detach().to(kind),correct.to(confidence.device, kind)
 
+# %% ../../nbs/api/51_mistakes.ipynb #2152bba8
 def expected_calibration_error(
     confidence:Tensor, # Probability of each answer, in [0, 1], shape (N,)
     correct:Tensor, # Whether it was right, shape (N,)
@@ -185,7 +205,9 @@ def expected_calibration_error(
 )->float: # In [0, 1], 0 is best
     "How far confidence is from the share of right answers"
     p,right = _check_confidence(confidence, correct)
-    if ((p < 0) | (p > 1)).any(): raise ValueError(f'confidence must lie in [0, 1], got {p[(p < 0) | (p > 1)][0].item():.4g}')
+    out = p[(p < 0) | (p > 1)]
+    if len(out): raise ValueError(f'confidence must lie in [0, 1], got {out[0].item():.4g}')
+    if bins < 1: raise ValueError(f'bins must be at least 1, got {bins}')
     which = (p*bins).ceil().long().clamp(1, bins)-1
     gap = torch.zeros(bins, dtype=p.dtype, device=p.device).index_add_(0, which, right-p)
     return gap.abs().sum().item()/len(p)
@@ -209,7 +231,8 @@ def placement(
     D:Tensor, # Distances between the K known classes and the U unknown ones, shape (K, U)
 )->dict: # {'distance', 'best', 'chance', 'placement'}; NaN where all known classes are equally far
     "How near in the tree do images of unknown classes land?"
-    if not isinstance(D, Tensor) or D.ndim != 2: raise ValueError('D must be a tensor of shape (known, unknown)')
+    if not isinstance(D, Tensor) or D.ndim != 2:
+        raise ValueError('D must be a tensor of shape (known, unknown)')
     if not D.numel() or not torch.isfinite(D).all() or (D < 0).any():
         raise ValueError('D must hold finite distances between known and unknown classes')
     known = check_labels(named, D.shape[0])
@@ -225,13 +248,14 @@ def nearest_class(
     z:Tensor, # Embeddings, shape (N, d)
     train_z:Tensor, # Embeddings of training images, shape (M, d)
     train_labels:Tensor, # Their classes, each of 0 to K-1 at least once, shape (M,)
-    similarity:str|Callable='cosine', # A key of `SIMILARITIES`, or a function (n, d), (m, d) -> (n, m), greater is nearer
+    similarity:str|Callable='cosine', # A key of `SIMILARITIES`, or a function of two matrices
 )->Tensor: # Class indices, shape (N,)
     "The class whose mean embedding is nearest"
     check_embeddings(z, 'z')
     check_embeddings(train_z, 'train_z')
     y = check_labels(train_labels, length=len(train_z)).to(train_z.device)
     counts = torch.bincount(y) if len(y) and y.max() < len(y) else torch.zeros(1)
-    if not counts.all(): raise ValueError('train_labels must hold each of the classes 0 to K-1 at least once')
-    means = train_z.new_zeros(len(counts), train_z.shape[1]).index_add_(0, y, train_z.detach())/counts[:,None]
-    return similarity_function(similarity)(z.detach(), means).argmax(1)
+    if not counts.all():
+        raise ValueError('train_labels must hold each of the classes 0 to K-1 at least once')
+    sums = train_z.new_zeros(len(counts), train_z.shape[1]).index_add_(0, y, train_z.detach())
+    return similarity_function(similarity)(z.detach(), sums/counts[:,None]).argmax(1)

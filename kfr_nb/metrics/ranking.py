@@ -13,60 +13,74 @@ from ..core import choose, check_embeddings, check_labels
 from ..geometry import SIMILARITIES, Similarity
 
 # %% auto #0
-__all__ = ['answerable', 'recall_at_k', 'map_at_r', 'hierarchical_precision_at_k', 'mean_average_hierarchical_precision',
-           'tree_correlation']
+__all__ = ['answerable', 'recall_at_k', 'map_at_r', 'hierarchical_precision_at_k', 'mean_average_hierarchical_precision']
+
+# %% ../../nbs/api/50_metrics.ipynb #9195edbf
+def _guarded(f:Callable, gallery:Tensor, columns:Tensor|None)->Callable:
+    "A user's similarity to a gallery; it may give NaN, or hand out a table of its own"
+    def table(q):
+        s = f(q, gallery)
+        if s.shape != (len(q),len(gallery)):
+            raise ValueError(f'the similarity gave shape {tuple(s.shape)} for {len(q)} queries '
+                             f'and a gallery of {len(gallery)}')
+        bad = int(s.isnan().any(1).sum())
+        if bad: raise ValueError(f'the similarity gave NaN for {bad} of {len(q)} queries')
+        return s.clone() if columns is None else s[:,columns]
+    return table
 
 # %% ../../nbs/api/50_metrics.ipynb #c1dfd96e
 def _against(
-    similarity, # A key of `SIMILARITIES`, a `Similarity`, or a function (n, d), (m, d) -> (n, m)
+    similarity, # A key of `SIMILARITIES`, a `Similarity`, or a function of two matrices
     gallery:Tensor, # (m, d)
     tau:float=1., # Curvature, for the hyperbolic ones
     columns:Tensor|None=None, # Order in which the gallery stands in the table
 )->Callable: # queries (n, d) -> (n, m), a table that may be written to
     "Similarities to a gallery; what depends on the gallery alone is made once"
-    s = SIMILARITIES[choose('similarity', similarity, SIMILARITIES)] if isinstance(similarity, str) else similarity
+    s = similarity
+    if isinstance(s, str): s = SIMILARITIES[choose('similarity', s, SIMILARITIES)]
     if not callable(s):
         raise ValueError(f'similarity must be a name or a function, got {s!r}; names: {", ".join(SIMILARITIES)}')
-    if isinstance(s, Similarity) and s.search is not None: return s.search(gallery if columns is None else gallery[columns], tau)
-    f = partial(s.pairwise, tau=tau) if isinstance(s, Similarity) else s
-    def table(q):  # a function of the user's may give NaN, or hand out a table of its own
-        out = f(q, gallery)
-        if out.shape != (len(q),len(gallery)):
-            raise ValueError(f'the similarity gave shape {tuple(out.shape)} for {len(q)} queries and a gallery of {len(gallery)}')
-        if out.isnan().any(): raise ValueError(f'the similarity gave NaN for {int(out.isnan().any(1).sum())} of {len(q)} queries')
-        return out.clone() if columns is None else out[:,columns]
-    return table
+    if not isinstance(s, Similarity): return _guarded(s, gallery, columns)
+    if s.search is None: return _guarded(partial(s.pairwise, tau=tau), gallery, columns)
+    return s.search(gallery if columns is None else gallery[columns], tau)
+
+# %% ../../nbs/api/50_metrics.ipynb #7f94d988
+_BLOCK = 2**24                                           # Similarities held at once
+
+def _exact(device)->torch.dtype:
+    "The widest float type of a device; MPS has no float64"
+    return torch.float32 if torch.device(device).type == 'mps' else torch.float64
 
 # %% ../../nbs/api/50_metrics.ipynb #0ade7c2c
-_BLOCK = 2**24  # Similarities held at once
-
-def _exact(device)->torch.dtype: return torch.float32 if torch.device(device).type == 'mps' else torch.float64    # MPS has no float64
+def _points(z:Tensor, labels:Tensor, name:str)->tuple[Tensor,Tensor]:
+    "Checked embeddings of at least float32, without gradient, and their labels"
+    check_embeddings(z, name)
+    z = z.detach()
+    return z if z.dtype == torch.float64 else z.float(),check_labels(labels, length=len(z)).to(z.device)
 
 def _sets(z, labels, gallery, gallery_labels)->tuple:
-    "Checked (queries, their labels, gallery, its labels, does the gallery hold the queries themselves?)"
-    def check(z, y, name):
-        check_embeddings(z, name)
-        z = z.detach(); z = z if z.dtype == torch.float64 else z.float()
-        return z, check_labels(y, length=len(z)).to(z.device)
-    zq,yq = check(z, labels, 'z')
-    if (gallery is None) != (gallery_labels is None): raise ValueError('gallery and gallery_labels go together; one of them is missing')
-    if gallery is None: return zq, yq, zq, yq, True
-    zg,yg = check(gallery, gallery_labels, 'gallery')
-    if zg.shape[1] != zq.shape[1]: raise ValueError(f'queries have {zq.shape[1]} features but the gallery has {zg.shape[1]}')
-    return zq, yq, zg.to(zq), yg.to(zq.device), False
+    "Queries, labels, gallery, its labels, and whether the gallery is the queries themselves"
+    zq,yq = _points(z, labels, 'z')
+    if (gallery is None) != (gallery_labels is None):
+        raise ValueError('gallery and gallery_labels go together; one of them is missing')
+    if gallery is None: return zq,yq,zq,yq,True
+    zg,yg = _points(gallery, gallery_labels, 'gallery')
+    d,own = zg.shape[1],zq.shape[1]
+    if d != own: raise ValueError(f'queries have {own} features but the gallery has {d}')
+    return zq,yq,zg.to(zq),yg.to(zq.device),False
 
 # %% ../../nbs/api/50_metrics.ipynb #b1d57811
-def _blocks(zq, zg, itself, similarity, rows=None, tau=1., columns=None, size=None)->Iterator[tuple[Tensor,Tensor]]:
-    "Rows of queries and their similarities to the gallery, a block at a time; a query's own is minus infinity"
+def _blocks(zq, zg, itself, similarity, rows=None, tau=1., columns=None, size=None)->Iterator[tuple]:
+    "Rows of queries and their similarities to the gallery, some at a time; a query's own is -inf"
     f = _against(similarity, zg, tau, columns)
     own = torch.arange(len(zg), device=zg.device)
     if columns is not None: own = torch.empty_like(own).index_copy_(0, columns, own)
     rows = torch.arange(len(zq), device=zq.device) if rows is None else rows
     for r in rows.split(max(1, (size or _BLOCK)//max(1, len(zg)))):
         s = f(zq[r])
-        if itself: s[torch.arange(len(r), device=r.device), own[r]] = -torch.inf
-        yield r, s
-        del s                                                           # before the next block needs its memory
+        if itself: s[torch.arange(len(r), device=r.device),own[r]] = -torch.inf
+        yield r,s
+        del s                                            # before the next block needs its memory
 
 # %% ../../nbs/api/50_metrics.ipynb #bd307a3e
 def _relevant(yq, yg, itself)->Tensor:
@@ -76,6 +90,12 @@ def _relevant(yq, yg, itself)->Tensor:
     at = torch.searchsorted(values, yq).clamp_max(len(values)-1)
     return torch.where(values[at] == yq, counts[at], 0) - int(itself)
 
+# %% ../../nbs/api/50_metrics.ipynb #883c046c
+def _gallery_of(labels, gallery_labels)->tuple:
+    "Labels of the gallery, and whether it is the queries themselves"
+    if gallery_labels is None: return check_labels(labels),True
+    return check_labels(gallery_labels).to(labels.device),False
+
 # %% ../../nbs/api/50_metrics.ipynb #b7d1e5f1
 def answerable(
     labels:Tensor, # Labels of the queries, shape (N,)
@@ -84,81 +104,104 @@ def answerable(
     "Does the gallery hold at least one (other) image of the query's class?"
     return _relevant(check_labels(labels), *_gallery_of(labels, gallery_labels)) > 0
 
-def _gallery_of(labels, gallery_labels)->tuple:
-    "Labels of the gallery, and whether it is the queries themselves"
-    return (check_labels(labels),True) if gallery_labels is None else (check_labels(gallery_labels).to(labels.device),False)
-
 # %% ../../nbs/api/50_metrics.ipynb #f1abd670
 def _usable(yq, yg, itself)->tuple[Tensor,Tensor]:
     "R of each query and which are answerable; an error if none is"
     if not len(yq) or not len(yg): raise ValueError('there are no images to rank')
     R = _relevant(yq, yg, itself)
-    if not (R > 0).any(): raise ValueError(f'none of the {len(yq)} queries has an image of its class in the gallery')
-    return R, R > 0
+    if not (R > 0).any():
+        raise ValueError(f'none of the {len(yq)} queries has an image of its class in the gallery')
+    return R,R > 0
 
+# %% ../../nbs/api/50_metrics.ipynb #89e18ad8
 def _check_ks(ks)->tuple:
     "The K as whole numbers; those of numpy are such"
     ks = (ks,) if isinstance(ks, Integral) else tuple(ks)
     bad = [k for k in ks if not isinstance(k, Integral) or isinstance(k, bool) or k < 1]
-    if bad or not ks: raise ValueError(f'k must be a whole number of at least 1, got {bad[0] if bad else ks!r}')
+    if bad or not ks:
+        raise ValueError(f'k must be a whole number of at least 1, got {bad[0] if bad else ks!r}')
     return tuple(int(k) for k in ks)
 
-# %% ../../nbs/api/50_metrics.ipynb #472b07b9
+# %% ../../nbs/api/50_metrics.ipynb #a9df351c
 def _run_ends(y:Tensor, classes:int)->list:
     "Where the run of each class ends in labels sorted by class"
     return torch.bincount(y, minlength=classes).cumsum(0).tolist()
 
+def _runs(y:Tensor, ends:list)->Iterator[tuple[slice,slice]]:
+    "For each class in sorted labels: its rows, and all its columns"
+    stop = 0
+    for c,n in zip(*(v.tolist() for v in y.unique_consecutive(return_counts=True))):
+        stop += n
+        yield slice(stop-n, stop),slice(ends[c-1] if c else 0, ends[c])
+
+# %% ../../nbs/api/50_metrics.ipynb #472b07b9
 def _count_before_(
     s:Tensor, # Similarities of a block, columns sorted by class, shape (b, M); written to
     y:Tensor, # Classes of its queries, sorted, shape (b,)
     ends:list, # Where each class's columns end
 )->Tensor: # (b,)
     "Images of other classes that are at least as similar as the nearest of the own class"
-    classes,counts = y.unique_consecutive(return_counts=True)
-    runs = [s[b-n:b, ends[c-1] if c else 0:ends[c]] for c,n,b in zip(classes.tolist(), counts.tolist(), counts.cumsum(0).tolist())]
+    runs = [s[rows,columns] for rows,columns in _runs(y, ends)]
     nearest = torch.cat([own.amax(1) for own in runs])[:,None]
     same = torch.cat([(own >= own.amax(1, keepdim=True)).sum(1) for own in runs])
-    exact = s.ge_(nearest) if s.shape[1] <= 2**24 and s.dtype in (torch.float32,torch.float64) else s >= nearest
-    return exact.sum(1).long()-same  # ones are summed as floats, exact up to 2^24 and much faster than booleans
+    # ones are summed as floats: exact up to 2^24, and much faster than booleans
+    exact = s.shape[1] <= 2**24 and s.dtype in (torch.float32,torch.float64)
+    before = s.ge_(nearest) if exact else s >= nearest
+    return before.sum(1).long()-same
 
 # %% ../../nbs/api/50_metrics.ipynb #d435a6cd
 def _count_before(zq, yq, zg, yg, itself, similarity, keep, tau)->Tensor:
     "`_count_before_` of all queries to be kept"
-    columns = yg.argsort(stable=True); rows = keep.nonzero().flatten(); ends = _run_ends(yg, int(max(yq.max(), yg.max()))+1)
-    known = isinstance(similarity, (str,Similarity)); before = []
+    columns,rows = yg.argsort(stable=True),keep.nonzero().flatten()
+    ends = _run_ends(yg, int(max(yq.max(), yg.max()))+1)
+    known = isinstance(similarity, (str,Similarity))
     if known: rows = rows[yq[rows].argsort(stable=True)]
+    before = []
     for r,s in _blocks(zq, zg, itself, similarity, rows, tau, columns):
-        if not known:
-            by_class = yq[r].argsort(stable=True); r,s = r[by_class],s[by_class]  # a user's function sees the queries as they came
+        if not known:                                    # a user's function sees the queries as they came
+            by_class = yq[r].argsort(stable=True)
+            r,s = r[by_class],s[by_class]
         before.append(_count_before_(s, yq[r], ends))
     return torch.cat(before)
 
-# %% ../../nbs/api/50_metrics.ipynb #f6e1126c
-# From so many images on half a table is computed; small products round in another way than large ones, which would break ties
+# %% ../../nbs/api/50_metrics.ipynb #4f2a4770
+# From so many images on half a table is computed; smaller products round differently, which would break ties
 _HALF = 1024
 
-def _runs(y:Tensor, ends:list, rows:slice)->Iterator[tuple[slice,slice]]:
-    "For each class in a range of sorted labels: its rows within the range, and all its columns"
-    classes,counts = y[rows].unique_consecutive(return_counts=True); stop = 0
-    for c,n in zip(classes.tolist(), counts.tolist()):
-        stop += n; yield slice(stop-n,stop),slice(ends[c-1] if c else 0,ends[c])
+def _even_parts(N:int, most:int)->list[slice]:
+    "Slices of N of nearly equal length, at most so long"
+    parts = -(-N//most)
+    return [slice(i*N//parts, (i+1)*N//parts) for i in range(parts)]
 
+# %% ../../nbs/api/50_metrics.ipynb #9c34471d
+def _nearest_own(z:Tensor, y:Tensor, ends:list, blocks:list)->Tensor:
+    "Similarity of each image to the nearest other one of its class; images are sorted by class"
+    nearest = z.new_full((len(z),), -torch.inf)
+    for i in blocks:
+        runs = list(_runs(y[i], ends))
+        first = runs[0][1].start
+        s = torch.mm(z[i], z[first:runs[-1][1].stop].T)
+        s.diagonal(i.start-first).fill_(-torch.inf)
+        for r,c in runs: nearest[i][r] = s[r,c.start-first:c.stop-first].amax(1)
+    return nearest
+
+# %% ../../nbs/api/50_metrics.ipynb #f6e1126c
 def _count_before_half(z:Tensor, y:Tensor)->Tensor:
     "`_count_before_` of images that rank each other by cosine, in the order of their classes"
-    order = y.argsort(stable=True); y = y[order]; z = torch.nn.functional.normalize(z[order], dim=1); ends = _run_ends(y, int(y.max())+1)
-    N = len(z); n = -(-N//max(1, N*N//_BLOCK, N//_HALF)); blocks = [slice(i*N//k,(i+1)*N//k) for k in [-(-N//n)] for i in range(k)]
-    nearest,before = z.new_full((N,), -torch.inf),torch.zeros(N, dtype=torch.int64, device=z.device)
-    for i in blocks:                                                    # first what each query must beat
-        runs = list(_runs(y, ends, i)); first = runs[0][1].start
-        s = torch.mm(z[i], z[first:runs[-1][1].stop].T); s.diagonal(i.start-first).fill_(-torch.inf)
-        for r,c in runs: nearest[i][r] = s[r,c.start-first:c.stop-first].amax(1)
-    room,mark = z.new_empty(2, n+1, N)
+    order = y.argsort(stable=True)
+    z,y = torch.nn.functional.normalize(z[order], dim=1),y[order]
+    N,ends = len(z),_run_ends(y, int(y.max())+1)
+    n = -(-N//max(1, N*N//_BLOCK, N//_HALF))
+    blocks = _even_parts(N, n)
+    nearest,before = _nearest_own(z, y, ends, blocks),torch.zeros(N, dtype=torch.int64, device=z.device)
+    room,mark = z.new_empty(2, n+1, N)                   # the same memory for all blocks
     for i in blocks:
-        m,w = i.stop-i.start,N-i.start; s,ge = room.view(-1)[:m*w].view(m,w),mark.view(-1)[:m*w].view(m,w)
+        rows,columns = i.stop-i.start,N-i.start
+        s,mine = (v.view(-1)[:rows*columns].view(rows, columns) for v in (room, mark))
         torch.mm(z[i], z[i.start:].T, out=s)
-        for r,c in _runs(y, ends, i): s[r,max(0,c.start-i.start):max(0,c.stop-i.start)] = -torch.inf
-        before[i] += torch.ge(s, nearest[i,None], out=ge).sum(1).long()
-        before[i.stop:] += s[:,m:].ge_(nearest[i.stop:]).sum(0).long()
+        for r,c in _runs(y[i], ends): s[r,max(0, c.start-i.start):max(0, c.stop-i.start)] = -torch.inf
+        before[i] += torch.ge(s, nearest[i,None], out=mine).sum(1).long()
+        before[i.stop:] += s[:,rows:].ge_(nearest[i.stop:]).sum(0).long()
     return before
 
 # %% ../../nbs/api/50_metrics.ipynb #b7d1e5f4
@@ -172,28 +215,30 @@ def recall_at_k(
     z:Tensor, # Embeddings of the queries, shape (N, d)
     labels:Tensor, # Their classes, shape (N,)
     ks=(1,2,4,8), # The K
-    similarity='cosine', # A key of `SIMILARITIES`, or a function (n, d), (m, d) -> (n, m), greater is nearer
-    gallery:Tensor|None=None, # Embeddings to search, shape (M, d); the queries themselves by default, each without itself
+    similarity='cosine', # A key of `SIMILARITIES`, or a function of two matrices, greater is nearer
+    gallery:Tensor|None=None, # Embeddings to search, shape (M, d); by default the other queries
     gallery_labels:Tensor|None=None, # Their classes, shape (M,)
     tau:float=1.0, # Curvature, for the hyperbolic similarities
 )->dict: # {K: fraction of the answerable queries}
-    "Is one of the K nearest of the same class? Ties count against; queries without a relevant image are left out"
+    "Is one of the K nearest of the same class? Ties count against; unanswerable queries are left out"
     ks = _check_ks(ks)
     zq,yq,zg,yg,itself = _sets(z, labels, gallery, gallery_labels)
     _,keep = _usable(yq, yg, itself)
     yq,yg = _numbered(yq, yg)
     if itself and similarity == 'cosine' and len(zq) >= _HALF and zq.device.type == 'cpu':
         before = _count_before_half(zq, yq)[keep[yq.argsort(stable=True)]]
-    else: before = _count_before(zq, yq, zg, yg, itself, similarity, keep, tau)
+    else:
+        before = _count_before(zq, yq, zg, yg, itself, similarity, keep, tau)
     return {k: (before < k).sum().item()/len(before) for k in ks}
 
-# %% ../../nbs/api/50_metrics.ipynb #972a67c4
+# %% ../../nbs/api/50_metrics.ipynb #4d64f747
 def _worst_order(values, gains)->Tensor:
     "`gains` in the order of falling `values`, the smaller gain first among equal values"
     low = gains.argsort(dim=1, stable=True)
     order = values.gather(1, low).argsort(dim=1, descending=True, stable=True)
     return gains.gather(1, low.gather(1, order))
 
+# %% ../../nbs/api/50_metrics.ipynb #972a67c4
 def _top_gains(
     s:Tensor, # Similarities, shape (b, M)
     gain:Callable, # (rows, columns (rows, k)) -> gains (rows, k)
@@ -213,21 +258,31 @@ def _top_gains(
 def map_at_r(
     z:Tensor, # Embeddings of the queries, shape (N, d)
     labels:Tensor, # Their classes, shape (N,)
-    similarity='cosine', # A key of `SIMILARITIES`, or a function (n, d), (m, d) -> (n, m), greater is nearer
-    gallery:Tensor|None=None, # Embeddings to search, shape (M, d); the queries themselves by default, each without itself
+    similarity='cosine', # A key of `SIMILARITIES`, or a function of two matrices, greater is nearer
+    gallery:Tensor|None=None, # Embeddings to search, shape (M, d); by default the other queries
     gallery_labels:Tensor|None=None, # Their classes, shape (M,)
     tau:float=1.0, # Curvature, for the hyperbolic similarities
 )->float: # Mean over the answerable queries
-    "Mean average precision over the first R places, R the number of relevant images; ties count against"
+    "Mean average precision over as many places as there are relevant images; ties count against"
     zq,yq,zg,yg,itself = _sets(z, labels, gallery, gallery_labels)
     R,keep = _usable(yq, yg, itself)
     places = torch.arange(1, int(R.max())+1, device=zq.device)
     total = 0.
     for r,s in _blocks(zq, zg, itself, similarity, keep.nonzero().flatten(), tau):
-        hit = _top_gains(s, lambda rows,columns: (yg[columns] == yq[r][rows][:,None]).to(_exact(s.device)), len(places))
-        hit = hit*(places <= R[r][:,None])
+        def same(rows, columns): return (yg[columns] == yq[r][rows][:,None]).to(_exact(s.device))
+        hit = _top_gains(s, same, len(places))*(places <= R[r][:,None])
         total += ((hit.cumsum(1)/places*hit).sum(1)/R[r]).sum().item()
     return total/int(keep.sum())
+
+# %% ../../nbs/api/50_metrics.ipynb #6e5dc81e
+def _check_table(D:Tensor, name:str):
+    "Raise `ValueError` unless `D` is a finite, symmetric, non-negative square matrix"
+    if not isinstance(D, Tensor) or D.ndim != 2 or D.shape[0] != D.shape[1]:
+        shape = tuple(D.shape) if isinstance(D, Tensor) else type(D).__name__
+        raise ValueError(f'{name} must be a square tensor (C, C), got {shape}')
+    if not torch.isfinite(D).all(): raise ValueError(f'{name} has NaN or infinite values')
+    if (D < 0).any(): raise ValueError(f'{name} has the negative value {D.min().item():g}')
+    if not torch.allclose(D, D.T): raise ValueError(f'{name} must be symmetric')
 
 # %% ../../nbs/api/50_metrics.ipynb #827bfc45
 def _check_classes(
@@ -235,15 +290,12 @@ def _check_classes(
     name:str, # 'D' or 'H'
     device, # Where it shall be
 )->Tensor: # `D` as float64 on `device` (float32 where there is none)
-    "Raise `ValueError` unless `D` is a finite, symmetric, non-negative square matrix; distances also have a zero diagonal"
-    if not isinstance(D, Tensor) or D.ndim != 2 or D.shape[0] != D.shape[1]:
-        raise ValueError(f'{name} must be a square tensor (C, C), got {tuple(D.shape) if isinstance(D, Tensor) else type(D).__name__}')
+    "Distances with a zero diagonal, or similarities that are highest there"
+    _check_table(D, name)
     D = D.detach().to(device, _exact(device))
-    if not torch.isfinite(D).all(): raise ValueError(f'{name} has NaN or infinite values')
-    if (D < 0).any(): raise ValueError(f'{name} has the negative value {D.min().item():g}')
-    if not torch.allclose(D, D.T): raise ValueError(f'{name} must be symmetric')
-    if name == 'D' and D.diagonal().any():
-        raise ValueError(f'D must have a zero diagonal; class {D.diagonal().nonzero()[0].item()} is at {D.diagonal().max().item():g} from itself')
+    off = D.diagonal().nonzero().flatten()
+    if name == 'D' and len(off):
+        raise ValueError(f'D must have a zero diagonal; class {off[0].item()} is at {D.diagonal().max().item():g} from itself')
     if name == 'H' and (D > D.diagonal()[:,None]).any():
         raise ValueError('H must be a similarity: no class may be more like another than like itself')
     return D
@@ -252,46 +304,55 @@ def _check_classes(
 def _best_sums(H, yg, k, itself)->Tensor:
     "The greatest sums of the first 1..k similarities, for a query of each class, shape (C, k)"
     C = len(H)
-    counts = torch.bincount(yg, minlength=C).expand(C, C) - int(itself)*torch.eye(C, dtype=torch.long, device=H.device)
+    counts = torch.bincount(yg, minlength=C).repeat(C, 1)
+    counts.diagonal().sub_(int(itself))
     values,order = H.sort(dim=1, descending=True)
-    ends = counts.gather(1, order).cumsum(1)                       # places filled by the nearest class, the nearest two, ...
+    ends = counts.gather(1, order).cumsum(1)             # places filled by the nearest class, the nearest two, ...
     place = torch.arange(k, device=H.device).expand(C, k).contiguous()
-    return values.gather(1, torch.searchsorted(ends.contiguous(), place, right=True).clamp_max(C-1)).cumsum(1)
+    filled_by = torch.searchsorted(ends.contiguous(), place, right=True).clamp_max(C-1)
+    return values.gather(1, filled_by).cumsum(1)
+
+# %% ../../nbs/api/50_metrics.ipynb #b002130e
+def _ranking(z, labels, H, gallery, gallery_labels)->tuple[tuple,Tensor]:
+    "Checked queries and gallery, and the similarities of their classes; nothing to rank is an error"
+    sets = _sets(z, labels, gallery, gallery_labels)
+    H = _check_classes(H, 'H', sets[0].device)
+    for y in (sets[1], sets[3]): check_labels(y, len(H))
+    if not len(sets[0]) or len(sets[2]) <= int(sets[4]): raise ValueError('there are no images to rank')
+    return sets,H
 
 # %% ../../nbs/api/50_metrics.ipynb #a9334987
 def _hierarchical_precision(z, labels, H, k, similarity, gallery, gallery_labels, tau)->Tensor:
     "HP@1 .. HP@k, each the mean over the queries"
-    zq,yq,zg,yg,itself = _sets(z, labels, gallery, gallery_labels)
-    H = _check_classes(H, 'H', zq.device); check_labels(yq, len(H)); check_labels(yg, len(H))
+    (zq,yq,zg,yg,itself),H = _ranking(z, labels, H, gallery, gallery_labels)
     others = len(zg)-int(itself)
-    if not len(zq) or others < 1: raise ValueError('there are no images to rank')
     k = min(k or others, others)
     best = _best_sums(H, yg, k, itself)
     keep = best[yq,-1] > 0
     if not keep.any(): raise ValueError('no query has any similarity to the gallery')
     total = torch.zeros(k, dtype=H.dtype, device=zq.device)
     for r,s in _blocks(zq, zg, itself, similarity, keep.nonzero().flatten(), tau):
-        got = _top_gains(s, lambda rows,columns: H[yq[r][rows][:,None], yg[columns]], k).cumsum(1)
-        ratio = got/best[yq[r]].clamp_min(torch.finfo(H.dtype).tiny)
-        total += ratio.sum(0)
+        got = _top_gains(s, lambda rows,columns: H[yq[r][rows][:,None],yg[columns]], k).cumsum(1)
+        total += (got/best[yq[r]].clamp_min(torch.finfo(H.dtype).tiny)).sum(0)
     return total/int(keep.sum())
 
 # %% ../../nbs/api/50_metrics.ipynb #c5b76da3
 def hierarchical_precision_at_k(
     z:Tensor, # Embeddings of the queries, shape (N, d)
     labels:Tensor, # Their classes, shape (N,)
-    H:Tensor, # Class similarities, shape (C, C), such as `KnowledgeTree.hierarchical_precision()`
+    H:Tensor, # Class similarities, (C, C), such as `KnowledgeTree.hierarchical_precision()`
     ks=(1,5,10,50), # The k, each at most the number of (other) images in the gallery
-    similarity='cosine', # A key of `SIMILARITIES`, or a function (n, d), (m, d) -> (n, m), greater is nearer
-    gallery:Tensor|None=None, # Embeddings to search, shape (M, d); the queries themselves by default, each without itself
+    similarity='cosine', # A key of `SIMILARITIES`, or a function of two matrices, greater is nearer
+    gallery:Tensor|None=None, # Embeddings to search, shape (M, d); by default the other queries
     gallery_labels:Tensor|None=None, # Their classes, shape (M,)
     tau:float=1.0, # Curvature, for the hyperbolic similarities
 )->dict: # {k: mean over the queries}
-    "How similar are the classes of the k nearest, relative to the best that the gallery allows? Ties count against"
+    "How similar are the classes of the k nearest, relative to the best possible? Ties count against"
     ks = _check_ks(ks)
     others = len(z)-1 if gallery is None else len(gallery)
     if max(ks) > others: raise ValueError(f'k={max(ks)} but there are only {others} images to retrieve')
-    curve = _hierarchical_precision(z, labels, H, max(ks), similarity, gallery, gallery_labels, tau)
+    where = similarity,gallery,gallery_labels,tau
+    curve = _hierarchical_precision(z, labels, H, max(ks), *where)
     return {k: curve[k-1].item() for k in ks}
 
 # %% ../../nbs/api/50_metrics.ipynb #e6c3dd63
@@ -300,51 +361,12 @@ def mean_average_hierarchical_precision(
     labels:Tensor, # Their classes, shape (N,)
     H:Tensor, # Class similarities, shape (C, C), such as `KnowledgeTree.hierarchical_precision()`
     k:int|None=250, # K; where the gallery is smaller, or None, the whole gallery
-    similarity='cosine', # A key of `SIMILARITIES`, or a function (n, d), (m, d) -> (n, m), greater is nearer
-    gallery:Tensor|None=None, # Embeddings to search, shape (M, d); the queries themselves by default, each without itself
+    similarity='cosine', # A key of `SIMILARITIES`, or a function of two matrices, greater is nearer
+    gallery:Tensor|None=None, # Embeddings to search, shape (M, d); by default the other queries
     gallery_labels:Tensor|None=None, # Their classes, shape (M,)
     tau:float=1.0, # Curvature, for the hyperbolic similarities
 )->float: # mAHP@K
     "Mean of the hierarchical precision at 1, 2, ..., K"
     if k is not None: _check_ks(k)
-    return _hierarchical_precision(z, labels, H, k, similarity, gallery, gallery_labels, tau).mean().item()
-
-# %% ../../nbs/api/50_metrics.ipynb #c097638f
-def _ranks(v:Tensor)->Tensor:
-    "Ranks from 1, equal values sharing their mean rank, as float64"
-    _,inverse,counts = torch.unique(v, return_inverse=True, return_counts=True)
-    ends = counts.cumsum(0).double()
-    return (ends-(counts.double()-1)/2)[inverse]
-
-def _spearman(a:Tensor, b:Tensor)->float:
-    a,b = (r-r.mean() for r in (_ranks(a.cpu()),_ranks(b.cpu())))
-    scale = (a.norm()*b.norm()).item()
-    return (a@b).item()/scale if scale > 0 else float('nan')
-
-# %% ../../nbs/api/50_metrics.ipynb #1f1362ea
-def tree_correlation(
-    z:Tensor, # Embeddings, shape (N, d)
-    labels:Tensor, # Class indices, shape (N,)
-    D:Tensor, # Class distances, shape (C, C)
-    similarity='cosine', # A key of `SIMILARITIES`, or a function (n, d), (m, d) -> (n, m), greater is nearer
-    of:str='pairs', # 'pairs' of images, or class 'means'
-    within:bool=False, # Count pairs of one class too ('pairs' only)?
-    limit:int=1500, # At most so many images, drawn without replacement; 'pairs' only
-    seed:int=0, # Of that draw
-    tau:float=1.0, # Curvature, for the hyperbolic similarities
-)->float: # In [-1, 1]; NaN where either side is constant
-    "Spearman's rank correlation of latent with class distances"
-    z,y,_,_,_ = _sets(z, labels, None, None)
-    D = _check_classes(D, 'D', z.device); check_labels(y, len(D)); choose('kind of pair', of, ('pairs','means'))
-    if of == 'means':
-        y,which = y.unique(return_inverse=True)
-        z = torch.zeros(len(y), z.shape[1], dtype=z.dtype, device=z.device).index_add_(0, which, z)/torch.bincount(which)[:,None]
-    elif len(z) > limit:
-        draw = torch.randperm(len(z), generator=torch.Generator().manual_seed(seed))[:limit].to(z.device)
-        z,y = z[draw],y[draw]
-    i,j = torch.triu_indices(len(z), len(z), 1, device=z.device)
-    pair = torch.ones_like(i, dtype=torch.bool) if within else y[i] != y[j]
-    if not pair.any(): raise ValueError(f'there is no pair of images of two classes: the labels hold {len(y.unique())} class')
-    s = torch.cat([s.cpu() for _,s in _blocks(z, z, False, similarity, tau=tau)])
-    i,j = i[pair],j[pair]
-    return _spearman(-s[i.cpu(), j.cpu()], D[y[i], y[j]])
+    where = similarity,gallery,gallery_labels,tau
+    return _hierarchical_precision(z, labels, H, k, *where).mean().item()

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 # %% auto #0
 __all__ = ['processes', 'gather', 'gather_views', 'joint_batchnorm', 'average_gradients', 'make_accelerator']
 
-# %% ../../nbs/api/70_train_parallel.ipynb #e08d0651
-from ..core import default_device
+# %% ../../nbs/api/70_train_parallel.ipynb #11104007
+from ..core import device_of
 from .config import TrainConfig
 
 # %% ../../nbs/api/70_train_parallel.ipynb #84f04772
@@ -111,17 +111,7 @@ def average_gradients(
         dist.all_reduce(p.grad)
         p.grad /= processes()
 
-# %% ../../nbs/api/70_train_parallel.ipynb #4f03bdf9
-def _device_kind(config:TrainConfig)->str:
-    "'cpu', 'cuda' or 'mps'; refused where the machine has none"
-    device = config.run.device
-    if device == 'auto': return default_device().type
-    if device == 'cuda' and not torch.cuda.is_available():
-        raise ValueError("device='cuda' but PyTorch sees no GPU: use device='cpu', or install a CUDA build of torch")
-    if device == 'mps' and not torch.backends.mps.is_available():
-        raise ValueError("device='mps' but PyTorch sees no such device: use device='cpu'; MPS is on Macs with Apple silicon")
-    return device
-
+# %% ../../nbs/api/70_train_parallel.ipynb #57e5acf7
 def make_accelerator(
     config:TrainConfig, # Settings: device, precision, frozen, method
 )->Any: # accelerate's `Accelerator`
@@ -129,7 +119,7 @@ def make_accelerator(
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState, PartialState
     from accelerate.utils import DistributedDataParallelKwargs
-    kind = _device_kind(config)
+    kind = device_of(config.run.device).type
     AcceleratorState._reset_state()
     if not dist.is_initialized() and PartialState._shared_state and PartialState().device.type != kind: PartialState._reset_state()
     method = config.method

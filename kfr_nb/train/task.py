@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 # %% auto #0
 __all__ = ['open_data', 'true_tree', 'judging_relations', 'Place', 'Feeds', 'make_feeds', 'feature_bank', 'fill_features',
-           'Shell', 'make_optimizer', 'Task', 'prepare']
+           'Shell', 'make_optimizer', 'content_of', 'check_content', 'Task', 'prepare']
 
-# %% ../../nbs/api/70_train_task.ipynb #2963bb0f
-from ..core import default_device, patch, require, seed_everything
-from ..data import DATASETS, DataSet, make_feed, open_dataset, plant_noise
+# %% ../../nbs/api/70_train_task.ipynb #0fbf7cb1
+from ..core import device_of, fingerprint, patch, require, seed_everything
+from ..data import DATASETS, DataSet, check_same_images, make_feed, manifest_of, open_dataset, plant_noise
 from ..features import FeatureBank, FeatureFeed
 from ..knowledge import load_tree
 from ..methods import Method, Setup
@@ -81,7 +81,7 @@ class Feeds:
         for feed in (self.train, self.first, self.ordered, *self.judged.values()):
             if hasattr(feed, 'close'): feed.close()
 
-# %% ../../nbs/api/70_train_task.ipynb #e1fa7183
+# %% ../../nbs/api/70_train_task.ipynb #e38dadf6
 def _feed(images:Any, batch_size:int, bank:FeatureBank|None, options:dict)->Any:
     "Batches of images, or of their features where the backbone is frozen"
     if bank is None: return make_feed(images, batch_size, **options)
@@ -90,7 +90,7 @@ def _feed(images:Any, batch_size:int, bank:FeatureBank|None, options:dict)->Any:
 def _reading(config:TrainConfig, data:DataSet, network:ImageModel, place:Place)->dict:
     "What all feeds have in common"
     return dict(image_size=data.image_size, device=place.device, mode=config.views.feed, workers=config.views.workers,
-        mean=network.mean, std=network.std, rank=place.rank, world=place.world)
+        mean=network.mean, std=network.std, channels_last=config.model.channels_last, rank=place.rank, world=place.world)
 
 def _training(config:TrainConfig)->dict:
     "What only training batches have"
@@ -118,7 +118,7 @@ def make_feeds(
     judged = {s: _feed(getattr(data, s), 256, bank, plain) for s in ('valid','test') if getattr(data, s) is not None}
     return Feeds(train, first, judged, _feed(data.train, 256, bank, plain) if method.needs_training_pass else None)
 
-# %% ../../nbs/api/70_train_task.ipynb #231738f2
+# %% ../../nbs/api/70_train_task.ipynb #857fce1d
 def feature_bank(
     config:TrainConfig, # Settings: frozen, image_size, cached_views, precision
     network:ImageModel, # With its backbone
@@ -138,7 +138,7 @@ def fill_features(
     "Compute the features that a run will ask for and that are not kept yet, before it begins"
     data = open_data(config)
     network = build_network(config.model, data.num_classes, config.method.foreground)
-    device = default_device() if config.run.device == 'auto' else torch.device(config.run.device)
+    device = device_of(config.run.device)
     make_feeds(config, data, network, Place(device), feature_bank(config, network, device, progress)).close()
 
 # %% ../../nbs/api/70_train_task.ipynb #65cc3113
@@ -182,13 +182,36 @@ def make_optimizer(
     if not o.sam: return kind(groups, **options)
     return require('pytorch_optimizer', 'sam').SAM(groups, kind, rho=o.sam, **options)
 
-# %% ../../nbs/api/70_train_task.ipynb #023c550b
+# %% ../../nbs/api/70_train_task.ipynb #fbf991f9
+def content_of(
+    config:TrainConfig, # Settings: tree_name
+    data:DataSet, # As it was opened, before label noise
+)->dict: # 'images', as `manifest_of` gives them, and 'tree', a fingerprint of the edges; can be written as JSON
+    "What the names in a configuration stand for"
+    tree = true_tree(config, data)
+    return dict(images=manifest_of(data), tree=None if tree is None else fingerprint(tree.to_edges()))
+
+def check_content(
+    recorded:dict|None, # From `content_of`, as it was; None where a run has none
+    config:TrainConfig, # Settings of the run
+    data:DataSet, # The data set as it is
+    path:Any, # Run folder, for the message
+)->None:
+    "`ValueError` that says what has changed since a run was trained, where something has"
+    if recorded is None: return
+    check_same_images(recorded['images'], data, f'restore them, or train again with another --out (this run is in {path})')
+    if content_of(config, data)['tree'] == recorded['tree']: return
+    raise ValueError(f'the tree {config.data.tree_name or data.tree_name!r} has other edges than when {path} was trained: '
+                     'restore it, or train again with another --out')
+
+# %% ../../nbs/api/70_train_task.ipynb #728a4190
 @dataclass(frozen=True)
 class Task:
     "What never changes in a run"
     config:TrainConfig # All settings
     data:DataSet # Images and labels, label noise included
     noise:dict|None # `labels`, `clean` and `changed`, each of shape (N,); None without label noise
+    content:dict # What the names in the configuration stand for: images and tree, as fingerprints
     relations:dict|None # D and H of the tested classes in the true tree
     network:ImageModel # The weights
     model:Any # The same network as a step sees it: in mixed precision, over several processes
@@ -217,13 +240,7 @@ def done(self:Task, epoch:int, step:int)->float:
     "Share of all steps already taken, 0 to 1"
     return (epoch*self.steps_per_epoch+step)/(self.config.optimisation.epochs*self.steps_per_epoch)
 
-# %% ../../nbs/api/70_train_task.ipynb #a347e2b3
-def _training_data(config:TrainConfig, world:int)->tuple[DataSet,dict|None]:
-    "Images and labels to train on"
-    if config.optimisation.batch_size % world:
-        raise ValueError(f'batch_size {config.optimisation.batch_size} cannot be shared by {world} processes')
-    return plant_noise(config.data, open_data(config), config.run.seed)
-
+# %% ../../nbs/api/70_train_task.ipynb #f0b4909a
 def _setup(config:TrainConfig, data:DataSet, network:ImageModel)->Setup:
     "What the method may know when it starts"
     tree = true_tree(config, data) if config.method.uses_tree else None
@@ -235,14 +252,17 @@ def _begun(config:TrainConfig, data:DataSet, network:ImageModel, device:torch.de
     state = config.method.start(_setup(config, data, network))
     return state if state is None else state.to(device)
 
-# %% ../../nbs/api/70_train_task.ipynb #e8c6e150
+# %% ../../nbs/api/70_train_task.ipynb #e3dd65ee
 def prepare(
     config:TrainConfig, # Settings
 )->Task: # All that a run needs
     "A task from its configuration"
     accelerator = make_accelerator(config)
     device = accelerator.device
-    data,noise = _training_data(config, accelerator.num_processes)
+    if config.optimisation.batch_size % accelerator.num_processes:
+        raise ValueError(f'batch_size {config.optimisation.batch_size} cannot be shared by {accelerator.num_processes} processes')
+    clean = open_data(config)
+    data,noise = plant_noise(config.data, clean, config.run.seed)
     relations = judging_relations(config, data)
     seed_everything(config.run.seed, config.run.deterministic)
     if device.type == 'cuda': torch.backends.cudnn.benchmark = not config.run.deterministic
@@ -255,4 +275,4 @@ def prepare(
     if config.model.compile: _allow_many_networks()
     model = accelerator.prepare(Shell(network, config.model.compile))
     if not config.optimisation.sam: optimizer = accelerator.prepare(optimizer)
-    return Task(config, data, noise, relations, network, model, state, feeds, optimizer, accelerator)
+    return Task(config, data, noise, content_of(config, clean), relations, network, model, state, feeds, optimizer, accelerator)

@@ -23,8 +23,9 @@ def _item(x):
 
 def is_missing(x)->bool:
     "Whether a cell is empty: None, NaN, pandas' NA, or nothing but blanks"
+    if isinstance(x, str): return not x.strip()
     x = _item(x)
-    if x is None or isinstance(x, str): return not (x or '').strip()
+    if x is None: return True
     if isinstance(x, numbers.Real): return bool(math.isnan(x))
     return type(x).__name__ in ('NAType','NaTType')
 
@@ -34,6 +35,7 @@ def name_of(
     what:str='node', # What it names, for the message
 )->str:
     "A node's name as text, whole floats as whole numbers; an empty name is an error"
+    if isinstance(x, str) and x.strip(): return str(x)
     x = _item(x)
     if isinstance(x, bytes): x = x.decode(errors='surrogateescape')
     if is_missing(x): raise ValueError(f'a {what} has no name: got {x!r}')
@@ -74,9 +76,11 @@ class TreeTable:
 def _length(x, parent, child, where:str)->float:
     "An edge's length; an absent one is 1"
     if x is None or x == '': return 1.
-    try: return float(x)
-    except (TypeError, ValueError):
-        raise ValueError(f'{where}edge {short(parent)} > {short(child)} has length {short(x)}, which is not a number') from None
+    edge = f'{where}edge {short(parent)} > {short(child)}'
+    try: length = float(x)
+    except (TypeError, ValueError): raise ValueError(f'{edge} has length {short(x)}, which is not a number') from None
+    if 0 <= length < math.inf: return length
+    raise ValueError(f'{edge} has length {length}; lengths must be finite and not negative')
 
 def _edge(row, n:int, unit:str='row')->Edge:
     "One edge from a pair or a triple"
@@ -89,12 +93,14 @@ def _edge(row, n:int, unit:str='row')->Edge:
     if isinstance(length, Mapping): length = length.get('length')          # as networkx gives edges with their data
     return Edge(parent, child, _length(length, parent, child, f'{unit} {n}: '), n)
 
-# %% ../../nbs/api/05_tree_edges.ipynb #5cd322a3
+# %% ../../nbs/api/05_tree_edges.ipynb #ba4ff59c
 def edge_table(
     edges:Any, # Pairs or triples, a tensor or array of two columns, a DataFrame, or records with named columns
 )->TreeTable:
     "Edges from Python objects; a row without a parent names the root"
-    if isinstance(edges, (str,bytes,Mapping)):
+    if 'networkx' in type(edges).__module__ and (hasattr(edges, 'nodes') or 'Multi' in type(edges).__name__):
+        raise ValueError('this is a networkx graph: use KnowledgeTree.from_networkx(graph)')
+    if isinstance(edges, (str,bytes,Mapping)) or not hasattr(edges, '__iter__'):
         raise ValueError(f'edges must be a list of pairs (parent, child), got {short(edges)}; KnowledgeTree.read reads files')
     if hasattr(edges, 'itertuples'):
         rows,header = list(edges.itertuples(index=False, name=None)),list(edges.columns)
@@ -181,7 +187,7 @@ def unique_names(
 
 # %% ../../nbs/api/05_tree_edges.ipynb #25154ee3
 def _qualified(many:int)->tuple[str,...]:
-    return (f'{many} nodes share their name with another one and are called by their path',) if many else ()
+    return (f'names that stood for several nodes, now called by their path: {many}',) if many else ()
 
 def path_table(
     paths:Iterable[Sequence], # From the root down; empty steps are skipped
@@ -230,7 +236,7 @@ def _by_name(rows, names)->bool:
 
 def _without_row(alone)->tuple[str,...]:
     if not alone: return ()
-    return (f'{len(alone)} parents have no row of their own and are called by their id, such as {short(min(alone))}',)
+    return (f'parents without a row of their own, called by their id: {len(alone)}, such as {short(min(alone))}',)
 
 # %% ../../nbs/api/05_tree_edges.ipynb #1db85b99
 def record_table(
@@ -323,7 +329,8 @@ def _several_parents(table:TreeTable, edges:Sequence[Edge])->ValueError|None:
         if len({x.parent for x in edges}) == len(edges):
             return ValueError(f'{says}. Each node stands once in the first column: '
                 'if that is the child, swap the columns or title them child, parent')
-        return ValueError(f"{says} ({several} nodes have several); remove edges, or choose a rule: parents='first', 'shortest', 'longest'")
+        return ValueError(f"{says} (nodes with several parents: {several}); remove edges, or choose a rule: "
+            "parents='first', 'shortest' or 'longest'")
 
 # %% ../../nbs/api/05_tree_edges.ipynb #cb658477
 def _lookalike(name:str)->str: return ' '.join(unicodedata.normalize('NFC', name).split())
@@ -356,17 +363,18 @@ def settle(
     if not tops: return edges or [Edge(None, next(iter(names)))],notes
     tops = [n for n in names if n in set(tops)]
     _check_roots(tops, names)
-    return _joined(edges, tops, names, root),notes + (f'{len(tops)} roots are joined under {root!r}: {short(tops, 80)}',)
+    return _joined(edges, tops, names, root),notes + (f'roots joined under {root!r}: {len(tops)}, {short(tops, 80)}',)
 
 # %% ../../nbs/api/05_tree_edges.ipynb #81d00af8
 def _left_out(edges, kept, rule)->tuple[str,...]:
     "The note on the edges that a rule has left out"
     left = len(edges)-len(kept)
     if not left: return ()
-    count = Counter(e.child for e in edges)
-    first = next(e for e in edges if count[e.child] > 1 and e not in kept)
+    count,stay = Counter(e.child for e in edges),{id(e) for e in kept}
+    first = next(e for e in edges if count[e.child] > 1 and id(e) not in stay)
     many = sum(n > 1 for n in count.values())
-    return (f'{many} nodes have several parents; the rule {rule!r} left out {left} edges, such as {short(first.parent)} > {short(first.child)}',)
+    example = f'such as {short(first.parent)} > {short(first.child)}'
+    return (f'nodes with several parents: {many}; edges left out by the rule {rule!r}: {left}, {example}',)
 
 def _joined(edges, tops, names, root)->list[Edge]:
     "All edges, with several roots under a new one"
@@ -415,7 +423,7 @@ def rank_table(
     _check_places(names)
     edges = [Edge(None, root), *(Edge(names[key[:-1]], n) for key,n in names.items() if key)]
     left = len(paths)-len(classes)
-    notes = (f'{left} rows name inner nodes, which are no classes',) if left else ()
+    notes = (f'rows of inner nodes, which are no classes: {left}',) if left else ()
     return TreeTable(edges, [names[key] for key in classes], notes, 'table of ranks')
 
 # %% ../../nbs/api/05_tree_edges.ipynb #6efc2f3d

@@ -14,7 +14,8 @@ from .tables import Line, paths_table
 __all__ = ['nested_table', 'mapping_table', 'class_marks', 'node_link_table', 'list_table', 'json_table', 'json_text']
 
 # %% ../../nbs/api/08_tree_json.ipynb #d96244d8
-_NAME_KEYS = ('name','label','title','text','labelname','display_name','id','key')
+_ID_KEYS = ('labelname','id','key')
+_NAME_KEYS = ('name','label','title','text','display_name',*_ID_KEYS)
 _CHILD_KEYS = ('children','child','_children','subcategory','subcategories','subclasses','subcategorys','descendants','nodes','items')
 _LENGTH_KEYS = ('length','branch_length','branchlength')
 
@@ -47,12 +48,10 @@ class _Named(tuple):
     "A name and what stands below it"
     def __new__(cls, name, below): return super().__new__(cls, (name, below))
 
-# %% ../../nbs/api/08_tree_json.ipynb #30279de7
-def nested_table(
-    tree:Any, # Objects with names and children, dictionaries of names, or a list of these
-)->TreeTable:
-    "Edges from nested JSON"
-    names,up,lengths = {},{},{}
+# %% ../../nbs/api/08_tree_json.ipynb #018aeff5
+def _walk(tree)->tuple[dict,dict,dict,set]:
+    "Name, parent and length of every node, by number; and the keys of other lists of nodes"
+    names,up,lengths,other = {},{},{},set()
     todo = [(item, None) for item in _items(tree, None)[::-1]]
     while todo:
         item,parent = todo.pop()
@@ -60,9 +59,29 @@ def nested_table(
         key = len(names)
         names[key],up[key],lengths[key] = name_of(name),parent,length
         todo += [(child, key) for child in below[::-1]]
-    called,many = unique_names(names, up)
+        if isinstance(item, Mapping): other |= _other_lists(item)
+    return names,up,lengths,other
+
+def _other_lists(node:Mapping)->set[str]:
+    "Keys of a node that hold nodes and are not read"
+    lists = {k for k,v in node.items() if isinstance(v, list) and any(_is_node(x) for x in v)}
+    return {k for k in lists if str(k).lower() not in _CHILD_KEYS}
+
+def _only_ids(tree)->bool:
+    "Whether the outermost objects have an id and no name"
+    first = tree[0] if isinstance(tree, list) and tree else tree
+    return _is_node(first) and _value(first, _NAME_KEYS[:-len(_ID_KEYS)]) is None
+
+# %% ../../nbs/api/08_tree_json.ipynb #85e16f3a
+def nested_table(
+    tree:Any, # Objects with names and children, dictionaries of names, or a list of these
+)->TreeTable:
+    "Edges from nested JSON"
+    names,up,lengths,other = _walk(tree)
+    called,many = (names, 0) if _only_ids(tree) else unique_names(names, up)
     rows = [Edge(None if up[k] is None else called[up[k]], called[k], lengths[k]) for k in names]
-    return TreeTable(rows, None, _qualified(many), 'nested JSON')
+    notes = (f'the lists {short(sorted(other), 60)} are left out',) if other else ()
+    return TreeTable(rows, None, _qualified(many) + notes, 'nested JSON')
 
 # %% ../../nbs/api/08_tree_json.ipynb #4c623b1d
 def mapping_table(

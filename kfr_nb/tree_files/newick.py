@@ -16,7 +16,7 @@ __all__ = ['newick_text', 'Token', 'tokens', 'Nodes', 'parse_newick', 'split_tre
 # %% ../../nbs/api/06_tree_newick.ipynb #c0d2cd88
 def _quoted(name:str)->str:
     "A name as Newick writes it"
-    if re.fullmatch(r"[^\s()\[\]{}:;,'\"_\ufeff]+", name): return name
+    if re.fullmatch(r"(?![#<])[^\s()\[\]{}:;,'\"_\ufeff]+", name): return name
     return "'" + name.replace("'", "''") + "'"
 
 # %% ../../nbs/api/06_tree_newick.ipynb #6555da8b
@@ -92,7 +92,8 @@ class Nodes:
         return len(self.names)-1
 
 def _not_here(token:Token)->ValueError:
-    return ValueError(f'Newick: {short(token.text, 30)} at character {token.at} does not belong there')
+    return ValueError(f'Newick: {short(token.text, 30)} at character {token.at} does not belong there; '
+        'is a comma or a bracket missing before it?')
 
 # %% ../../nbs/api/06_tree_newick.ipynb #4f506381
 def _number(token:Token)->float:
@@ -160,7 +161,7 @@ def _name_nodes(
     for i in named if drop else []: nodes.names[i] = None
     _fresh_names(nodes, has_children)
     kind = 'support values' if support else 'names'
-    return (f'{kind} of {len(named)} inner nodes are left out',) if drop and named else ()
+    return (f'{kind} of inner nodes left out: {len(named)}',) if drop and named else ()
 
 # %% ../../nbs/api/06_tree_newick.ipynb #7bfb1f06
 def _fresh_names(nodes:Nodes, has_children:set):
@@ -221,9 +222,9 @@ def _marked_classes(nodes:Nodes)->list[str]|None:
 def _length_notes(nodes:Nodes)->tuple[str,...]:
     "Notes on support values and on edges without a length"
     given = [l is not None for l in nodes.lengths[1:]]
-    notes = (f'{nodes.supports} support values after lengths are left out',) if nodes.supports else ()
+    notes = (f'support values after lengths left out: {nodes.supports}',) if nodes.supports else ()
     if not any(given) or all(given): return notes
-    return notes + (f'{given.count(False)} edges without a length count 1',)
+    return notes + (f'edges without a length, which count 1: {given.count(False)}',)
 
 # %% ../../nbs/api/06_tree_newick.ipynb #56231026
 def _check_newick(text:str):

@@ -63,7 +63,7 @@ def tell_form(
     "The format of a tree file"
     start,ending = text.lstrip('\ufeff \t\r\n'),ending.lower()
     if not start: raise ValueError('the file is empty')
-    if start[:6].lower() == '#nexus': return 'nexus'
+    if start[:6].lower() == '#nexus' or re.match(r'(?i)begin\s+(trees|taxa|data)\s*;', start): return 'nexus'
     if start[0] == '<': raise ValueError('this is XML or HTML; export the tree as Newick, JSON or a table')
     if re.match(r'(strict\s+)?(di)?graph\b[^{\n]*\{', start): raise ValueError('this is Graphviz DOT; write its edges as lines: parent, child')
     if ending == '.json' or _is_json(start): return 'json'

@@ -4,7 +4,7 @@
 
 # %% ../../nbs/api/07_tree_tables.ipynb #de309825
 from __future__ import annotations
-import re
+import functools, re
 from typing import NamedTuple, Sequence
 from .edges import (Edge, TreeTable, _IDS, _NAMES, _PAIRS, _edge, _qualified, column_roles,
     path_table, record_table, short, unique_names)
@@ -48,6 +48,7 @@ class _Pattern(NamedTuple):
     sep:re.Pattern
     end:re.Pattern # End of a row
 
+@functools.cache
 def _pattern(sep:str)->_Pattern:
     "The patterns of a separator; ' ' stands for any run of blanks"
     blank = sep == ' '
@@ -78,7 +79,7 @@ def split_rows(
     "The rows of a table that are not blank; a quoted cell may hold separators and line breaks"
     pattern,rows,at,line = _pattern(sep),[],0,first
     while at < len(text):
-        start = re.compile('[ \t]*').match(text, at).end() if sep == ' ' else at
+        start = at+len(text[at:])-len(text[at:].lstrip(' \t')) if sep == ' ' and text[at] in ' \t' else at
         cells,end = _next_row(text, start, line, pattern)
         if any(c.text for c in cells): rows.append(Row(line, cells))
         line,at = line+len(re.findall(r'\r\n|\n|\r', text[at:end])),end
@@ -167,8 +168,10 @@ def _parents_as_ids(header, cells)->list[list]:
     plain = _plain_ids([[row[up],row[down]] for row in cells])
     return [[*row[:up], p, *row[up+1:]] for row,(p,_) in zip(cells, plain)]
 
-# %% ../../nbs/api/07_tree_tables.ipynb #88ba323c
+# %% ../../nbs/api/07_tree_tables.ipynb #d3f8ee24
 _TITLES = _IDS | _NAMES | {w for pair in _PAIRS for w in pair} | {'parent','child','node','length','weight','rank','distance'}
+
+_number = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)')
 
 def _bare_edge(row:Row, sep:str)->Edge:
     "The edge of a row without titles"
@@ -176,6 +179,12 @@ def _bare_edge(row:Row, sep:str)->Edge:
     while len(cells) > 2 and not cells[-1]: cells.pop()
     if any(c.quoted and re.search(r'[\r\n]', c.text) for c in row.cells): raise _quote_error(row.line, cells[0], 0)
     if len(cells) == 3 and sep == ';': cells[2] = cells[2].replace(',', '.')                 # as German Excel writes numbers
+    if len(cells) > 3:
+        raise ValueError(f'line {row.line}: {len(cells)} columns, and no title says which is the parent; title two parent and child, '
+            'or give the ranks: KnowledgeTree.from_ranks(pandas.read_csv(...), ranks=[...])')
+    if len(cells) == 3 and not _number.fullmatch(cells[2]):
+        raise ValueError(f'line {row.line}: the third column should be a length, got {short(cells[2])}; '
+            'put names that hold the separator in double quotes, or title the columns')
     if not 2 <= len(cells) <= 3 or not cells[1]:
         raise ValueError(f'line {row.line}: expected parent, child and perhaps a length, got {short(sep.join(cells), 60)}; '
             'put names that hold the separator in double quotes')
@@ -191,10 +200,18 @@ def bare_table(
     rows = [row for line in lines for row in split_rows(line.text, sep, line.number)]
     _check_comments(rows)
     _check_first(rows)
+    rows,notes = _single_quotes(rows)
     plain = _plain_ids([[c.text for c in row.cells] for row in rows])
     rows = [Row(r.line, [Cell(p[0], r.cells[0].quoted), *r.cells[1:]]) for r,p in zip(rows, plain)]
     named = {',':'commas', ';':'semicolons', '\t':'tabs', '|':'bars', ' ':'blanks'}[sep]
-    return TreeTable([_bare_edge(row, sep) for row in rows], None, (), f'list of edges, separated by {named}', 'line')
+    return TreeTable([_bare_edge(row, sep) for row in rows], None, notes, f'list of edges, separated by {named}', 'line')
+
+def _single_quotes(rows:list[Row])->tuple[list[Row],tuple[str,...]]:
+    "Rows without the single quotes in which every name stands, and a note"
+    texts = [c.text for row in rows for c in row.cells[:2]]
+    if not all(len(t) > 2 and t[0] == t[-1] == "'" for t in texts): return rows,()
+    bare = [Row(n, [c._replace(text=c.text[1:-1]) if c.text[:1] == "'" else c for c in cells]) for n,cells in rows]
+    return bare,('single quotes around every name left out',)
 
 def _check_first(rows:Sequence[Row]):
     "Raise `ValueError` for a first line that looks like titles we do not know"
@@ -207,7 +224,7 @@ def _check_first(rows:Sequence[Row]):
 # %% ../../nbs/api/07_tree_tables.ipynb #f1a0b76a
 _ARROWS = (' > ', ' -> ', ' → ', ' › ', ' » ', '->', '→', '›', '»', '>')
 _step = re.compile(r'"((?:[^"]|"")*)"')
-_with_id = re.compile(r'\s*"?(?:gid:\S+|\d+)"?\s*(?:-|:|[,;\t])\s*(?=\S)')
+_with_id = re.compile(r'\s*(?:gid:\S+|\d+|"\d+")\s*(?:-|:|[,;\t])\s*(?=\S)')
 
 def _arrow(lines:Sequence[Line])->str|None:
     "What separates the steps of paths; None if these lines are no paths"
@@ -236,10 +253,12 @@ def _without_id(line:Line)->Line:
 
 def paths_table(
     lines:Sequence[Line], # The lines of the file
+    sure:bool=False, # These are paths, though perhaps of one step
 )->TreeTable|None: # None if these lines are no paths
     "Edges from one path per line"
     lines = [line for line in lines if not _is_comment(line)]
-    if not lines or not (arrow := _arrow(lines)): return None
+    arrow = (_arrow(lines) if lines else None) or (' > ' if sure and lines else None)
+    if not arrow: return None
     ids = all(_with_id.match(line.text) for line in lines)
     if ids: lines = [_without_id(line) for line in lines]
     form = f'paths with {arrow.strip()}' + (' and ids' if ids else '')
@@ -313,8 +332,7 @@ def text_table(
         start = [m.end() for m in re.finditer(r'\r\n|\n|\r', text)]
         first = lines[at].number
         return titled_table(text.removeprefix('\ufeff') if first == 1 else text[start[first-2]:], sep, first)
-    if form in (None,'paths') and (table := paths_table(lines)): return table
-    if form == 'paths': raise ValueError(f'line {lines[0].number}: expected a path such as A > B > C, got {short(lines[0].text, 60)}')
+    if form in (None,'paths') and (table := paths_table(lines, form == 'paths')): return table
     bare = [line for line in lines if not _is_comment(line)]
     if form == 'indented' or (form is None and bare and is_indented(bare)): return indented_table(lines)
     return bare_table(lines)

@@ -7,37 +7,17 @@ from __future__ import annotations
 import math
 from typing import Any, Mapping, Sequence
 import numpy as np, pandas as pd
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from ..core import choose
+from .style import DASHED, LETTERS, is_control, legend as write_legend, method_colour
+from .style import new_axes, panels, plain, roomy_legend, tick_text, tidy
 
 # %% auto #0
-__all__ = ['is_control', 'arm_color', 'mean_interval', 'plot_arms', 'paired_differences', 'plot_paired', 'plot_sweep',
-           'plot_curves', 'plot_sweeps', 'plot_histories']
+__all__ = ['arm_color', 'mean_interval', 'plot_arms', 'paired_differences', 'plot_paired', 'plot_sweep', 'plot_curves',
+           'plot_sweeps', 'plot_histories']
 
 # %% ../../nbs/api/80_viz_sweep.ipynb #c1dfd96e
-_colors = dict(ce='#6b7280', kfr='#1d4ed8', kfr_all='#0891b2', kfr_free='#7c3aed', contrastive_l1='#d97706', contrastive_l2='#f59e0b',
-               triplet_l1='#be123c', triplet_l2='#f43f5e', infonce='#15803d', c2am='#854d0e')
-_colors |= dict(triplet='#fb7185', triplet_divergence='#ea580c', triplet_consistency='#c026d3', triplet_star='#881337',
-    lifted='#4cc38a', lifted_divergence='#65a30d', lifted_consistency='#0d9488', lifted_star='#14532d',
-    ms='#60a5fa', ms_divergence='#06a6c4', ms_consistency='#8b5cf6', ms_star='#1e3a8a',
-    ms_star_views='#4338ca', ms_star_max='#0369a1', ms_star_running='#64748b', ms_star_tree='#a16207', ms_star_poincare='#db2777', ms_star_folded='#86198f', ms_star_kfr='#111827',
-    proxy_nca='#7c5a3a', soft_triple='#b08968', circle='#a8a29e', proxy_anchor='#57534e')
-_spare = ('#0f766e','#a21caf','#4d7c0f','#9a3412','#334155','#be185d')
-_control = '_shuffled'
-
-def is_control(arm:str)->bool:
-    "Whether an arm's name says that its tree is shuffled"
-    return arm.endswith(_control)
-
-def arm_color(
-    arm:str, # Name of an arm
-)->tuple: # Red, green and blue in 0 to 1
-    "The colour of an arm, the same in every figure"
-    stem = arm[:-len(_control)] if is_control(arm) else arm
-    rgb = np.array(to_rgb(_colors.get(stem) or _spare[sum(map(ord, stem)) % len(_spare)]))
-    return tuple(rgb*0.55 + 0.45) if is_control(arm) else tuple(rgb)
+arm_color = method_colour
 
 # %% ../../nbs/api/80_viz_sweep.ipynb #0ade7c2c
 def mean_interval(
@@ -46,55 +26,82 @@ def mean_interval(
 )->tuple[float,float,float]: # Mean, lower and upper end; the ends are NaN for fewer than two values
     "Mean and Student t-interval of the mean"
     from scipy.stats import t
-    v = np.asarray(values, dtype=float); n = len(v)
+    v,n = np.asarray(values, dtype=float),len(values)
     if n == 0: raise ValueError('an interval needs at least one value, got none')
-    if not np.isfinite(v).all(): raise ValueError(f'an interval needs finite values, got {v[~np.isfinite(v)][0]}')
-    m = v.mean()
-    if n == 1: return m, math.nan, math.nan
+    if not np.isfinite(v).all():
+        raise ValueError(f'an interval needs finite values, got {v[~np.isfinite(v)][0]}')
+    mean = v.mean()
+    if n == 1: return mean, math.nan, math.nan
     half = t.ppf((1+level)/2, n-1)*v.std(ddof=1)/math.sqrt(n)
-    return m, m-half, m+half
+    return mean, mean-half, mean+half
 
 # %% ../../nbs/api/80_viz_sweep.ipynb #f1abd670
 def _need(table:pd.DataFrame, *columns:str)->pd.DataFrame:
+    "The table; ValueError where a column is missing, or all rows"
     missing = [c for c in columns if c not in table.columns]
-    if missing: raise ValueError(f'the table has no column {missing[0]!r}; it has {", ".join(map(str,table.columns))}')
+    if missing:
+        raise ValueError(f'the table has no column {missing[0]!r}; it has {", ".join(map(str, table.columns))}')
     if not len(table): raise ValueError('the table has no rows')
     return table
 
-def _axes(ax:Axes|None, width:float, height:float)->Axes:
-    return plt.subplots(figsize=(width,height), layout='constrained')[1] if ax is None else ax
-
-def _tidy(ax:Axes, grid:str='x')->Axes:
-    ax.spines[['top','right']].set_visible(False); ax.grid(axis=grid, alpha=0.25, linewidth=0.7); ax.set_axisbelow(True)
-    return ax
+def _label(rows:pd.DataFrame, arm:str)->str:
+    "What is written for an arm: its label, where the table has any"
+    return plain(rows['label'].iloc[0] if 'label' in rows and len(rows) else arm)
 
 # %% ../../nbs/api/80_viz_sweep.ipynb #9e6a55b6
+def _dots(ax:Axes, x, y, arm:str, size:float)->None:
+    "Points in the colour of an arm, hollow for a control"
+    color = method_colour(arm)
+    ax.scatter(x, y, s=size, facecolor='none' if is_control(arm) else color, edgecolor=color, linewidth=1.4, zorder=3)
+
+# %% ../../nbs/api/80_viz_sweep.ipynb #023e890b
+def _draw_arm(ax:Axes, row:int, arm:str, values:np.ndarray, fallen:np.ndarray)->float:
+    "Seeds, interval and mean of one arm; the mean"
+    color,(mean,low,high) = method_colour(arm),mean_interval(values)
+    if len(values) > 1: ax.plot([low,high], [row,row], color=color, linewidth=1.6, alpha=0.7, solid_capstyle='butt')
+    ax.plot([mean,mean], [row-0.26,row+0.26], color=color, linewidth=2.6)
+    _dots(ax, values[~fallen], np.full((~fallen).sum(), row), arm, 30)
+    ax.scatter(values[fallen], np.full(fallen.sum(), row), s=42, marker='x', color=color, linewidth=2, zorder=3)
+    return mean
+
+def _name_rows(ax:Axes, names:Sequence[str])->None:
+    "The names of rows, the first on top"
+    ax.set(yticks=range(len(names)), ylim=(len(names)-0.4,-0.6))
+    ax.set_yticklabels(names, fontsize=LETTERS)
+
+# %% ../../nbs/api/80_viz_sweep.ipynb #73ab169b
 def plot_arms(
-    runs:pd.DataFrame, # One row for each run: `arm`, `seed`, the metric; `label` and `collapsed` where there are
+    runs:pd.DataFrame, # One row for each run: `arm`, `seed`, the metric; also `label` and `collapsed`
     metric:str='top1', # Column to show
     baseline:str|None='ce', # Arm whose mean is drawn through the figure
     scale:float=100., # Factor for the axis: 100 turns fractions into per cent
     title:str='Top-1 accuracy (%)', # Label of the axis
-    ax:Axes|None=None,
+    ax:Axes|None=None, # Axes to draw into
 )->Axes:
     "Every seed, the mean and its 95% interval, for each arm"
-    arms = list(dict.fromkeys(_need(runs, 'arm','seed',metric)['arm'])); ax = _axes(ax, 6, 0.9+0.42*len(arms))
-    labels = dict(zip(runs['arm'], runs['label'])) if 'label' in runs else {}
-    for i,a in enumerate(arms):
-        r = runs.loc[runs['arm']==a].dropna(subset=[metric])
-        if not len(r): continue
-        v = scale*r[metric].to_numpy(float); m,lo,hi = mean_interval(v); color = arm_color(a)
-        if len(v) > 1: ax.plot([lo,hi], [i,i], color=color, linewidth=1.6, alpha=0.7, solid_capstyle='butt')
-        ax.plot([m,m], [i-0.26,i+0.26], color=color, linewidth=2.6)
-        fallen = r['collapsed'].to_numpy(bool) if 'collapsed' in r else np.zeros(len(r), bool)
-        ax.scatter(v[~fallen], np.full((~fallen).sum(), i), s=30, facecolor='none' if is_control(a) else color,
-            edgecolor=color, linewidth=1.3, zorder=3)
-        ax.scatter(v[fallen], np.full(fallen.sum(), i), s=42, marker='x', color=color, linewidth=2, zorder=3)
-        if a == baseline: ax.axvline(m, color=color, linewidth=0.9, linestyle=(0,(4,3)), zorder=0)
-    ax.set(yticks=range(len(arms)), yticklabels=[labels.get(a,a) for a in arms], ylim=(len(arms)-0.4,-0.6), xlabel=title)
-    return _tidy(ax)
+    groups = dict(list(_need(runs, 'arm','seed',metric).groupby('arm', sort=False)))
+    ax = new_axes(ax, 6, 0.9+0.42*len(groups))
+    for row,(arm,table) in enumerate(groups.items()):
+        known = table.dropna(subset=[metric])
+        if not len(known): continue
+        fallen = known['collapsed'].to_numpy(bool) if 'collapsed' in known else np.zeros(len(known), bool)
+        mean = _draw_arm(ax, row, arm, scale*known[metric].to_numpy(float), fallen)
+        if arm == baseline: ax.axvline(mean, color=method_colour(arm), linewidth=0.9, linestyle=DASHED, zorder=0)
+    _name_rows(ax, [_label(table, arm) for arm,table in groups.items()])
+    ax.set_xlabel(plain(title))
+    return tidy(ax)
 
 # %% ../../nbs/api/80_viz_sweep.ipynb #12c6fc06
+def _difference(table:pd.DataFrame, arm:str, baseline:str, level:float)->dict:
+    "The paired difference of two arms, from a table of seeds and arms"
+    for name in (arm,baseline):
+        if name not in table.columns:
+            raise ValueError(f'no finished run of arm {name!r}; there are {", ".join(table.columns)}')
+    d = (table[arm]-table[baseline]).dropna()
+    mean,low,high = mean_interval(d, level) if len(d) else (math.nan,)*3
+    return dict(arm=arm, baseline=baseline, n=len(d), difference=mean, std=d.std(), low=low, high=high)
+
+# %% ../../nbs/api/80_viz_sweep.ipynb #395bdd52
 def paired_differences(
     runs:pd.DataFrame, # One row for each run: `arm`, `seed`, the metric
     baseline:str|dict='ce', # The arm to compare with; or a mapping arm -> its own baseline
@@ -102,67 +109,92 @@ def paired_differences(
     level:float=0.95, # Confidence of the interval
 )->pd.DataFrame: # One row for each arm: `arm`, `baseline`, `n`, `difference`, `std`, `low`, `high`
     "Mean difference to the baseline over the seeds that both have, with its t-interval"
-    table = _need(runs, 'arm','seed',metric).pivot_table(index='seed', columns='arm', values=metric, sort=False)
-    pairs = baseline if isinstance(baseline, dict) else {a: baseline for a in table.columns if a != baseline}
-    rows = []
-    for a,b in pairs.items():
-        for name in (a,b):
-            if name not in table.columns: raise ValueError(f'no finished run of arm {name!r}; there are {", ".join(table.columns)}')
-        d = (table[a]-table[b]).dropna()
-        m,lo,hi = mean_interval(d, level) if len(d) else (math.nan,)*3
-        rows.append(dict(arm=a, baseline=b, n=len(d), difference=m, std=d.std(), low=lo, high=hi))
+    runs = _need(runs, 'arm','seed',metric)
+    table = runs.pivot_table(index='seed', columns='arm', values=metric, sort=False)
+    one = not isinstance(baseline, dict)
+    pairs = {arm: baseline for arm in table.columns if arm != baseline} if one else baseline
+    rows = [_difference(table, arm, other, level) for arm,other in pairs.items()]
     return pd.DataFrame(rows, columns=['arm','baseline','n','difference','std','low','high'])
 
 # %% ../../nbs/api/80_viz_sweep.ipynb #887309d0
 def plot_paired(
-    pairs:pd.DataFrame, # From `paired_differences`; `label` where there is
+    pairs:pd.DataFrame, # From `paired_differences`; also `label`
     scale:float=100., # Factor for the axis
     title:str='Difference in top-1 accuracy (points)', # Label of the axis
-    ax:Axes|None=None,
+    ax:Axes|None=None, # Axes to draw into
 )->Axes:
     "Differences to the baseline with their intervals; zero is no difference"
-    _need(pairs, 'arm','baseline','n','difference','low','high'); ax = _axes(ax, 6, 0.9+0.38*len(pairs))
-    for i,r in enumerate(pairs.to_dict('records')):
-        color = arm_color(r['arm'])
-        ax.plot([scale*r['low'],scale*r['high']], [i,i], color=color, linewidth=2, solid_capstyle='butt')
-        ax.scatter([scale*r['difference']], [i], s=46, facecolor='none' if is_control(r['arm']) else color,
-            edgecolor=color, linewidth=1.5, zorder=3)
+    _need(pairs, 'arm','baseline','n','difference','low','high')
+    ax = new_axes(ax, 6, 0.9+0.38*len(pairs))
+    for row,pair in enumerate(pairs.to_dict('records')):
+        ends,color = [scale*pair['low'],scale*pair['high']],method_colour(pair['arm'])
+        ax.plot(ends, [row,row], color=color, linewidth=2, solid_capstyle='butt')
+        _dots(ax, [scale*pair['difference']], [row], pair['arm'], 46)
     ax.axvline(0, color='0.5', linewidth=1)
-    one = pairs['baseline'].nunique() == 1
-    names = pairs['label'] if 'label' in pairs else pairs['arm']
-    ax.set(yticks=range(len(pairs)), ylim=(len(pairs)-0.4,-0.6), xlabel=title,
-           yticklabels=[n if one else f'{n}\nagainst {b}' for n,b in zip(names, pairs['baseline'])])
-    return _tidy(ax)
+    names = [plain(name) for name in pairs['label' if 'label' in pairs else 'arm']]
+    if pairs['baseline'].nunique() > 1:
+        names = [f'{name}\nagainst {plain(other)}' for name,other in zip(names, pairs['baseline'])]
+    _name_rows(ax, names)
+    ax.set_xlabel(plain(title))
+    return tidy(ax)
 
 # %% ../../nbs/api/80_viz_sweep.ipynb #22d200f8
+def _draw_sweep(ax:Axes, table:pd.DataFrame, param:str, metric:str, scale:float, arm:str)->None:
+    "Every seed, the mean and its interval over the swept value, for one arm"
+    groups = {value: scale*rows[metric].to_numpy(float) for value,rows in table.groupby(param)}
+    x,color = list(groups),method_colour(arm)
+    mean,low,high = np.array([mean_interval(y) for y in groups.values()]).T
+    ax.fill_between(x, low, high, color=color, alpha=0.14, linewidth=0)
+    ax.plot(x, mean, color=color, linewidth=2, marker='_', markersize=14, markeredgewidth=2.4, label=_label(table, arm))
+    for value,y in groups.items():
+        ax.scatter(np.full(len(y), value), y, s=24, color=color, alpha=0.75, zorder=3, linewidth=0)
+
+# %% ../../nbs/api/80_viz_sweep.ipynb #f9b12310
+def _value_axis(ax:Axes, values:Sequence[float])->None:
+    "An axis that has zero and decades, with a tick at every value"
+    positive = [v for v in values if v > 0]
+    if positive and positive[-1] > 5*positive[0]: ax.set_xscale('symlog', linthresh=positive[0], linscale=0.6)
+    ax.set_xticks(values, [tick_text(v) for v in values])
+    ax.minorticks_off()
+
+# %% ../../nbs/api/80_viz_sweep.ipynb #3a604efd
 def plot_sweep(
-    table:pd.DataFrame, # One row for each run: the swept parameter, `seed`, the metric; `arm` and `label` where there are several
+    table:pd.DataFrame, # One row for each run: the swept parameter, `seed`, the metric; also `arm` and `label`
     param:str='alpha', # Column with the swept value
     metric:str='top1', # Column to show
     scale:float=100., # Factor for the axis
     title:str='Top-1 accuracy (%)', # Label of the upright axis
     label:str='weight α of the loss', # Label of the flat axis
-    ax:Axes|None=None,
+    ax:Axes|None=None, # Axes to draw into
 )->Axes:
     "Every seed, the mean and its interval over a swept value, on an axis that has zero and decades"
-    _need(table, param,'seed',metric); ax = _axes(ax, 6, 3.4)
-    table = table.dropna(subset=[metric])
-    if not len(table): raise ValueError(f'column {metric!r} has no value, only NaN, so there is nothing to draw')
-    positive = sorted(v for v in table[param].unique() if v > 0)
-    for arm,t in (table.groupby('arm', sort=False) if 'arm' in table else [('kfr',table)]):
-        g = [(v, scale*r[metric].to_numpy(float)) for v,r in t.groupby(param)]; color = arm_color(arm)
-        stats = np.array([mean_interval(y) for _,y in g]); x = [v for v,_ in g]
-        ax.fill_between(x, stats[:,1], stats[:,2], color=color, alpha=0.14, linewidth=0)
-        ax.plot(x, stats[:,0], color=color, linewidth=2, marker='_', markersize=14, markeredgewidth=2.4,
-            label=t['label'].iloc[0] if 'label' in t else arm)
-        for v,y in g: ax.scatter(np.full(len(y), v), y, s=24, color=color, alpha=0.75, zorder=3, linewidth=0)
-    if positive and positive[-1] > 5*positive[0]: ax.set_xscale('symlog', linthresh=positive[0], linscale=0.6)
-    ticks = sorted(table[param].unique()); ax.set_xticks(ticks, [f'{v:g}' for v in ticks]); ax.minorticks_off()
-    if 'arm' in table and table['arm'].nunique() > 1: ax.legend(frameon=False)
-    ax.set(xlabel=label, ylabel=title)
-    return _tidy(ax, 'y')
+    table = _need(table, param,'seed',metric).dropna(subset=[metric])
+    if not len(table):
+        raise ValueError(f'column {metric!r} has no value, only NaN, so there is nothing to draw')
+    ax = new_axes(ax, 6, 3.4)
+    arms = dict(list(table.groupby('arm', sort=False))) if 'arm' in table else dict(kfr=table)
+    for arm,rows in arms.items(): _draw_sweep(ax, rows, param, metric, scale, arm)
+    _value_axis(ax, sorted(table[param].unique()))
+    if len(arms) > 1: write_legend(ax)
+    ax.set(xlabel=plain(label), ylabel=plain(title))
+    return tidy(ax, 'y')
 
 # %% ../../nbs/api/80_viz_sweep.ipynb #5b384ce3
+def _draw_curve(ax:Axes, rows:pd.DataFrame, metric:str, scale:float, arm:str)->None:
+    "Mean over seeds and epochs of one arm, with the range over seeds"
+    over = scale*rows.groupby('epoch')[metric].agg(['mean','min','max'])
+    color,style = method_colour(arm),'--' if is_control(arm) else '-'
+    ax.fill_between(over.index, over['min'], over['max'], color=color, alpha=0.12, linewidth=0)
+    ax.plot(over.index, over['mean'], color=color, linewidth=1.8, linestyle=style, label=_label(rows, arm))
+
+# %% ../../nbs/api/80_viz_sweep.ipynb #5a990a53
+def _mark_phase(ax:Axes, epoch:float)->None:
+    "A line where the loss is switched on"
+    ax.axvline(epoch, color='0.5', linewidth=1, linestyle=DASHED)
+    ax.annotate('the loss is switched on', (epoch,0), xycoords=('data','axes fraction'), xytext=(4,3),
+                textcoords='offset points', fontsize=LETTERS, va='bottom', color='0.4')
+
+# %% ../../nbs/api/80_viz_sweep.ipynb #e4235f7d
 def plot_curves(
     history:pd.DataFrame, # One row for each run and epoch: `arm`, `seed`, `epoch`, the metric
     metric:str, # Column to show
@@ -170,55 +202,55 @@ def plot_curves(
     scale:float=1., # Factor for the upright axis
     title:str|None=None, # Label of the upright axis, by default the column's name
     legend:bool=True, # Name the arms
-    ax:Axes|None=None,
+    ax:Axes|None=None, # Axes to draw into
 )->Axes:
     "Mean over seeds for each arm and epoch, with the range over seeds"
-    _need(history, 'arm','seed','epoch',metric); ax = _axes(ax, 6, 3.4)
-    for arm,h in history.dropna(subset=[metric]).groupby('arm', sort=False):
-        g = scale*h.groupby('epoch')[metric].agg(['mean','min','max']); color = arm_color(arm)
-        ax.fill_between(g.index, g['min'], g['max'], color=color, alpha=0.12, linewidth=0)
-        ax.plot(g.index, g['mean'], color=color, linewidth=1.8, linestyle='--' if is_control(arm) else '-',
-            label=h['label'].iloc[0] if 'label' in h else arm)
-    if phase:
-        ax.axvline(phase, color='0.5', linewidth=1, linestyle=(0,(4,3)))
-        ax.annotate('the loss joins', (phase,1), xycoords=('data','axes fraction'), xytext=(4,-3),
-            textcoords='offset points', fontsize=8, va='top', color='0.5')
-    many = len(ax.get_legend_handles_labels()[1])
-    beside:dict[str,Any] = {} if many <= 8 else dict(loc='upper left', bbox_to_anchor=(1.01,1), ncols=-(-many//14))              # a long list would cover the axes
-    if legend: ax.legend(frameon=False, fontsize=8, **beside)
-    ax.set(xlabel='epoch', ylabel=metric if title is None else title)
-    return _tidy(ax, 'y')
+    known = _need(history, 'arm','seed','epoch',metric).dropna(subset=[metric])
+    ax = new_axes(ax, 6, 3.4)
+    for arm,rows in known.groupby('arm', sort=False): _draw_curve(ax, rows, metric, scale, arm)
+    if phase: _mark_phase(ax, phase)
+    if legend: roomy_legend(ax)
+    ax.set(xlabel='epoch', ylabel=plain(metric if title is None else title))
+    return tidy(ax, 'y')
 
 # %% ../../nbs/api/80_viz_sweep.ipynb #3e3a428e
-def _panels(n:int, columns:int, height:float)->tuple:
-    if n < 1: raise ValueError('there is no metric to draw; give column -> (title, scale, better)')
-    cols = min(columns, n)
-    fig,axes = plt.subplots(-(-n//cols), cols, figsize=(3.9*cols, height*-(-n//cols)), layout='constrained', squeeze=False)
-    for ax in axes.ravel()[n:]: ax.set_axis_off()
-    return fig,axes.ravel()[:n]
-
-def _way(title:str, better:str|bool|None)->str:
+def _with_arrow(title:str, better:str|bool|None)->str:
     "A title with the arrow for the way that is better"
-    way = {True: 'higher', False: 'lower'}.get(better, better) if isinstance(better, bool) else better
-    return title if way is None else f"{title} {'↑' if choose('better way', way, ('higher','lower')) == 'higher' else '↓'}"
+    if better is None: return title
+    if isinstance(better, bool): better = 'higher' if better else 'lower'
+    choose('better way', better, ('higher','lower'))
+    return f"{title} {'↑' if better == 'higher' else '↓'}"
 
-def _nothing(table:pd.DataFrame, metric:str, ax:Axes, title:str)->bool:
-    "Whether a column has no value at all; its panel then says so"
-    if _need(table, metric)[metric].notna().any(): return False
+# %% ../../nbs/api/80_viz_sweep.ipynb #09596664
+def _empty_panel(ax:Axes, title:str)->None:
+    "A panel that says that there are no values"
     ax.text(0.5, 0.5, 'no values', ha='center', va='center', color='0.5', transform=ax.transAxes)
-    ax.set(xticks=[], yticks=[], ylabel=title); return True
+    ax.set(xticks=[], yticks=[], ylabel=plain(title))
 
+# %% ../../nbs/api/80_viz_sweep.ipynb #e58275bf
+def _metric_panels(table:pd.DataFrame, metrics:Mapping[str,tuple], columns:int)->tuple[Any,list]:
+    "Figure, and for each metric that has values: its axes, column, scale and title"
+    if not metrics:
+        raise ValueError('there is no metric to draw; give column -> (title, scale, better)')
+    fig,axes = panels(len(metrics), columns)
+    drawn = []
+    for ax,(metric,(title,scale,better)) in zip(axes, metrics.items()):
+        title = _with_arrow(title, better)
+        if _need(table, metric)[metric].notna().any(): drawn.append((ax,metric,scale,title))
+        else: _empty_panel(ax, title)
+    return fig,drawn
+
+# %% ../../nbs/api/80_viz_sweep.ipynb #ca9e8bc3
 def plot_sweeps(
     table:pd.DataFrame, # As for `plot_sweep`
-    metrics:Mapping[str,tuple], # Column -> (title, scale, better): better is 'higher' (True), 'lower' (False) or None
+    metrics:Mapping[str,tuple], # Column -> (title, scale, better): 'higher' (True), 'lower' (False) or None
     param:str='alpha', # Column with the swept value
     label:str='weight α of the loss', # Label of the flat axes
     columns:int=3, # Panels in a row
 )->Any: # Figure
     "A sweep with its spread over seeds, one panel for each metric"
-    fig,axes = _panels(len(metrics), columns, 2.9)
-    for ax,(m,(title,scale,better)) in zip(axes, metrics.items()):
-        if not _nothing(table, m, ax, way := _way(title, better)): plot_sweep(table, param, m, scale, way, label, ax)
+    fig,drawn = _metric_panels(table, metrics, columns)
+    for ax,metric,scale,title in drawn: plot_sweep(table, param, metric, scale, title, label, ax)
     return fig
 
 # %% ../../nbs/api/80_viz_sweep.ipynb #c8a4537a
@@ -229,7 +261,6 @@ def plot_histories(
     columns:int=3, # Panels in a row
 )->Any: # Figure
     "Training curves, one panel for each metric, the arms named in the first"
-    fig,axes = _panels(len(metrics), columns, 2.9)
-    for k,(ax,(m,(title,scale,better))) in enumerate(zip(axes, metrics.items())):
-        if not _nothing(history, m, ax, way := _way(title, better)): plot_curves(history, m, phase, scale, way, k == 0, ax)
+    fig,drawn = _metric_panels(history, metrics, columns)
+    for k,(ax,metric,scale,title) in enumerate(drawn): plot_curves(history, metric, phase, scale, title, k == 0, ax)
     return fig
