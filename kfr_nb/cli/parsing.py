@@ -12,10 +12,10 @@ from typing import Any, Literal, Mapping, Sequence, Union, get_args, get_origin
 from jsonargparse import ArgumentParser
 
 # %% auto #0
-__all__ = ['Parser', 'option_types', 'choices_of', 'Help', 'help_of', 'add_option', 'read_words', 'read_line', 'wrong_value',
-           'plain_message', 'missing', 'unknown_option', 'typed_value', 'add_settings', 'add_run_settings', 'parser_of',
-           'flat_settings', 'read_config', 'check_config', 'method_of_line', 'parse', 'help_text', 'config_text',
-           'completions', 'completion_script']
+__all__ = ['Parser', 'option_types', 'may_be_none', 'choices_of', 'Help', 'help_of', 'add_option', 'read_words', 'read_line',
+           'wrong_value', 'plain_message', 'missing', 'unknown_option', 'typed_value', 'add_settings',
+           'add_run_settings', 'parser_of', 'flat_settings', 'read_config', 'check_config', 'method_of_line', 'parse',
+           'help_text', 'config_text', 'completions', 'completion_script']
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #b6e9c201
 from .command import COMMANDS, Command, UsageError, nearest, parameters_of
@@ -42,6 +42,11 @@ def option_types(
     if get_origin(kind) not in (Union, UnionType): return kind, False
     parts = [t for t in get_args(kind) if t is not type(None)]
     return parts[0], len(parts) < len(get_args(kind))
+
+def may_be_none(setting:Setting)->bool:
+    "Whether 'none' stands for no value"
+    kind,optional = option_types(setting.kind)
+    return optional and get_origin(kind) is not list
 
 def choices_of(setting:Setting)->tuple: # Of a `Literal`; () for other types
     "The values among which a setting chooses"
@@ -117,7 +122,7 @@ def read_words(
     "Words with hyphens in option names, and null for none"
     def value(text):
         setting = parser.known.get(flag.lstrip('-').replace('-','_'))
-        return 'null' if text.lower() == 'none' and setting and option_types(setting.kind)[1] else text
+        return 'null' if text.lower() == 'none' and setting and may_be_none(setting) else text
     flag,out = '',[]
     for word in words:
         if not word.startswith('--'): out.append(value(word))
@@ -132,8 +137,7 @@ def read_line(
     words:Sequence[str], # As they were typed
 )->dict[str,Any]: # What was given, by name
     "The values that a command line gives; `UsageError` where it cannot be understood"
-    given = parser.parse_args(read_words(parser, words), defaults=False)
-    return dict(vars(given))
+    return parser.parse_args(read_words(parser, words), defaults=False).as_dict()
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #64c3bf76
 def wrong_value(
@@ -342,7 +346,7 @@ def read_config(
     except Exception as e: raise UsageError(f'--config {path} cannot be read: {" ".join(str(e).split())}') from None
     if not isinstance(record, Mapping):
         raise UsageError(f'--config {path} must hold settings by name, got {type(record).__name__}')
-    try: return flat_settings(record)
+    try: return flat_settings({name: value for name,value in record.items() if name != 'version'})
     except ValueError as e: raise UsageError(f'--config {path}: {e}') from None
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #945a9421

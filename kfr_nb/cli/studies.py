@@ -12,7 +12,7 @@ from typing import Any, Literal, Mapping, Sequence
 __all__ = ['read_weights', 'read_variant', 'how_far', 'preset_names', 'preset_of', 'study', 'sweep_values', 'sweep']
 
 # %% ../../nbs/api/95_cli_studies.ipynb #4d12b7e1
-from .command import Unfinished, UsageError, command
+from .command import Unfinished, UsageError, command, typed_line
 from .settings import every_setting, known_methods, run_settings
 from ..settings import choose
 
