@@ -11,7 +11,7 @@ PACKAGE = 'kfr_nb'
 LAYERS = [['core'], ['tree', 'poincare', 'geometry', 'fetch', 'shapes', 'views', 'boxes'], ['knowledge', 'noise', 'data'],
     ['losses', 'metrics', 'localization', 'bn_inception', 'models', 'features'],
           ['methods'], ['train'], ['runs'], ['study'], ['claims'], ['bench', 'cli']]
-WITHIN = {'losses'}                                # packages whose modules may import one another
+WITHIN = {'losses', 'localization'}                                # packages whose modules may import one another
 DRAWS = 'viz'                                      # takes arrays, tables and trees: sees these layers and itself only
 DRAWN = {'core', 'boxes', 'tree', 'geometry', 'knowledge', 'noise', 'data', 'losses', 'metrics', 'localization'}
 LIGHT = ['losses', 'poincare', 'geometry', 'metrics', 'tree']  # bring nothing heavier than torch and numpy
