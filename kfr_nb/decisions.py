@@ -261,6 +261,12 @@ def _climb(p:Tensor, t:TreeTensors, k:Children, bar:float)->Tensor:
         if not go.any(): return k.nodes[at]
         at = torch.where(go, child, at)
 
+# %% ../nbs/api/48_decisions.ipynb #8cbc7534
+def _first_best(scores:Tensor)->Tensor:
+    "Column of the highest score of each row, shape (B,)"
+    if scores.device.type != 'cpu': return scores.argmax(1)
+    return torch.from_numpy(scores.detach().numpy().argmax(1))
+
 # %% ../nbs/api/48_decisions.ipynb #6e9b6a7f
 RULES = (*_SCORES,'climb')
 
@@ -276,8 +282,8 @@ def decide(
     if not 0 < bar <= 2: raise ValueError(f'bar must be a probability above 0, got {bar}')
     z = _scaled(logits, tree, temperature)
     t = _tensors_of(tree, z)
-    if rule == 'argmax': return z.argmax(1)
-    if rule != 'climb': return _in_blocks(lambda z: _SCORES[rule](z, t).max(1).indices, z)
+    if rule == 'argmax': return _first_best(z)
+    if rule != 'climb': return _in_blocks(lambda z: _first_best(_SCORES[rule](z, t)), z)
     k = tree_children(t)
     return _in_blocks(lambda z: _climb(z.softmax(1), t, k, bar), z)
 
