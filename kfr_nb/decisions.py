@@ -322,10 +322,10 @@ def promised_bar(
     temperature:float=1., # As in `decide`; chosen on other images than these
 )->float: # The bar for `decide(..., rule='climb')`
     "The lowest bar at which answers are right with the promised precision, on average over draws"
-    y = check_labels(labels, logits.shape[1], len(logits)).to(logits.device)
     if not 0 < precision < 1:
         raise ValueError(f'precision must lie between 0 and 1, got {precision}')
     p = _scaled(logits, tree, temperature).softmax(1)
+    y = check_labels(labels, p.shape[1], len(p)).to(p.device)
     allowed = math.floor((1-precision)*(len(p)+1)+1e-9)-1
     if allowed < 0:
         least = math.ceil(1/(1-precision)-1e-9)-1
