@@ -202,7 +202,7 @@ def decision_scores(
     rule:str='argmax', # 'argmax', 'crm' or 'hie'
     temperature:float=1., # Logits are divided by it, see `calibrate_temperature`
 )->Tensor: # Greater is better, shape (B, C)
-    "What a rule thinks of each class; its decision is the class with the highest score"
+    "Score of each class under a rule, whose decision is the class with the highest"
     choose('rule', rule, _SCORES)
     z = _scaled(logits, tree, temperature)
     t = _tensors_of(tree, z)
