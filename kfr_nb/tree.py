@@ -337,14 +337,6 @@ def _rises(t:KnowledgeTree)->np.ndarray:
     for i in range(len(rise)-1, 0, -1): rise[up[i]] = max(rise[up[i]], rise[i]+1)
     return np.array(rise, dtype=np.int32)
 
-@patch
-def lca_heights(
-    self:KnowledgeTree,
-    dtype:torch.dtype=torch.float32, # Of the result
-)->Tensor: # Edges, in the order of `classes`, shape (C, C); 0 for a leaf with itself
-    "Height of the lowest common ancestor of two classes: edges down to the deepest node below it"
-    return _over_lca(self, _rises(self), dtype, lambda a,b,lca: lca, best=np.maximum)
-
 # %% ../nbs/api/10_tree.ipynb #9a97c127
 @patch
 def hierarchical_precision(
