@@ -13,7 +13,7 @@ from torch import Tensor
 from ..core import choose
 
 # %% auto #0
-__all__ = ['KEEP', 'is_missing', 'name_of', 'short', 'Edge', 'TreeTable', 'edge_table', 'column_roles', 'unique_names',
+__all__ = ['KEEP', 'is_missing', 'short', 'name_of', 'Edge', 'TreeTable', 'edge_table', 'column_roles', 'unique_names',
            'path_table', 'id_table', 'record_table', 'records', 'keep_one_parent', 'settle', 'rank_rows', 'rank_table']
 
 # %% ../../nbs/api/05_tree_edges.ipynb #8895f136
@@ -29,7 +29,16 @@ def is_missing(x)->bool:
     if isinstance(x, numbers.Real): return bool(math.isnan(x))
     return type(x).__name__ in ('NAType','NaTType')
 
-# %% ../../nbs/api/05_tree_edges.ipynb #df04619e
+# %% ../../nbs/api/05_tree_edges.ipynb #c11dc2bb
+def short(
+    x:Any, # Something from outside
+    most:int=40, # Characters
+)->str: # For a message
+    "How Python writes `x`, cut to a length that fits a message"
+    text = repr(x)
+    return text if len(text) <= most else text[:most-1] + '…'
+
+# %% ../../nbs/api/05_tree_edges.ipynb #417ce0e6
 def name_of(
     x:Any, # A text, a number, or a tensor or array of one element
     what:str='node', # What it names, for the message
@@ -43,15 +52,7 @@ def name_of(
         raise ValueError(f'a {what} has a text or a number as its name, got {short(x)}')
     return str(int(x)) if isinstance(x, float) and x == int(x) else str(x)
 
-def short(
-    x:Any, # Something from outside
-    most:int=40, # Characters
-)->str: # For a message
-    "How Python writes `x`, cut to a length that fits a message"
-    text = repr(x)
-    return text if len(text) <= most else text[:most-1] + '…'
-
-# %% ../../nbs/api/05_tree_edges.ipynb #4ed332f0
+# %% ../../nbs/api/05_tree_edges.ipynb #8d6dbbfd
 class Edge(NamedTuple):
     "One edge as it was read; without a parent it names the root"
     parent:str|None
@@ -59,6 +60,7 @@ class Edge(NamedTuple):
     length:float=1.
     line:int=-1 # Line or row, -1 if there is none
 
+# %% ../../nbs/api/05_tree_edges.ipynb #5b9d0042
 @dataclass(frozen=True)
 class TreeTable:
     "What a source says of a tree"
@@ -72,7 +74,7 @@ class TreeTable:
         "Where an edge stands, as the start of a message"
         return f'{self.unit} {edge.line}: ' if edge.line >= 0 else ''
 
-# %% ../../nbs/api/05_tree_edges.ipynb #e0a45591
+# %% ../../nbs/api/05_tree_edges.ipynb #1e26029e
 def _length(x, parent, child, where:str)->float:
     "An edge's length; an absent one is 1"
     if x is None or x == '': return 1.
@@ -82,6 +84,7 @@ def _length(x, parent, child, where:str)->float:
     if 0 <= length < math.inf: return length
     raise ValueError(f'{edge} has length {length}; lengths must be finite and not negative')
 
+# %% ../../nbs/api/05_tree_edges.ipynb #67c81fb3
 def _edge(row, n:int, unit:str='row')->Edge:
     "One edge from a pair or a triple"
     if isinstance(row, (str,bytes)) or not hasattr(row, '__len__') or len(row) not in (2,3):
@@ -124,7 +127,28 @@ def _words(title)->list[str]:
     spaced = re.sub(r'(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])', ' ', str(title))
     return [re.sub(r'(parent|child)(id|uid|name)$', r'\1', w) for w in re.findall(r'[^\W_\d]+', spaced.lower())]
 
-# %% ../../nbs/api/05_tree_edges.ipynb #71f4c295
+# %% ../../nbs/api/05_tree_edges.ipynb #2e956187
+def _parent_and_child(titles)->dict[str,int]:
+    "Columns of the parent and, if its title says so, of the child"
+    first = [t[0] if t and set(t[1:]) <= _IDS | _NAMES | {'node'} else '' for t in titles]
+    parents = [i for i,t in enumerate(titles) if {'parent','parents'} & set(t)]
+    if parents:
+        ids = [i for i in parents if titles[i][-1] in _IDS]
+        return dict(parent=(ids or parents)[0]) | {'child': i for i,f in enumerate(first) if f in ('child','children')}
+    for up,down in _PAIRS:
+        if up in first and down in first: return dict(parent=first.index(up), child=first.index(down))
+    return {}
+
+# %% ../../nbs/api/05_tree_edges.ipynb #cc23573c
+def _with_child(roles, free)->dict[str,int]:
+    "The roles with a column for the child: its id, its name, or the only column that is left"
+    if 'child' in roles or 'id' in roles: return roles
+    if 'name' in roles:
+        name = roles.pop('name')
+        return {**roles, 'child': name}
+    return {**roles, 'child': free[0]} if len(free) == 1 else {}
+
+# %% ../../nbs/api/05_tree_edges.ipynb #2d2d6d52
 def column_roles(
     header:Sequence, # Column titles
 )->dict[str,Any]: # Column number of 'parent', 'child', 'id', 'name', 'length', 'class'; or 'ranks'; empty if unknown
@@ -143,23 +167,6 @@ def column_roles(
         elif last in _IDS: roles.setdefault('id', i)
         elif last in _NAMES: roles.setdefault('name', i)
     return _with_child(roles, [i for i in free if i not in roles.values()])
-
-def _parent_and_child(titles)->dict[str,int]:
-    "Columns of the parent and, if its title says so, of the child"
-    first = [t[0] if t and set(t[1:]) <= _IDS | _NAMES | {'node'} else '' for t in titles]
-    parents = [i for i,t in enumerate(titles) if {'parent','parents'} & set(t)]
-    if parents:
-        ids = [i for i in parents if titles[i][-1] in _IDS]
-        return dict(parent=(ids or parents)[0]) | {'child': i for i,f in enumerate(first) if f in ('child','children')}
-    for up,down in _PAIRS:
-        if up in first and down in first: return dict(parent=first.index(up), child=first.index(down))
-    return {}
-
-def _with_child(roles, free)->dict[str,int]:
-    "The roles with a column for the child: its id, its name, or the only column that is left"
-    if 'child' in roles or 'id' in roles: return roles
-    if 'name' in roles: return {**roles, 'child': roles.pop('name')}
-    return {**roles, 'child': free[0]} if len(free) == 1 else {}
 
 # %% ../../nbs/api/05_tree_edges.ipynb #d549a15a
 def unique_names(
@@ -185,10 +192,11 @@ def unique_names(
     for k in todo: out[k] = f'{names[k]} ({k})' if not isinstance(k, tuple) else '/'.join(map(str, k))
     return out,many
 
-# %% ../../nbs/api/05_tree_edges.ipynb #25154ee3
+# %% ../../nbs/api/05_tree_edges.ipynb #a0f8dab0
 def _qualified(many:int)->tuple[str,...]:
     return (f'names that stood for several nodes, now called by their path: {many}',) if many else ()
 
+# %% ../../nbs/api/05_tree_edges.ipynb #25154ee3
 def path_table(
     paths:Iterable[Sequence], # From the root down; empty steps are skipped
     lines:Iterable[int]|None=None, # Line of each path
@@ -208,7 +216,17 @@ def path_table(
     edges = [Edge(called[up[k]] if up[k] else None, called[k], 1., line[k]) for k in names]
     return TreeTable(edges, None, _qualified(many), form, unit)
 
-# %% ../../nbs/api/05_tree_edges.ipynb #5a7c2277
+# %% ../../nbs/api/05_tree_edges.ipynb #72d0ecae
+def _by_name(rows, names)->bool:
+    "Whether parents are given by name, though there are ids"
+    parents = {p for _,p,_,_ in rows if p is not None}
+    return len(parents & set(names)) < len(parents & set(names.values()))
+
+def _without_row(alone)->tuple[str,...]:
+    if not alone: return ()
+    return (f'parents without a row of their own, called by their id: {len(alone)}, such as {short(min(alone))}',)
+
+# %% ../../nbs/api/05_tree_edges.ipynb #811034ec
 _NO_PARENT = {'0','-1','none','null','nan','na','n/a','\\n','root','__null__'}
 
 def id_table(
@@ -228,15 +246,6 @@ def id_table(
     called,many = unique_names(names, {i:p for i,p,_ in rows})
     edges = [Edge(called[p] if p is not None else None, called[i], 1., n) for i,p,n in rows]
     return TreeTable(edges, None, _qualified(many) + _without_row(alone), form, unit)
-
-def _by_name(rows, names)->bool:
-    "Whether parents are given by name, though there are ids"
-    parents = {p for _,p,_,_ in rows if p is not None}
-    return len(parents & set(names)) < len(parents & set(names.values()))
-
-def _without_row(alone)->tuple[str,...]:
-    if not alone: return ()
-    return (f'parents without a row of their own, called by their id: {len(alone)}, such as {short(min(alone))}',)
 
 # %% ../../nbs/api/05_tree_edges.ipynb #1db85b99
 def record_table(
@@ -258,7 +267,7 @@ def record_table(
     marks = [row[roles['class']] for row in rows] if 'class' in roles else []
     return TreeTable(edges, _marked(edges, marks), (), 'table of edges', unit)
 
-# %% ../../nbs/api/05_tree_edges.ipynb #454063b2
+# %% ../../nbs/api/05_tree_edges.ipynb #2df8dbe9
 def _marked(edges:Sequence[Edge], marks:Sequence)->list[str]|None:
     "Classes in label order from a column that numbers them; None if it is empty"
     found = {}
@@ -272,6 +281,7 @@ def _marked(edges:Sequence[Edge], marks:Sequence)->list[str]|None:
             'rename the column if it holds something else')
     return [found[i] for i in range(len(found))] or None
 
+# %% ../../nbs/api/05_tree_edges.ipynb #413401b6
 def records(
     rows:Sequence[Mapping], # Dictionaries with the same keys
 )->TreeTable:
@@ -332,7 +342,7 @@ def _several_parents(table:TreeTable, edges:Sequence[Edge])->ValueError|None:
         return ValueError(f"{says} (nodes with several parents: {several}); remove edges, or choose a rule: "
             "parents='first', 'shortest' or 'longest'")
 
-# %% ../../nbs/api/05_tree_edges.ipynb #cb658477
+# %% ../../nbs/api/05_tree_edges.ipynb #08b7e3e2
 def _lookalike(name:str)->str: return ' '.join(unicodedata.normalize('NFC', name).split())
 
 def _check_roots(tops:Sequence[str], names:Iterable[str]):
@@ -345,6 +355,7 @@ def _check_roots(tops:Sequence[str], names:Iterable[str]):
                 raise ValueError(f'{short(top)} and {short(other)} are two nodes, though they look alike: '
                     'they differ in blanks or in how an accent is stored; write both in the same way')
 
+# %% ../../nbs/api/05_tree_edges.ipynb #faa1c5f4
 def settle(
     table:TreeTable, # What a source says
     parents:str|None=None, # Rule for a node with several parents, one of `KEEP`; None: an error
@@ -365,7 +376,7 @@ def settle(
     _check_roots(tops, names)
     return _joined(edges, tops, names, root),notes + (f'roots joined under {root!r}: {len(tops)}, {short(tops, 80)}',)
 
-# %% ../../nbs/api/05_tree_edges.ipynb #81d00af8
+# %% ../../nbs/api/05_tree_edges.ipynb #75b1ea93
 def _left_out(edges, kept, rule)->tuple[str,...]:
     "The note on the edges that a rule has left out"
     left = len(edges)-len(kept)
@@ -376,6 +387,7 @@ def _left_out(edges, kept, rule)->tuple[str,...]:
     example = f'such as {short(first.parent)} > {short(first.child)}'
     return (f'nodes with several parents: {many}; edges left out by the rule {rule!r}: {left}, {example}',)
 
+# %% ../../nbs/api/05_tree_edges.ipynb #2453f74a
 def _joined(edges, tops, names, root)->list[Edge]:
     "All edges, with several roots under a new one"
     if root in names:
@@ -426,7 +438,7 @@ def rank_table(
     notes = (f'rows of inner nodes, which are no classes: {left}',) if left else ()
     return TreeTable(edges, [names[key] for key in classes], notes, 'table of ranks')
 
-# %% ../../nbs/api/05_tree_edges.ipynb #6efc2f3d
+# %% ../../nbs/api/05_tree_edges.ipynb #81519b24
 def _check_classes(classes, paths):
     "Raise `ValueError` for a class that has two rows"
     for key,n in Counter(classes).items():
@@ -434,6 +446,7 @@ def _check_classes(classes, paths):
         second = [i for i,p in enumerate(paths) if tuple(p) == key][1]
         raise ValueError(f'row {second}: class {short(key[-1])} is there already; remove one of the rows')
 
+# %% ../../nbs/api/05_tree_edges.ipynb #9173c030
 def _check_places(names:Mapping[tuple,str]):
     "Raise `ValueError` for a name that stands in two places"
     place:dict[str,tuple] = {}

@@ -13,7 +13,7 @@ from .tables import Line, paths_table
 # %% auto #0
 __all__ = ['nested_table', 'mapping_table', 'class_marks', 'node_link_table', 'list_table', 'json_table', 'json_text']
 
-# %% ../../nbs/api/08_tree_json.ipynb #d96244d8
+# %% ../../nbs/api/08_tree_json.ipynb #43ab30d6
 _ID_KEYS = ('labelname','id','key')
 _NAME_KEYS = ('name','label','title','text','display_name',*_ID_KEYS)
 _CHILD_KEYS = ('children','child','_children','subcategory','subcategories','subclasses','subcategorys','descendants','nodes','items')
@@ -24,19 +24,12 @@ def _value(node:Mapping, keys:Sequence[str])->Any:
     lower = {str(k).lower(): v for k,v in node.items()}
     return next((lower[k] for k in keys if lower.get(k) is not None), None)
 
+# %% ../../nbs/api/08_tree_json.ipynb #fc5d8df8
 def _is_node(x)->bool:
     "Whether an object is a node with a name, rather than a dictionary whose keys are names"
     return isinstance(x, Mapping) and isinstance(_value(x, _NAME_KEYS), (str,int)) and not isinstance(_value(x, ('parent',)), (str,int))
 
-# %% ../../nbs/api/08_tree_json.ipynb #54782827
-def _inside(node)->tuple[Any,float,list]:
-    "Name, length and children of one item: (None, 1, children) for a dictionary of names"
-    if isinstance(node, (str,int,float)): return node,1.,[]
-    if _is_node(node):
-        name,below = _value(node, _NAME_KEYS),_value(node, _CHILD_KEYS)
-        return name,_length(_value(node, _LENGTH_KEYS), None, name, ''),_items(below, name)
-    raise ValueError(f'cannot read {short(node, 60)} as a node: it needs a name and, if it has any, children')
-
+# %% ../../nbs/api/08_tree_json.ipynb #58341c38
 def _items(below, name)->list:
     "Children in any form as a list of items"
     if below is None or below == '': return []
@@ -48,7 +41,27 @@ class _Named(tuple):
     "A name and what stands below it"
     def __new__(cls, name, below): return super().__new__(cls, (name, below))
 
-# %% ../../nbs/api/08_tree_json.ipynb #018aeff5
+# %% ../../nbs/api/08_tree_json.ipynb #a42e6329
+def _inside(node)->tuple[Any,float,list]:
+    "Name, length and children of one item: (None, 1, children) for a dictionary of names"
+    if isinstance(node, (str,int,float)): return node,1.,[]
+    if _is_node(node):
+        name,below = _value(node, _NAME_KEYS),_value(node, _CHILD_KEYS)
+        return name,_length(_value(node, _LENGTH_KEYS), None, name, ''),_items(below, name)
+    raise ValueError(f'cannot read {short(node, 60)} as a node: it needs a name and, if it has any, children')
+
+# %% ../../nbs/api/08_tree_json.ipynb #c1430a95
+def _other_lists(node:Mapping)->set[str]:
+    "Keys of a node that hold nodes and are not read"
+    lists = {k for k,v in node.items() if isinstance(v, list) and any(_is_node(x) for x in v)}
+    return {k for k in lists if str(k).lower() not in _CHILD_KEYS}
+
+def _only_ids(tree)->bool:
+    "Whether the outermost objects have an id and no name"
+    first = tree[0] if isinstance(tree, list) and tree else tree
+    return _is_node(first) and _value(first, _NAME_KEYS[:-len(_ID_KEYS)]) is None
+
+# %% ../../nbs/api/08_tree_json.ipynb #673fb739
 def _walk(tree)->tuple[dict,dict,dict,set]:
     "Name, parent and length of every node, by number; and the keys of other lists of nodes"
     names,up,lengths,other = {},{},{},set()
@@ -61,16 +74,6 @@ def _walk(tree)->tuple[dict,dict,dict,set]:
         todo += [(child, key) for child in below[::-1]]
         if isinstance(item, Mapping): other |= _other_lists(item)
     return names,up,lengths,other
-
-def _other_lists(node:Mapping)->set[str]:
-    "Keys of a node that hold nodes and are not read"
-    lists = {k for k,v in node.items() if isinstance(v, list) and any(_is_node(x) for x in v)}
-    return {k for k in lists if str(k).lower() not in _CHILD_KEYS}
-
-def _only_ids(tree)->bool:
-    "Whether the outermost objects have an id and no name"
-    first = tree[0] if isinstance(tree, list) and tree else tree
-    return _is_node(first) and _value(first, _NAME_KEYS[:-len(_ID_KEYS)]) is None
 
 # %% ../../nbs/api/08_tree_json.ipynb #85e16f3a
 def nested_table(
@@ -107,7 +110,17 @@ def class_marks(
     note = f"the attribute 'label' does not number classes from 0 and is not used, such as {short(labels[0][1])}" if labels else ''
     return None,(note,) if note else ()
 
-# %% ../../nbs/api/08_tree_json.ipynb #6f8adb29
+# %% ../../nbs/api/08_tree_json.ipynb #8bbb74cb
+def _end(link, end:str, named:list, numbered:bool):
+    "The node at one end of a link"
+    if not isinstance(link, Mapping) or end not in link: raise ValueError(f'the link {short(link, 60)} has no {end}')
+    at = link[end]
+    if isinstance(at, Mapping): at = at.get('id', at.get('name'))
+    if not numbered: return at
+    if not isinstance(at, int) or not 0 <= at < len(named): raise ValueError(f'the link {short(link, 60)} names no node of {len(named)}')
+    return named[at]
+
+# %% ../../nbs/api/08_tree_json.ipynb #ea48954e
 def node_link_table(
     graph:Mapping, # 'nodes', and 'links' or 'edges'
 )->TreeTable:
@@ -126,16 +139,7 @@ def node_link_table(
     classes,notes = class_marks((name_of(n), node['label']) for n,node in zip(named, nodes) if node.get('label') is not None)
     return TreeTable(table.edges, classes, notes, 'node-link JSON')
 
-def _end(link, end:str, named:list, numbered:bool):
-    "The node at one end of a link"
-    if not isinstance(link, Mapping) or end not in link: raise ValueError(f'the link {short(link, 60)} has no {end}')
-    at = link[end]
-    if isinstance(at, Mapping): at = at.get('id', at.get('name'))
-    if not numbered: return at
-    if not isinstance(at, int) or not 0 <= at < len(named): raise ValueError(f'the link {short(link, 60)} names no node of {len(named)}')
-    return named[at]
-
-# %% ../../nbs/api/08_tree_json.ipynb #c2befb19
+# %% ../../nbs/api/08_tree_json.ipynb #47a3dd62
 def _by_children(rows:Sequence[Mapping])->TreeTable|None:
     "Edges from records that list the ids of their children; None if these do not"
     below = [_value(row, ('child_ids','children_ids','childids','children')) for row in rows]
@@ -148,6 +152,7 @@ def _by_children(rows:Sequence[Mapping])->TreeTable|None:
     tops = [Edge(None, called[i]) for i in names if i not in has_parent]
     return TreeTable([*tops, *(Edge(called[p], called[c]) for p,c in pairs)], None, _qualified(many), 'JSON records with the ids of children')
 
+# %% ../../nbs/api/08_tree_json.ipynb #c0a5066d
 def list_table(
     rows:list, # Edges, paths, records or nodes
 )->TreeTable:
@@ -163,7 +168,7 @@ def list_table(
         if column_roles(list(dict.fromkeys(k for r in rows for k in r))): return records(rows)
     return nested_table(rows)
 
-# %% ../../nbs/api/08_tree_json.ipynb #395df876
+# %% ../../nbs/api/08_tree_json.ipynb #bc040d08
 def _no_repeats(pairs):
     "An object, whose keys must differ: Python would keep only the last of two"
     out = dict(pairs)
@@ -172,6 +177,7 @@ def _no_repeats(pairs):
         raise ValueError(f'the key {short(twice)} stands twice in one object; give the nodes names of their own')
     return out
 
+# %% ../../nbs/api/08_tree_json.ipynb #84eae42a
 def json_table(
     text:str, # A JSON file
 )->TreeTable:

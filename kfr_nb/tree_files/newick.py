@@ -49,7 +49,16 @@ _token = re.compile(r"""(?P<blank>\s+)|(?P<mark>[(),:;])|(?P<comment>\[)|'(?P<si
 def _unreadable(text:str, at:int)->ValueError:
     return ValueError(f'Newick: cannot read {text[at:at+20]!r} at character {at}: an unclosed quote or bracket')
 
-# %% ../../nbs/api/06_tree_newick.ipynb #4c49aabe
+# %% ../../nbs/api/06_tree_newick.ipynb #33c2d9bf
+def _end_of_comment(text:str, at:int)->int:
+    "The character after a comment, which may hold comments"
+    depth = 0
+    for found in re.compile(r'[\[\]]').finditer(text, at):
+        depth += 1 if found[0] == '[' else -1
+        if not depth: return found.end()
+    raise _unreadable(text, at)
+
+# %% ../../nbs/api/06_tree_newick.ipynb #26977e58
 def tokens(text:str)->Iterator[Token]:
     "The tokens of a Newick text; quoted names without their quotes"
     at = 0
@@ -67,15 +76,7 @@ def tokens(text:str)->Iterator[Token]:
             yield Token(at, 'mark' if kind == 'mark' else 'name', found[0])
         at = end
 
-def _end_of_comment(text:str, at:int)->int:
-    "The character after a comment, which may hold comments"
-    depth = 0
-    for found in re.compile(r'[\[\]]').finditer(text, at):
-        depth += 1 if found[0] == '[' else -1
-        if not depth: return found.end()
-    raise _unreadable(text, at)
-
-# %% ../../nbs/api/06_tree_newick.ipynb #b1520ee8
+# %% ../../nbs/api/06_tree_newick.ipynb #bc22154d
 @dataclass
 class Nodes:
     "The nodes of a Newick text, the first of which is the root"
@@ -91,6 +92,7 @@ class Nodes:
         for values,v in ((self.names,None), (self.parents,parent), (self.lengths,None)): values.append(v)
         return len(self.names)-1
 
+# %% ../../nbs/api/06_tree_newick.ipynb #e39b0c95
 def _not_here(token:Token)->ValueError:
     return ValueError(f'Newick: {short(token.text, 30)} at character {token.at} does not belong there; '
         'is a comma or a bracket missing before it?')
@@ -108,6 +110,15 @@ def _add_name(nodes:Nodes, now:int, token:Token):
             'quote names with blanks, and separate nodes by commas')
     if not token.text.strip(): raise ValueError(f'Newick: the name at character {token.at} is empty')
     nodes.names[now] = token.text
+
+# %% ../../nbs/api/06_tree_newick.ipynb #52314f78
+def _open(nodes, stack, now)->int:
+    stack.append(now)
+    return nodes.new(now)
+
+def _close(nodes, stack)->int:
+    nodes.closed.add(stack[-1])
+    return stack.pop()
 
 # %% ../../nbs/api/06_tree_newick.ipynb #c4c90813
 def parse_newick(
@@ -133,17 +144,10 @@ def parse_newick(
     if stack: raise ValueError(f'Newick: {len(stack)} opening bracket(s) without a closing one')
     return nodes
 
-def _open(nodes, stack, now)->int:
-    stack.append(now)
-    return nodes.new(now)
-
-def _close(nodes, stack)->int:
-    nodes.closed.add(stack[-1])
-    return stack.pop()
-
-# %% ../../nbs/api/06_tree_newick.ipynb #7700dadf
+# %% ../../nbs/api/06_tree_newick.ipynb #4ee69291
 def _is_support(name:str)->bool: return bool(re.fullmatch(r'[\d.eE+-]+(/[\d.eE+-]+)*', name))
 
+# %% ../../nbs/api/06_tree_newick.ipynb #7700dadf
 def _name_nodes(
     nodes:Nodes, # As parsed; gets its names
     inner:bool|None, # Keep the names of inner nodes; None: unless they are support values
@@ -175,7 +179,7 @@ def _fresh_names(nodes:Nodes, has_children:set):
     for n,many in Counter(nodes.names).items():
         if many > 1: raise ValueError(f'Newick: node {short(n)} is named twice; give each node a name of its own')
 
-# %% ../../nbs/api/06_tree_newick.ipynb #9d4a89fd
+# %% ../../nbs/api/06_tree_newick.ipynb #f08c4d0d
 def split_trees(text:str)->list[str]:
     "The trees of a text, each without its semicolon"
     ends,start,parts,filled = [],0,[],False
@@ -187,6 +191,7 @@ def split_trees(text:str)->list[str]:
         else: filled = True
     return [*parts, text[start:]] if filled else parts
 
+# %% ../../nbs/api/06_tree_newick.ipynb #af49dab8
 def pick_tree(
     trees:Sequence, # The trees of a source
     which:int|None, # Number of the one to take; None: there must be one
@@ -197,7 +202,21 @@ def pick_tree(
     if not 0 <= (which or 0) < len(trees): raise ValueError(f'there is no tree {which}: the numbers are 0 to {len(trees)-1}')
     return trees[which or 0]
 
-# %% ../../nbs/api/06_tree_newick.ipynb #3132b60e
+# %% ../../nbs/api/06_tree_newick.ipynb #ca4bde70
+def _marked_classes(nodes:Nodes)->list[str]|None:
+    "The classes in label order, if the text marks them"
+    if sorted(nodes.marks) != list(range(len(nodes.marks))):
+        raise ValueError(f'Newick: the class marks are {short(sorted(nodes.marks))}, expected 0 to {len(nodes.marks)-1}')
+    return [nodes.names[nodes.marks[i]] for i in range(len(nodes.marks))] or None
+
+def _length_notes(nodes:Nodes)->tuple[str,...]:
+    "Notes on support values and on edges without a length"
+    given = [l is not None for l in nodes.lengths[1:]]
+    notes = (f'support values after lengths left out: {nodes.supports}',) if nodes.supports else ()
+    if not any(given) or all(given): return notes
+    return notes + (f'edges without a length, which count 1: {given.count(False)}',)
+
+# %% ../../nbs/api/06_tree_newick.ipynb #6c636bb9
 def newick_table(
     text:str, # Newick; comments, NHX and a byte-order mark are skipped
     inner:bool|None=None, # Keep the names of inner nodes; None: unless they are support values
@@ -213,19 +232,6 @@ def newick_table(
     classes = _marked_classes(nodes)
     return TreeTable(edges, classes, notes, 'Newick')
 
-def _marked_classes(nodes:Nodes)->list[str]|None:
-    "The classes in label order, if the text marks them"
-    if sorted(nodes.marks) != list(range(len(nodes.marks))):
-        raise ValueError(f'Newick: the class marks are {short(sorted(nodes.marks))}, expected 0 to {len(nodes.marks)-1}')
-    return [nodes.names[nodes.marks[i]] for i in range(len(nodes.marks))] or None
-
-def _length_notes(nodes:Nodes)->tuple[str,...]:
-    "Notes on support values and on edges without a length"
-    given = [l is not None for l in nodes.lengths[1:]]
-    notes = (f'support values after lengths left out: {nodes.supports}',) if nodes.supports else ()
-    if not any(given) or all(given): return notes
-    return notes + (f'edges without a length, which count 1: {given.count(False)}',)
-
 # %% ../../nbs/api/06_tree_newick.ipynb #56231026
 def _check_newick(text:str):
     "Raise `ValueError` for a text that is no Newick at first sight"
@@ -237,12 +243,13 @@ def _check_newick(text:str):
         raise ValueError(f'Newick: {short(bare, 60)} has neither brackets nor a semicolon; '
             'KnowledgeTree.read reads files')
 
-# %% ../../nbs/api/06_tree_newick.ipynb #31523d18
+# %% ../../nbs/api/06_tree_newick.ipynb #51319385
 def _translation(command:str)->dict[str,str]:
     "Names by their keys, from a translate command"
     words = [t.text for t in tokens(command) if t.kind == 'name']
     return dict(zip(words[1::2], words[2::2]))
 
+# %% ../../nbs/api/06_tree_newick.ipynb #31523d18
 def nexus_table(
     text:str, # A NEXUS file
     inner:bool|None=None, # As for `newick_table`

@@ -17,7 +17,15 @@ from .tables import TEXT_FORMS, paths_text, table_text, text_table
 __all__ = ['NEWICK_ENDINGS', 'TABLE_ENDINGS', 'FORMS', 'WRITTEN', 'decode', 'tell_form', 'parse_tree', 'at_file', 'read_table',
            'tree_text', 'write_tree_file']
 
-# %% ../../nbs/api/09_tree_files.ipynb #04d63666
+# %% ../../nbs/api/09_tree_files.ipynb #fbd35a40
+def _not_utf8(data:bytes, error:UnicodeDecodeError, encoding)->ValueError:
+    "The error for a byte that the encoding does not have"
+    line = data[:error.start].count(b'\n')+1
+    near = data[max(error.start-10, 0):error.start+10].decode('latin-1')
+    return ValueError(f"line {line} is not {encoding or 'UTF-8'}, near {near!r}; if that reads well the file is Latin-1: "
+        "say encoding='latin-1' (or cp1252), or save it as UTF-8")
+
+# %% ../../nbs/api/09_tree_files.ipynb #7e941a4a
 _MARKS = {codecs.BOM_UTF8:'utf-8-sig', codecs.BOM_UTF32_LE:'utf-32', codecs.BOM_UTF32_BE:'utf-32', codecs.BOM_UTF16_LE:'utf-16',
     codecs.BOM_UTF16_BE:'utf-16'}
 _OTHER = {b'PK\x03\x04':'an Excel workbook or a zip archive: save the sheet as CSV UTF-8, or unpack it', b'\x1f\x8b':'a gzip archive: unpack it',
@@ -38,14 +46,7 @@ def decode(
     except LookupError: raise ValueError(f'there is no encoding {encoding!r}; common ones are utf-8, latin-1, cp1252, utf-16') from None
     except UnicodeDecodeError as e: raise _not_utf8(data, e, encoding) from None
 
-def _not_utf8(data:bytes, error:UnicodeDecodeError, encoding)->ValueError:
-    "The error for a byte that the encoding does not have"
-    line = data[:error.start].count(b'\n')+1
-    near = data[max(error.start-10, 0):error.start+10].decode('latin-1')
-    return ValueError(f"line {line} is not {encoding or 'UTF-8'}, near {near!r}; if that reads well the file is Latin-1: "
-        "say encoding='latin-1' (or cp1252), or save it as UTF-8")
-
-# %% ../../nbs/api/09_tree_files.ipynb #90e14165
+# %% ../../nbs/api/09_tree_files.ipynb #fd00765f
 NEWICK_ENDINGS = ('.nwk','.newick','.tree','.tre','.trees','.nw','.nh','.nhx','.treefile','.contree','.dnd','.ph','.new')
 TABLE_ENDINGS = {'.csv':',', '.tsv':'\t', '.edges':'\t', '.txt':'\t', '.tab':'\t'}
 FORMS = ('newick','nexus','json',*TEXT_FORMS)
@@ -56,6 +57,7 @@ def _is_json(text:str)->bool:
     if text[:1] != '[' or re.match(r'\[[^\]]*\]\s*\(', text): return False
     return bool(re.match(r'\[\s*(["\[{\]\d-]|null|true|false)', text))
 
+# %% ../../nbs/api/09_tree_files.ipynb #d4e80ea2
 def tell_form(
     text:str, # A file's text
     ending:str='', # Of its name, with the dot
@@ -88,7 +90,7 @@ def parse_tree(
     if form == 'nexus': return nexus_table(text, inner, which)
     return json_table(text.removeprefix('\ufeff')) if form == 'json' else text_table(text, form)
 
-# %% ../../nbs/api/09_tree_files.ipynb #63d315ea
+# %% ../../nbs/api/09_tree_files.ipynb #f5cacfee
 def at_file(path, message, most:int=300)->str:
     "A message with its file in front, cut to a length that a terminal shows"
     name = str(path)
@@ -96,6 +98,7 @@ def at_file(path, message, most:int=300)->str:
     whole = f'{name}: {message}'
     return whole if len(whole) <= most else whole[:most-1] + '…'
 
+# %% ../../nbs/api/09_tree_files.ipynb #d29f1a4e
 def read_table(
     path:str|Path, # A file
     form:str|None=None, # One of `FORMS`; None: told by the content
@@ -112,7 +115,7 @@ def read_table(
     try: return parse_tree(decode(path.read_bytes(), encoding), path.suffix, form, inner, which)
     except ValueError as e: raise ValueError(at_file(path, e)) from None
 
-# %% ../../nbs/api/09_tree_files.ipynb #97fa436a
+# %% ../../nbs/api/09_tree_files.ipynb #31737854
 WRITTEN = ('.nwk','.newick','.tree','.tre','.nh','.treefile',*TABLE_ENDINGS,'.json','.paths')
 
 def tree_text(
@@ -133,6 +136,7 @@ def tree_text(
     if weighted or not usual: raise ValueError('paths hold neither lengths nor classes other than the leaves in order; write .tsv, .json or .nwk')
     return paths_text(names, parents)
 
+# %% ../../nbs/api/09_tree_files.ipynb #68286ab8
 def write_tree_file(
     path:str|Path, # Its ending is one of `WRITTEN`
     *tree, # Names, parents, lengths and labels, as for `tree_text`

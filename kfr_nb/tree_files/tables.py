@@ -24,7 +24,7 @@ def lines_of(text:str)->list[Line]:
     lines = re.split(r'\r\n|\n|\r', text)
     return [Line(n, line) for n,line in enumerate(lines, 1) if line.strip()]
 
-# %% ../../nbs/api/07_tree_tables.ipynb #5a3f0709
+# %% ../../nbs/api/07_tree_tables.ipynb #0da41e12
 class Cell(NamedTuple):
     "A cell of a table"
     text:str
@@ -35,11 +35,12 @@ class Row(NamedTuple):
     line:int # Line on which it starts
     cells:list[Cell]
 
+# %% ../../nbs/api/07_tree_tables.ipynb #53369d33
 def _quote_error(line:int, text:str, at:int)->ValueError:
     return ValueError(f'line {line}: the quote that starts with {text[at:at+20]!r} is not closed before the cell ends; '
         'write a quote inside a name twice and close it, or remove it')
 
-# %% ../../nbs/api/07_tree_tables.ipynb #9d849f56
+# %% ../../nbs/api/07_tree_tables.ipynb #762ae062
 class _Pattern(NamedTuple):
     "What separates cells and rows"
     quoted:re.Pattern
@@ -48,6 +49,7 @@ class _Pattern(NamedTuple):
     sep:re.Pattern
     end:re.Pattern # End of a row
 
+# %% ../../nbs/api/07_tree_tables.ipynb #ecc2162f
 @functools.cache
 def _pattern(sep:str)->_Pattern:
     "The patterns of a separator; ' ' stands for any run of blanks"
@@ -59,7 +61,7 @@ def _pattern(sep:str)->_Pattern:
     return _Pattern(*map(re.compile, (rf'{pad}"((?:[^"]|"")*)"{pad}(?=[{one}\r\n]|\Z)', rf'{pad}"', rf'[^{one}\r\n]*', step,
         rf'{last}(?:\r\n|\n|\r|\Z)')))
 
-# %% ../../nbs/api/07_tree_tables.ipynb #1b911b20
+# %% ../../nbs/api/07_tree_tables.ipynb #e13d64f4
 def _next_row(text:str, at:int, line:int, pattern:_Pattern)->tuple[list[Cell],int]:
     "The cells of the row at a character, and the character at which the next row starts"
     cells = []
@@ -71,6 +73,7 @@ def _next_row(text:str, at:int, line:int, pattern:_Pattern)->tuple[list[Cell],in
         if not step: return cells,pattern.end.match(text, found.end()).end()
         at = step.end()
 
+# %% ../../nbs/api/07_tree_tables.ipynb #a605af6f
 def split_rows(
     text:str, # Lines of a table
     sep:str, # ',', ';', '|', a tab, or ' ' for any run of blanks
@@ -85,7 +88,7 @@ def split_rows(
         line,at = line+len(re.findall(r'\r\n|\n|\r', text[at:end])),end
     return rows
 
-# %% ../../nbs/api/07_tree_tables.ipynb #3c693b74
+# %% ../../nbs/api/07_tree_tables.ipynb #229d6adc
 _SEPARATORS = ('\t', ';', ',', '|', ' ')                        # the rarer inside names, the earlier
 
 def _count(line:str, sep:str)->int:
@@ -93,6 +96,7 @@ def _count(line:str, sep:str)->int:
     bare = re.sub(r'"(?:[^"]|"")*"', 'x', line.strip() if sep == ' ' else line)
     return len(bare.split()) if sep == ' ' else bare.count(sep)+1
 
+# %% ../../nbs/api/07_tree_tables.ipynb #5298e002
 def tell_separator(
     lines:Sequence[Line], # Lines without comments
 )->str:
@@ -105,9 +109,10 @@ def tell_separator(
         if new > score: best,score = sep,new
     return best
 
-# %% ../../nbs/api/07_tree_tables.ipynb #292cea64
+# %% ../../nbs/api/07_tree_tables.ipynb #29623319
 def _is_comment(line:Line)->bool: return bool(re.match(r'\s*#(?:[\s#!]|$)', line.text))
 
+# %% ../../nbs/api/07_tree_tables.ipynb #292cea64
 def _check_comments(rows:Sequence[Row]):
     "Raise `ValueError` where a comment and a name cannot be told apart"
     for line,cells in rows:
@@ -133,7 +138,7 @@ def find_header(
             if len(cells) > 1 and column_roles([c.text for c in cells]): return at,sep
         if not _is_comment(line): return None
 
-# %% ../../nbs/api/07_tree_tables.ipynb #dda6423a
+# %% ../../nbs/api/07_tree_tables.ipynb #ed8c2c38
 def _plain_ids(rows:list[list])->list[list]:
     "pandas writes a column of whole numbers with a gap as 1.0, 2.0; where the next column has 1, 2 they are the same"
     first,second = ([str(r[i]) for r in rows if len(r) > 1 and r[i]] for i in (0,1))
@@ -141,6 +146,16 @@ def _plain_ids(rows:list[list])->list[list]:
     whole = all(re.fullmatch(r'\d+', x) for x in second)
     return [[r[0].removesuffix('.0'), *r[1:]] for r in rows] if floats and whole else rows
 
+# %% ../../nbs/api/07_tree_tables.ipynb #4c3a1912
+def _parents_as_ids(header, cells)->list[list]:
+    "Rows whose parent ids are spelled as the ids of the children"
+    roles = column_roles(header)
+    if 'ranks' in roles: return cells
+    up,down = roles['parent'],roles.get('id', roles.get('child'))
+    plain = _plain_ids([[row[up],row[down]] for row in cells])
+    return [[*row[:up], p, *row[up+1:]] for row,(p,_) in zip(cells, plain)]
+
+# %% ../../nbs/api/07_tree_tables.ipynb #a477be0e
 def titled_table(
     text:str, # The file from the line of titles on
     sep:str, # Its separator
@@ -160,15 +175,7 @@ def titled_table(
     named = {',':'commas', ';':'semicolons', '\t':'tabs', '|':'bars', ' ':'blanks'}[sep]
     return TreeTable(table.edges, table.classes, table.notes, f'{table.form}, separated by {named}', 'line')
 
-def _parents_as_ids(header, cells)->list[list]:
-    "Rows whose parent ids are spelled as the ids of the children"
-    roles = column_roles(header)
-    if 'ranks' in roles: return cells
-    up,down = roles['parent'],roles.get('id', roles.get('child'))
-    plain = _plain_ids([[row[up],row[down]] for row in cells])
-    return [[*row[:up], p, *row[up+1:]] for row,(p,_) in zip(cells, plain)]
-
-# %% ../../nbs/api/07_tree_tables.ipynb #d3f8ee24
+# %% ../../nbs/api/07_tree_tables.ipynb #03cc68c7
 _TITLES = _IDS | _NAMES | {w for pair in _PAIRS for w in pair} | {'parent','child','node','length','weight','rank','distance'}
 
 _number = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)')
@@ -190,6 +197,24 @@ def _bare_edge(row:Row, sep:str)->Edge:
             'put names that hold the separator in double quotes')
     return _edge([cells[0] or None, *cells[1:]], row.line, 'line')
 
+# %% ../../nbs/api/07_tree_tables.ipynb #d849d84d
+def _single_quotes(rows:list[Row])->tuple[list[Row],tuple[str,...]]:
+    "Rows without the single quotes in which every name stands, and a note"
+    texts = [c.text for row in rows for c in row.cells[:2]]
+    if not all(len(t) > 2 and t[0] == t[-1] == "'" for t in texts): return rows,()
+    bare = [Row(n, [c._replace(text=c.text[1:-1]) if c.text[:1] == "'" else c for c in cells]) for n,cells in rows]
+    return bare,('single quotes around every name left out',)
+
+# %% ../../nbs/api/07_tree_tables.ipynb #ea296cb5
+def _check_first(rows:Sequence[Row]):
+    "Raise `ValueError` for a first line that looks like titles we do not know"
+    names = {c.text for row in rows[1:] for c in row.cells}
+    head = [c.text for c in rows[0].cells]
+    if len(rows) > 1 and all(set(re.findall(r'[a-z]+', h.lower())) <= _TITLES and h for h in head) and not names & set(head):
+        raise ValueError(f'line {rows[0].line} looks like titles, and they do not say which column is the parent: '
+            f'{short(head, 80)}; call them parent and child')
+
+# %% ../../nbs/api/07_tree_tables.ipynb #75435345
 def bare_table(
     lines:Sequence[Line], # The lines of the file
 )->TreeTable:
@@ -206,22 +231,7 @@ def bare_table(
     named = {',':'commas', ';':'semicolons', '\t':'tabs', '|':'bars', ' ':'blanks'}[sep]
     return TreeTable([_bare_edge(row, sep) for row in rows], None, notes, f'list of edges, separated by {named}', 'line')
 
-def _single_quotes(rows:list[Row])->tuple[list[Row],tuple[str,...]]:
-    "Rows without the single quotes in which every name stands, and a note"
-    texts = [c.text for row in rows for c in row.cells[:2]]
-    if not all(len(t) > 2 and t[0] == t[-1] == "'" for t in texts): return rows,()
-    bare = [Row(n, [c._replace(text=c.text[1:-1]) if c.text[:1] == "'" else c for c in cells]) for n,cells in rows]
-    return bare,('single quotes around every name left out',)
-
-def _check_first(rows:Sequence[Row]):
-    "Raise `ValueError` for a first line that looks like titles we do not know"
-    names = {c.text for row in rows[1:] for c in row.cells}
-    head = [c.text for c in rows[0].cells]
-    if len(rows) > 1 and all(set(re.findall(r'[a-z]+', h.lower())) <= _TITLES and h for h in head) and not names & set(head):
-        raise ValueError(f'line {rows[0].line} looks like titles, and they do not say which column is the parent: '
-            f'{short(head, 80)}; call them parent and child')
-
-# %% ../../nbs/api/07_tree_tables.ipynb #f1a0b76a
+# %% ../../nbs/api/07_tree_tables.ipynb #a88863ba
 _ARROWS = (' > ', ' -> ', ' → ', ' › ', ' » ', '->', '→', '›', '»', '>')
 _step = re.compile(r'"((?:[^"]|"")*)"')
 _with_id = re.compile(r'\s*(?:gid:\S+|\d+|"\d+")\s*(?:-|:|[,;\t])\s*(?=\S)')
@@ -233,6 +243,7 @@ def _arrow(lines:Sequence[Line])->str|None:
     slashes = sum('/' in line.text for line in lines) >= len(lines)/2
     return '/' if slashes and not any(re.search(r'[\t,;|]', line.text) for line in lines) else None
 
+# %% ../../nbs/api/07_tree_tables.ipynb #05aace1d
 def _steps(line:Line, arrow:str)->list[str]:
     "The names in a path; one in double quotes may hold the arrow"
     safe = _step.sub(lambda m: m[0].replace(arrow, '\0'), line.text)
@@ -243,7 +254,7 @@ def _steps(line:Line, arrow:str)->list[str]:
         raise ValueError(f'line {line.number}: a step of the path {short(line.text, 60)} is empty')
     return [n for n in names if n.strip()]
 
-# %% ../../nbs/api/07_tree_tables.ipynb #2882e808
+# %% ../../nbs/api/07_tree_tables.ipynb #87c9051a
 def _without_id(line:Line)->Line:
     "A line without the id at its start; behind a comma, semicolon or tab the path may be a quoted cell"
     found = _with_id.match(line.text)
@@ -251,6 +262,7 @@ def _without_id(line:Line)->Line:
     cell = _step.fullmatch(path) if re.search(r'[,;\t]', found[0]) else None
     return Line(line.number, cell[1].replace('""', '"') if cell else path)
 
+# %% ../../nbs/api/07_tree_tables.ipynb #aada4efd
 def paths_table(
     lines:Sequence[Line], # The lines of the file
     sure:bool=False, # These are paths, though perhaps of one step
@@ -264,7 +276,7 @@ def paths_table(
     form = f'paths with {arrow.strip()}' + (' and ids' if ids else '')
     return path_table([_steps(line, arrow) for line in lines], [line.number for line in lines], form)
 
-# %% ../../nbs/api/07_tree_tables.ipynb #3b5fda09
+# %% ../../nbs/api/07_tree_tables.ipynb #8ac49050
 _indent = re.compile(r'(?:[ \t\u00a0]|[│|├└╰─┬┼`]|[-+*•>–]+(?=[ \t]))*')
 
 def _indents(lines:Sequence[Line])->list[tuple[int,str]]:
@@ -275,6 +287,7 @@ def _indents(lines:Sequence[Line])->list[tuple[int,str]]:
         raise ValueError(f'line {mixed}: some lines are indented by tabs and some by blanks; use one of them')
     return [(len(l.expandtabs(4)), line.text[len(l):].rstrip()) for l,line in zip(lead, lines)]
 
+# %% ../../nbs/api/07_tree_tables.ipynb #a0798b9d
 def is_indented(
     lines:Sequence[Line], # Lines without comments
 )->bool:
@@ -289,7 +302,7 @@ def is_indented(
     raise ValueError('each line has two words, and some are indented: are these edges or an indented list? '
         "Remove the blanks at the start, put names in double quotes, or say form='indented'")
 
-# %% ../../nbs/api/07_tree_tables.ipynb #dfb6fadc
+# %% ../../nbs/api/07_tree_tables.ipynb #eefc4103
 def _indented_nodes(lines:Sequence[Line])->tuple[dict[int,str],dict[int,int|None]]:
     "Name and parent of the node on each line, by line number"
     names,up,open_ = {},{},[]
@@ -304,6 +317,7 @@ def _indented_nodes(lines:Sequence[Line])->tuple[dict[int,str],dict[int,int|None
         open_.append((width, line.number))
     return names,up
 
+# %% ../../nbs/api/07_tree_tables.ipynb #24d2339f
 def indented_table(
     lines:Sequence[Line], # The lines of the file
 )->TreeTable:
@@ -337,7 +351,7 @@ def text_table(
     if form == 'indented' or (form is None and bare and is_indented(bare)): return indented_table(lines)
     return bare_table(lines)
 
-# %% ../../nbs/api/07_tree_tables.ipynb #fd2f9548
+# %% ../../nbs/api/07_tree_tables.ipynb #45a79a1a
 def _cell(text:str, sep:str)->str:
     "A cell, in quotes where it would not be read back as it is"
     plain = text == text.strip() and text[:1] != '#' and not re.search(rf'[{re.escape(sep)}"\r\n\ufeff]', text)
@@ -345,6 +359,7 @@ def _cell(text:str, sep:str)->str:
 
 def _as_number(length:float)->str: return f'{length:g}' if length == float(f'{length:g}') else repr(length)
 
+# %% ../../nbs/api/07_tree_tables.ipynb #b2e36a3d
 def table_text(
     names:Sequence[str], # Nodes in preorder
     parents:Sequence[int], # Number of each node's parent, -1 for the root
