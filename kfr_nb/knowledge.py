@@ -17,7 +17,7 @@ from .tree import KnowledgeTree
 __all__ = ['TREES_FOLDER', 'PARENT_RULES', 'SHAPES', 'TREES', 'open_wordnet', 'wordnet_tree', 'class_table', 'load_tree',
            'wordnet_distances', 'synset_names', 'learned_tree', 'build_wordnet']
 
-# %% ../nbs/api/15_knowledge.ipynb #c1dfd96e
+# %% ../nbs/api/15_knowledge.ipynb #266a87bf
 TREES_FOLDER = Path(__file__ if '__file__' in globals() else __import__('kfr_nb').__file__).parent/'trees'
 
 class _Noun(NamedTuple):
@@ -26,6 +26,7 @@ class _Noun(NamedTuple):
     above:tuple[str,...] # Wnids of its hypernyms
     in_21k:bool # Whether it is a class of ImageNet-21k
 
+# %% ../nbs/api/15_knowledge.ipynb #c1dfd96e
 @functools.lru_cache(maxsize=1)
 def _nouns()->dict[str,_Noun]:
     "The packaged nouns by wnid"
@@ -43,6 +44,7 @@ def _ways_up(nouns:Mapping[str,_Noun], wnids:Iterable[str], pick:Callable)->dict
     for w in wnids: up(w)
     return known
 
+# %% ../nbs/api/15_knowledge.ipynb #53945407
 def _all_above(nouns:Mapping[str,_Noun], wnid:str)->dict[str,int]:
     "Fewest edges from a synset up to each synset above it, itself included"
     found,level = {},{wnid}
@@ -53,7 +55,7 @@ def _all_above(nouns:Mapping[str,_Noun], wnid:str)->dict[str,int]:
     return found
 
 # %% ../nbs/api/15_knowledge.ipynb #f920ff63
-PARENT_RULES:dict[str,Callable] = {             # each gives a sort key for a parent; the smallest is kept
+PARENT_RULES:dict[str,Callable] = { # each gives a sort key for a parent; the smallest is kept
     'shortest': lambda short,long,count: lambda w: (short[w], w),
     'longest': lambda short,long,count: lambda w: (-long[w], w),
     'common': lambda short,long,count: lambda w: (-count[w], short[w], w),
@@ -73,6 +75,12 @@ def _choose_parents(nouns:Mapping[str,_Noun], wnids:Sequence[str], rule:str)->di
             w = kept[w]
     return kept
 
+# %% ../nbs/api/15_knowledge.ipynb #9d106238
+def _kind(name:str)->str:
+    "The part of speech in a synset's name or wnid; 'n' if it has none"
+    found = re.fullmatch(r'.+\.([a-z])\.\d+|([a-z])\d{8}', name)
+    return (found[1] or found[2]) if found else 'n'
+
 # %% ../nbs/api/15_knowledge.ipynb #f1abd670
 @functools.lru_cache(maxsize=1)
 def _name_to_wnid()->dict[str,str]: return {n.name:w for w,n in _nouns().items()}
@@ -83,15 +91,11 @@ def _check_noun(synset:Any):
     kind = synset.pos() if callable(getattr(synset, 'pos', None)) else _kind(name)
     if kind == 'n': return
     word = {'v':'a verb', 'a':'an adjective', 's':'an adjective', 'r':'an adverb'}.get(kind, 'no noun')
-    raise ValueError(f'synset {name!r} is {word}, and trees are made of nouns; name the noun that is meant, such as '
+    raise ValueError(f'synset {name!r} is {word}, and trees are made of nouns; name the noun '
+        'that is meant, such as '
         f"{name.split('.')[0] + '.n.01'!r}")
 
-def _kind(name:str)->str:
-    "The part of speech in a synset's name or wnid; 'n' if it has none"
-    found = re.fullmatch(r'.+\.([a-z])\.\d+|([a-z])\d{8}', name)
-    return (found[1] or found[2]) if found else 'n'
-
-# %% ../nbs/api/15_knowledge.ipynb #9dd39a62
+# %% ../nbs/api/15_knowledge.ipynb #a81b8250
 def _wnid(synset:Any)->str|None:
     "The wnid that a synset's name, wnid or nltk object stands for, if the packaged nouns know it"
     _check_noun(synset)
@@ -99,21 +103,27 @@ def _wnid(synset:Any)->str|None:
     text = str(synset)
     return text if text in _nouns() else _name_to_wnid().get(text)
 
+# %% ../nbs/api/15_knowledge.ipynb #ef923e87
 def _pairs(synsets)->dict[str,Any]:
     "Class name and synset of each class"
-    if isinstance(synsets, (str,bytes)): raise ValueError(f'synsets must be a list or a dictionary, got the text {synsets!r}')
+    if isinstance(synsets, (str,bytes)):
+        raise ValueError(f'synsets must be a list or a dictionary, got the text {synsets!r}')
     if isinstance(synsets, Mapping): pairs = list(synsets.items())
     else: pairs = [(s.name() if callable(getattr(s, 'name', None)) else str(s), s) for s in synsets]
     if not pairs: raise ValueError('no synsets given')
     named = dict(pairs)
-    if len(named) < len(pairs): raise ValueError(f'synset {Counter(c for c,_ in pairs).most_common(1)[0][0]!r} is listed twice')
+    if len(named) < len(pairs):
+        raise ValueError(f'synset {Counter(c for c,_ in pairs).most_common(1)[0][0]!r} is '
+            'listed twice')
     return named
 
+# %% ../nbs/api/15_knowledge.ipynb #355827a4
 def _resolve(synsets)->tuple[list[str],list[str],Mapping[str,_Noun]]:
     "Class names, wnids, and the nouns to look them up in"
     named,nouns = _pairs(synsets),_nouns()
     wnids = [_wnid(s) for s in named.values()]
-    if None in wnids or any(w not in nouns for w in wnids): wnids,nouns = _from_full_wordnet(list(named.values()))
+    if None in wnids or any(w not in nouns for w in wnids):
+        wnids,nouns = _from_full_wordnet(list(named.values()))
     twice = [w for w,n in Counter(wnids).items() if n > 1]
     if twice:
         same = [c for c,w in zip(named, wnids) if w == twice[0]]
@@ -124,25 +134,29 @@ def _resolve(synsets)->tuple[list[str],list[str],Mapping[str,_Noun]]:
 _HOW = ('get WordNet 3.0 with `python -m nltk.downloader wordnet`, or from your distribution '
     '(Debian: apt-get install wordnet-base wordnet-sense-index) and give its folder: $WNHOME=/usr/share/wordnet. '
     'WordNet 3.1 will not do: its offsets differ')
-_LEXNAMES = ('adj.all adj.pert adv.all noun.Tops noun.act noun.animal noun.artifact noun.attribute noun.body '
-    'noun.cognition noun.communication noun.event noun.feeling noun.food noun.group noun.location noun.motive '
-    'noun.object noun.person noun.phenomenon noun.plant noun.possession noun.process noun.quantity noun.relation '
-    'noun.shape noun.state noun.substance noun.time verb.body verb.change verb.cognition verb.communication '
-    'verb.competition verb.consumption verb.contact verb.creation verb.emotion verb.motion verb.perception '
-    'verb.possession verb.social verb.stative verb.weather adj.ppl').split()
+_LEXNAMES = '''
+    adj.all adj.pert adv.all noun.Tops noun.act noun.animal noun.artifact noun.attribute
+    noun.body noun.cognition noun.communication noun.event noun.feeling noun.food noun.group
+    noun.location noun.motive noun.object noun.person noun.phenomenon noun.plant
+    noun.possession noun.process noun.quantity noun.relation noun.shape noun.state
+    noun.substance noun.time verb.body verb.change verb.cognition verb.communication
+    verb.competition verb.consumption verb.contact verb.creation verb.emotion verb.motion
+    verb.perception verb.possession verb.social verb.stative verb.weather adj.ppl'''.split()
 
 # %% ../nbs/api/15_knowledge.ipynb #b3f0c7f6
 def _complete_copy(folder:Path, target:Path):
-    "Copy a WordNet folder to where nltk may read, with the table of lexicographer files that some distributions leave out"
+    "Copy a WordNet folder to where nltk may read, with a table that some distributions leave out"
     target.mkdir(parents=True)
     for f in folder.iterdir():
-        if f.name == 'cntlist.rev' or f.suffix == '.exc' or f.stem in ('data','index'): shutil.copy(f, target/f.name)
+        if f.name == 'cntlist.rev' or f.suffix == '.exc' or f.stem in ('data','index'):
+            shutil.copy(f, target/f.name)
     kinds = dict(noun=1, verb=2, adj=3, adv=4)
-    (target/'lexnames').write_text(''.join(f"{i:02d}\t{n}\t{kinds[n.split('.')[0]]}\n" for i,n in enumerate(_LEXNAMES)))
+    rows = [f"{i:02d}\t{n}\t{kinds[n.split('.')[0]]}\n" for i,n in enumerate(_LEXNAMES)]
+    (target/'lexnames').write_text(''.join(rows))
 
 # %% ../nbs/api/15_knowledge.ipynb #91032ad7
 def _copied_reader(folders:Sequence[Path])->Any:
-    "A reader of the first of these folders that holds WordNet, None if none does; its copy lives as long as the reader"
+    "A reader of a copy of the first of these folders that holds WordNet, None if none does"
     import nltk
     from nltk.corpus.reader.wordnet import WordNetCorpusReader
     for folder in folders:
@@ -155,6 +169,7 @@ def _copied_reader(folders:Sequence[Path])->Any:
         setattr(reader, '_copy', copy)
         return reader
 
+# %% ../nbs/api/15_knowledge.ipynb #28fb9989
 def _own_reader()->Any:
     "A reader of nltk's own WordNet, None if it has none"
     import nltk
@@ -165,7 +180,7 @@ def _own_reader()->Any:
 # %% ../nbs/api/15_knowledge.ipynb #737338ee
 @functools.lru_cache(maxsize=2)
 def open_wordnet(
-    folder:str|Path|None=None, # WordNet's `dict` folder; by default nltk's own data, `$WNHOME`, or /usr/share/wordnet
+    folder:str|Path|None=None, # WordNet's `dict` folder; by default nltk's, `$WNHOME` or /usr/share/wordnet
 )->Any: # nltk's WordNetCorpusReader
     "A full WordNet 3.0, read by nltk"
     places = [Path(p) for p in ([folder] if folder else [os.environ.get('WNHOME'), '/usr/share/wordnet']) if p]
@@ -173,25 +188,30 @@ def open_wordnet(
         warnings.simplefilter('ignore')              # about multilingual data, which is not used
         reader = (None if folder else _own_reader()) or _copied_reader(places)
     if reader is None:
-        raise ValueError(f"no WordNet found: looked in nltk's data folders and {[str(p) for p in places]}; {_HOW}")
-    if reader.get_version() != '3.0': raise ValueError(f'found WordNet {reader.get_version()}, but wnids are those of 3.0; {_HOW}')
+        raise ValueError(f"no WordNet found: looked in nltk's data folders and "
+            f"{[str(p) for p in places]}; {_HOW}")
+    if reader.get_version() != '3.0':
+        raise ValueError(f'found WordNet {reader.get_version()}, but wnids are those of 3.0; '
+            f'{_HOW}')
     return reader
 
 # %% ../nbs/api/15_knowledge.ipynb #12c6fc06
 def _full_synset(wn, s):
-    "nltk's synset for a name, a wnid or a synset; for an unknown one the error lists the senses there are"
+    "nltk's synset for a name, a wnid or a synset; the error for an unknown one lists the senses"
     from nltk.corpus.reader.wordnet import WordNetError
     if callable(getattr(s, 'offset', None)): return s
     word = str(s).split('.')[0]
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore')              # nltk warns of an unknown offset; the error below names it
-        try: found = wn.synset_from_pos_and_offset('n', int(s[1:])) if re.fullmatch(r'n\d{8}', s) else wn.synset(s)
+        warnings.simplefilter('ignore') # nltk warns of an unknown offset; the error below names it
+        try:
+            found = wn.synset_from_pos_and_offset('n', int(s[1:])) if re.fullmatch(r'n\d{8}', s) else wn.synset(s)
         except (WordNetError, ValueError): found = None
     if found is None:
         senses = [x.name() for x in wn.synsets(word, 'n')][:5]
         raise ValueError(f'WordNet 3.0 has no noun synset {s!r}; for {word!r} it has {senses}')
     return found
 
+# %% ../nbs/api/15_knowledge.ipynb #7d6c4c74
 def _noun_table(synsets)->dict[str,_Noun]:
     "These synsets of nltk and all above them"
     table,todo = {},list(synsets)
@@ -210,17 +230,18 @@ def _from_full_wordnet(synsets)->tuple[list[str],dict[str,_Noun]]:
     missing = next(s for s in synsets if _wnid(s) not in _nouns())
     try: wn = open_wordnet()
     except ValueError as e:
-        raise ValueError(f'synset {str(missing)!r} is not among the {len(_nouns())} nouns that come with this package, and {e}') from None
+        raise ValueError(f'synset {str(missing)!r} is not among the {len(_nouns())} nouns that '
+            f'come with this package, and {e}') from None
     found = [_full_synset(wn, s) for s in synsets]
     for s in found: _check_noun(s)
     return [f'n{s.offset():08d}' for s in found],_noun_table(found)
 
 # %% ../nbs/api/15_knowledge.ipynb #4d134bc0
 def wordnet_tree(
-    synsets:Iterable|Mapping[str,Any], # Names ('dog.n.01'), wnids ('n02084071') or nltk synsets; or class name -> synset
+    synsets:Iterable|Mapping[str,Any], # Names ('dog.n.01'), wnids or nltk synsets; or class name -> synset
     parent:str='shortest', # Which of several parents is kept: one of `PARENT_RULES`
 )->KnowledgeTree: # Classes in the order given; other nodes are named by synset
-    "The tree of some noun synsets and all above them, from WordNet 3.0; other parts of speech are refused"
+    "The tree of some noun synsets and all above them, from WordNet 3.0; verbs and others are refused"
     names,wnids,nouns = _resolve(synsets)
     up = _choose_parents(nouns, wnids, parent)
     called = {w:nouns[w].name for w in (*up, *up.values(), *wnids)} | dict(zip(wnids, names))
@@ -237,7 +258,8 @@ def class_table(
 )->list[dict]: # One row a class, in label order
     "The table behind a data set's tree: class, synset, gloss and reason, or the ranks"
     choose('class table', name, ('cifar10','cifar100','cub200'))
-    with open(TREES_FOLDER/f'{name}.csv', encoding='utf-8', newline='') as f: return list(csv.DictReader(f))
+    with open(TREES_FOLDER/f'{name}.csv', encoding='utf-8', newline='') as f:
+        return list(csv.DictReader(f))
 
 # %% ../nbs/api/15_knowledge.ipynb #22d200f8
 SHAPES = {'round-family':('circle','ellipse'), 'polygon-family':('triangle','square'), 'star-family':('cross','star')}
@@ -247,24 +269,32 @@ def _shapes_rows():
             for family,outlines in SHAPES.items() for outline in outlines for fill in ('solid','hollow')
             for colour in ('red','green','blue')]
 
-# %% ../nbs/api/15_knowledge.ipynb #cb4e5208
+# %% ../nbs/api/15_knowledge.ipynb #4b906a4b
 def _table_tree(name:str, ranks:Sequence[str], root:str):
     return lambda parent: KnowledgeTree.from_ranks(class_table(name), ranks, root=root)
-def _cifar(name:str): return lambda parent: wordnet_tree({r['class']:r['synset'] for r in class_table(name)}, parent)
+
+def _synsets(name:str)->dict[str,str]: return {r['class']:r['synset'] for r in class_table(name)}
+def _cifar(name:str): return lambda parent: wordnet_tree(_synsets(name), parent)
+
 def _cifar100_levels()->KnowledgeTree:
-    "The 100 classes, their 20 superclasses, and 8, 4 and 2 groups above these (Landrieu and Garnot 2021)"
+    "100 classes, 20 superclasses, and 8, 4 and 2 groups above these (Landrieu and Garnot 2021)"
     with open(TREES_FOLDER/'cifar100-5levels.csv', encoding='utf-8', newline='') as f:
         above = {row['superclass']: row for row in csv.DictReader(f)}
     rows = [above[row['superclass']] | {'class': row['class']} for row in class_table('cifar100')]
-    return KnowledgeTree.from_ranks(rows, ['level 1','level 2','level 3','superclass','class'], root='cifar100')
+    return KnowledgeTree.from_ranks(rows, ['level '
+        '1','level 2','level 3','superclass','class'], root='cifar100')
 
+# %% ../nbs/api/15_knowledge.ipynb #9507a311
 def _imagenet(name:str): return lambda parent: wordnet_tree(_class_list(name), parent)
 
-_WORDNET = {**{n: _cifar(n) for n in ('cifar10','cifar100')}, **{n: _imagenet(n) for n in ('mini-imagenet','tiny-imagenet','imagenet1k')},
+# %% ../nbs/api/15_knowledge.ipynb #cb4e5208
+_WORDNET = {**{n: _cifar(n) for n in ('cifar10','cifar100')},
+            **{n: _imagenet(n) for n in ('mini-imagenet','tiny-imagenet','imagenet1k')},
             'imagenet21k': lambda parent: wordnet_tree([w for w,n in _nouns().items() if n.in_21k], parent)}
+def _contracted(make): return lambda parent: make(parent).contract(unit=True)
 TREES:dict[str,Callable[[str],KnowledgeTree]] = {
     'shapes': lambda parent: KnowledgeTree.from_ranks(_shapes_rows(), root='shape'),
-    **_WORDNET, **{f'{n}-contracted': lambda parent, make=make: make(parent).contract(unit=True) for n,make in _WORDNET.items()},
+    **_WORDNET, **{f'{n}-contracted': _contracted(make) for n,make in _WORDNET.items()},
     'cifar100-superclasses': _table_tree('cifar100', ['superclass','class'], 'cifar100'),
     'cifar100-5levels': lambda parent: _cifar100_levels(),
     'cub200': _table_tree('cub200', ['order','family','genus','class'], 'Aves')}
@@ -272,7 +302,7 @@ TREES:dict[str,Callable[[str],KnowledgeTree]] = {
 @functools.lru_cache(maxsize=32)
 def load_tree(
     name:str, # One of `TREES`
-    parent:str='shortest', # For trees from WordNet: which of several parents is kept, one of `PARENT_RULES`
+    parent:str='shortest', # For WordNet: which of several parents is kept, one of `PARENT_RULES`
 )->KnowledgeTree: # Classes in the data set's label order
     "A built-in tree; works offline"
     choose('parent rule', parent, PARENT_RULES)
@@ -306,9 +336,10 @@ def synset_names(
 def _check_similarity(S:Any, classes:Sequence[str])->np.ndarray:
     "A symmetric similarity of the classes as float64; anything else is an error"
     S,C = np.asarray(S.detach().cpu() if isinstance(S, Tensor) else S, dtype=np.float64),len(classes)
-    if S.shape != (C,C): raise ValueError(f'{C} classes need a similarity of shape ({C}, {C}), got {S.shape}')
+    if S.shape != (C,C):
+        raise ValueError(f'{C} classes need a similarity of shape ({C}, {C}), got {S.shape}')
     if C < 2: raise ValueError('a tree from similarities needs at least 2 classes')
-    off = ~np.eye(C, dtype=bool)                    # the diagonal (similarity within a class) is not used
+    off = ~np.eye(C, dtype=bool) # the diagonal (similarity within a class) is not used
     for i,j in np.argwhere(off & ~np.isfinite(S))[:1]:
         raise ValueError(f'similarity of {classes[i]!r} and {classes[j]!r} is {S[i,j]}')
     for i,j in np.argwhere(off & (abs(S-S.T) > 1e-4*(1+abs(S))))[:1]:

@@ -6,8 +6,8 @@
 from __future__ import annotations
 import functools, re
 from typing import NamedTuple, Sequence
-from .edges import (Edge, TreeTable, _IDS, _NAMES, _PAIRS, _edge, _qualified, column_roles,
-    path_table, record_table, short, unique_names)
+from .edges import (Edge, TreeTable, _IDS, _NAMES, _PAIRS, _edge, _qualified,
+    column_roles, path_table, record_table, short, unique_names)
 
 # %% auto #0
 __all__ = ['TEXT_FORMS', 'Line', 'lines_of', 'Cell', 'Row', 'split_rows', 'tell_separator', 'find_header', 'titled_table',
@@ -37,7 +37,8 @@ class Row(NamedTuple):
 
 # %% ../../nbs/api/07_tree_tables.ipynb #53369d33
 def _quote_error(line:int, text:str, at:int)->ValueError:
-    return ValueError(f'line {line}: the quote that starts with {text[at:at+20]!r} is not closed before the cell ends; '
+    return ValueError(f'line {line}: the quote that starts with {text[at:at+20]!r} is not '
+        'closed before the cell ends; '
         'write a quote inside a name twice and close it, or remove it')
 
 # %% ../../nbs/api/07_tree_tables.ipynb #762ae062
@@ -66,7 +67,8 @@ def _next_row(text:str, at:int, line:int, pattern:_Pattern)->tuple[list[Cell],in
     "The cells of the row at a character, and the character at which the next row starts"
     cells = []
     while True:
-        if found := pattern.quoted.match(text, at): cells.append(Cell(found[1].replace('""', '"'), True))
+        if found := pattern.quoted.match(text, at):
+            cells.append(Cell(found[1].replace('""', '"'), True))
         elif pattern.opens.match(text, at): raise _quote_error(line, text, at)
         elif found := pattern.plain.match(text, at): cells.append(Cell(found[0].strip()))
         step = pattern.sep.match(text, found.end())
@@ -82,14 +84,15 @@ def split_rows(
     "The rows of a table that are not blank; a quoted cell may hold separators and line breaks"
     pattern,rows,at,line = _pattern(sep),[],0,first
     while at < len(text):
-        start = at+len(text[at:])-len(text[at:].lstrip(' \t')) if sep == ' ' and text[at] in ' \t' else at
+        start = at
+        while sep == ' ' and text[start:start+1] in (' ','\t'): start += 1
         cells,end = _next_row(text, start, line, pattern)
         if any(c.text for c in cells): rows.append(Row(line, cells))
         line,at = line+len(re.findall(r'\r\n|\n|\r', text[at:end])),end
     return rows
 
 # %% ../../nbs/api/07_tree_tables.ipynb #229d6adc
-_SEPARATORS = ('\t', ';', ',', '|', ' ')                        # the rarer inside names, the earlier
+_SEPARATORS = ('\t', ';', ',', '|', ' ') # the rarer inside names, the earlier
 
 def _count(line:str, sep:str)->int:
     "Cells in a line"
@@ -122,7 +125,8 @@ def _check_comments(rows:Sequence[Row]):
                 'Put a blank after # for a comment, or the name in double quotes')
         for cell in cells:
             if re.search(r'\s#', cell.text) and not cell.quoted:
-                raise ValueError(f'line {line}: {short(cell.text)} holds #, and only a whole line can be a comment; '
+                raise ValueError(f'line {line}: {short(cell.text)} holds #, and only a whole '
+                    'line can be a comment; '
                     'put the comment on a line of its own, or the name in double quotes')
 
 # %% ../../nbs/api/07_tree_tables.ipynb #2df311b8
@@ -140,7 +144,7 @@ def find_header(
 
 # %% ../../nbs/api/07_tree_tables.ipynb #ed8c2c38
 def _plain_ids(rows:list[list])->list[list]:
-    "pandas writes a column of whole numbers with a gap as 1.0, 2.0; where the next column has 1, 2 they are the same"
+    "Rows in which 1.0 is 1 where the next column has whole numbers, as pandas writes a column with a gap"
     first,second = ([str(r[i]) for r in rows if len(r) > 1 and r[i]] for i in (0,1))
     floats = all(re.fullmatch(r'\d+\.0', x) for x in first) and first
     whole = all(re.fullmatch(r'\d+', x) for x in second)
@@ -168,15 +172,18 @@ def titled_table(
     for row in rows:
         extra = [c.text for c in row.cells[len(header):] if c.text]
         if extra or len(row.cells) < 2 <= len(header):
-            raise ValueError(f'line {row.line}: {len(row.cells)} cells, but {len(header)} titles; a name with the separator needs double quotes')
+            raise ValueError(f'line {row.line}: {len(row.cells)} cells, but {len(header)} '
+                'titles; a name with the separator needs double quotes')
     if not rows: raise ValueError('the table has titles and no rows')
     cells = [[c.text for c in row.cells] + ['']*(len(header)-len(row.cells)) for row in rows]
     table = record_table(header, _parents_as_ids(header, cells), [row.line for row in rows], 'line')
     named = {',':'commas', ';':'semicolons', '\t':'tabs', '|':'bars', ' ':'blanks'}[sep]
-    return TreeTable(table.edges, table.classes, table.notes, f'{table.form}, separated by {named}', 'line')
+    return TreeTable(table.edges, table.classes, table.notes, f'{table.form}, separated by '
+        f'{named}', 'line')
 
 # %% ../../nbs/api/07_tree_tables.ipynb #03cc68c7
-_TITLES = _IDS | _NAMES | {w for pair in _PAIRS for w in pair} | {'parent','child','node','length','weight','rank','distance'}
+_TITLES = _IDS | _NAMES | {w for pair in _PAIRS for w in pair}
+_TITLES |= {'parent','child','node','length','weight','rank','distance'}
 
 _number = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)')
 
@@ -184,16 +191,21 @@ def _bare_edge(row:Row, sep:str)->Edge:
     "The edge of a row without titles"
     cells = [c.text for c in row.cells]
     while len(cells) > 2 and not cells[-1]: cells.pop()
-    if any(c.quoted and re.search(r'[\r\n]', c.text) for c in row.cells): raise _quote_error(row.line, cells[0], 0)
-    if len(cells) == 3 and sep == ';': cells[2] = cells[2].replace(',', '.')                 # as German Excel writes numbers
+    if any(c.quoted and re.search(r'[\r\n]', c.text) for c in row.cells):
+        raise _quote_error(row.line, cells[0], 0)
+    if len(cells) == 3 and sep == ';':
+        cells[2] = cells[2].replace(',', '.') # as German Excel writes numbers
     if len(cells) > 3:
-        raise ValueError(f'line {row.line}: {len(cells)} columns, and no title says which is the parent; title two parent and child, '
+        raise ValueError(f'line {row.line}: {len(cells)} columns, and no title says which is '
+            'the parent; title two parent and child, '
             'or give the ranks: KnowledgeTree.from_ranks(pandas.read_csv(...), ranks=[...])')
     if len(cells) == 3 and not _number.fullmatch(cells[2]):
-        raise ValueError(f'line {row.line}: the third column should be a length, got {short(cells[2])}; '
+        raise ValueError(f'line {row.line}: the third column should be a length, got '
+            f'{short(cells[2])}; '
             'put names that hold the separator in double quotes, or title the columns')
     if not 2 <= len(cells) <= 3 or not cells[1]:
-        raise ValueError(f'line {row.line}: expected parent, child and perhaps a length, got {short(sep.join(cells), 60)}; '
+        raise ValueError(f'line {row.line}: expected parent, child and perhaps a length, got '
+            f'{short(sep.join(cells), 60)}; '
             'put names that hold the separator in double quotes')
     return _edge([cells[0] or None, *cells[1:]], row.line, 'line')
 
@@ -202,7 +214,8 @@ def _single_quotes(rows:list[Row])->tuple[list[Row],tuple[str,...]]:
     "Rows without the single quotes in which every name stands, and a note"
     texts = [c.text for row in rows for c in row.cells[:2]]
     if not all(len(t) > 2 and t[0] == t[-1] == "'" for t in texts): return rows,()
-    bare = [Row(n, [c._replace(text=c.text[1:-1]) if c.text[:1] == "'" else c for c in cells]) for n,cells in rows]
+    def bare_cell(c): return c._replace(text=c.text[1:-1]) if c.text[:1] == "'" else c
+    bare = [Row(n, [bare_cell(c) for c in cells]) for n,cells in rows]
     return bare,('single quotes around every name left out',)
 
 # %% ../../nbs/api/07_tree_tables.ipynb #ea296cb5
@@ -210,8 +223,10 @@ def _check_first(rows:Sequence[Row]):
     "Raise `ValueError` for a first line that looks like titles we do not know"
     names = {c.text for row in rows[1:] for c in row.cells}
     head = [c.text for c in rows[0].cells]
-    if len(rows) > 1 and all(set(re.findall(r'[a-z]+', h.lower())) <= _TITLES and h for h in head) and not names & set(head):
-        raise ValueError(f'line {rows[0].line} looks like titles, and they do not say which column is the parent: '
+    titles = all(h and set(re.findall(r'[a-z]+', h.lower())) <= _TITLES for h in head)
+    if len(rows) > 1 and titles and not names & set(head):
+        raise ValueError(f'line {rows[0].line} looks like titles, and they do not say which '
+            'column is the parent: '
             f'{short(head, 80)}; call them parent and child')
 
 # %% ../../nbs/api/07_tree_tables.ipynb #75435345
@@ -229,7 +244,8 @@ def bare_table(
     plain = _plain_ids([[c.text for c in row.cells] for row in rows])
     rows = [Row(r.line, [Cell(p[0], r.cells[0].quoted), *r.cells[1:]]) for r,p in zip(rows, plain)]
     named = {',':'commas', ';':'semicolons', '\t':'tabs', '|':'bars', ' ':'blanks'}[sep]
-    return TreeTable([_bare_edge(row, sep) for row in rows], None, notes, f'list of edges, separated by {named}', 'line')
+    return TreeTable([_bare_edge(row, sep) for row in rows], None, notes, f'list of edges, '
+        f'separated by {named}', 'line')
 
 # %% ../../nbs/api/07_tree_tables.ipynb #a88863ba
 _ARROWS = (' > ', ' -> ', ' → ', ' › ', ' » ', '->', '→', '›', '»', '>')
@@ -256,7 +272,7 @@ def _steps(line:Line, arrow:str)->list[str]:
 
 # %% ../../nbs/api/07_tree_tables.ipynb #87c9051a
 def _without_id(line:Line)->Line:
-    "A line without the id at its start; behind a comma, semicolon or tab the path may be a quoted cell"
+    "A line without the id at its start; behind a separator the path may be a quoted cell"
     found = _with_id.match(line.text)
     path = line.text[found.end():].strip()
     cell = _step.fullmatch(path) if re.search(r'[,;\t]', found[0]) else None
@@ -274,7 +290,8 @@ def paths_table(
     ids = all(_with_id.match(line.text) for line in lines)
     if ids: lines = [_without_id(line) for line in lines]
     form = f'paths with {arrow.strip()}' + (' and ids' if ids else '')
-    return path_table([_steps(line, arrow) for line in lines], [line.number for line in lines], form)
+    paths = [_steps(line, arrow) for line in lines]
+    return path_table(paths, [line.number for line in lines], form)
 
 # %% ../../nbs/api/07_tree_tables.ipynb #8ac49050
 _indent = re.compile(r'(?:[ \t\u00a0]|[│|├└╰─┬┼`]|[-+*•>–]+(?=[ \t]))*')
@@ -284,7 +301,8 @@ def _indents(lines:Sequence[Line])->list[tuple[int,str]]:
     lead = [_indent.match(line.text)[0] for line in lines]
     if any('\t' in l for l in lead) and any(re.match(' ', l) for l in lead):
         mixed = next(line.number for line,l in zip(lines, lead) if re.match(' ', l))
-        raise ValueError(f'line {mixed}: some lines are indented by tabs and some by blanks; use one of them')
+        raise ValueError(f'line {mixed}: some lines are indented by tabs and some by blanks; '
+            'use one of them')
     return [(len(l.expandtabs(4)), line.text[len(l):].rstrip()) for l,line in zip(lead, lines)]
 
 # %% ../../nbs/api/07_tree_tables.ipynb #a0798b9d
@@ -295,11 +313,14 @@ def is_indented(
     if any(re.search(r'\S.*\t', line.text) for line in lines): return False
     wide = _indents(lines)
     least,most = min(w for w,_ in wide),max(w for w,_ in wide)
-    if least == most or wide[0][0] > least or any(all(sep in name for _,name in wide) for sep in ',;|'): return False
+    separated = any(all(sep in name for _,name in wide) for sep in ',;|')
+    if least == most or wide[0][0] > least or separated:
+        return False
     if not all(re.fullmatch(r'\S+\s+\S+(\s+[\d.]+)?', name) for _,name in wide): return True
     if any(re.search(r'\S', line.text[:w]) for line,(w,_) in zip(lines, wide)): return True
     if most-least < 2: return False
-    raise ValueError('each line has two words, and some are indented: are these edges or an indented list? '
+    raise ValueError('each line has two words, and some are indented: are these edges or an '
+        'indented list? '
         "Remove the blanks at the start, put names in double quotes, or say form='indented'")
 
 # %% ../../nbs/api/07_tree_tables.ipynb #eefc4103
@@ -312,7 +333,8 @@ def _indented_nodes(lines:Sequence[Line])->tuple[dict[int,str],dict[int,int|None
         while open_ and open_[-1][0] >= width: closed = open_.pop()[0]
         if closed != width:
             above = open_[-1][0] if open_ else 0
-            raise ValueError(f'line {line.number}: {short(name)} is indented by {width}, between the levels {above} and {closed}')
+            raise ValueError(f'line {line.number}: {short(name)} is indented by {width}, '
+                f'between the levels {above} and {closed}')
         names[line.number],up[line.number] = name,open_[-1][1] if open_ else None
         open_.append((width, line.number))
     return names,up
@@ -325,7 +347,8 @@ def indented_table(
     names,up = _indented_nodes([line for line in lines if not _is_comment(line)])
     if not names: raise ValueError('the file has no names')
     inner = {p for p in up.values() if p is not None}
-    if inner and all(names[p].endswith(':') for p in inner): names |= {p: names[p][:-1] for p in inner}
+    if inner and all(names[p].endswith(':') for p in inner):
+        names |= {p: names[p][:-1] for p in inner}
     called,many = unique_names(names, up)
     edges = [Edge(None if up[n] is None else called[up[n]], called[n], 1., n) for n in names]
     return TreeTable(edges, None, _qualified(many), 'indented list', 'line')
@@ -345,19 +368,24 @@ def text_table(
         at,sep = head
         start = [m.end() for m in re.finditer(r'\r\n|\n|\r', text)]
         first = lines[at].number
-        return titled_table(text.removeprefix('\ufeff') if first == 1 else text[start[first-2]:], sep, first)
+        rest = text.removeprefix('\ufeff') if first == 1 else text[start[first-2]:]
+        return titled_table(rest, sep, first)
     if form in (None,'paths') and (table := paths_table(lines, form == 'paths')): return table
     bare = [line for line in lines if not _is_comment(line)]
-    if form == 'indented' or (form is None and bare and is_indented(bare)): return indented_table(lines)
+    if form == 'indented' or (form is None and bare and is_indented(bare)):
+        return indented_table(lines)
     return bare_table(lines)
 
 # %% ../../nbs/api/07_tree_tables.ipynb #45a79a1a
 def _cell(text:str, sep:str)->str:
     "A cell, in quotes where it would not be read back as it is"
-    plain = text == text.strip() and text[:1] != '#' and not re.search(rf'[{re.escape(sep)}"\r\n\ufeff]', text)
+    special = text[:1] == '#' or re.search(rf'[{re.escape(sep)}"\r\n\ufeff]', text)
+    plain = text == text.strip() and not special
     return text if plain else '"' + text.replace('"', '""') + '"'
 
-def _as_number(length:float)->str: return f'{length:g}' if length == float(f'{length:g}') else repr(length)
+def _as_number(length:float)->str:
+    short = f'{length:g}'
+    return short if length == float(short) else repr(length)
 
 # %% ../../nbs/api/07_tree_tables.ipynb #b2e36a3d
 def table_text(
@@ -370,7 +398,8 @@ def table_text(
     "A tree as a table with titles"
     rows = [('parent','child','length','class')]
     for i,(p,n,l) in enumerate(zip(parents, names, lengths)):
-        rows.append((names[p] if i else '', n, _as_number(float(l) if i else 0.), str(labels.get(i, ''))))
+        length = _as_number(float(l) if i else 0.)
+        rows.append((names[p] if i else '', n, length, str(labels.get(i, ''))))
     return ''.join(sep.join(_cell(c, sep) for c in row) + '\n' for row in rows)
 
 # %% ../../nbs/api/07_tree_tables.ipynb #b1b3a745
@@ -382,7 +411,9 @@ def paths_text(
     ways = []
     for name,p in zip(names, parents):
         if re.search(r'[\r\n\0]', name):
-            raise ValueError(f'paths cannot hold the line break in {short(name)}; write a table (.tsv) or .json')
+            raise ValueError(f'paths cannot hold the line break in {short(name)}; write a table '
+                '(.tsv) or .json')
         plain = re.fullmatch(r'[^\W\d]\w*( \w+)*', name)
-        ways.append((ways[p]+' > ' if p >= 0 else '') + (name if plain else '"' + name.replace('"', '""') + '"'))
+        step = name if plain else '"' + name.replace('"', '""') + '"'
+        ways.append(step if p < 0 else f'{ways[p]} > {step}')
     return '\n'.join(ways) + '\n'
