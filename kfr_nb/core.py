@@ -499,7 +499,8 @@ codecs.register_error('kfr_plain', _plainer)
 def plain_output()->None:
     "Make standard output and standard error print any text, in whatever encoding they have"
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='kfr_plain')
+        reconfigure = getattr(stream, 'reconfigure', None)
+        if reconfigure: reconfigure(errors='kfr_plain')
 
 # %% ../nbs/api/00_core.ipynb #9430074e
 def printable(
