@@ -143,7 +143,11 @@ def read_line(
     words:Sequence[str], # As they were typed
 )->dict[str,Any]: # What was given, by name
     "The values that a command line gives; `UsageError` where it cannot be understood"
-    return parser.parse_args(read_words(parser, words), defaults=False).as_dict()
+    words = read_words(parser, words)
+    options = [word.partition('=')[0] for word in words[:words.index('--') if '--' in words else None]]
+    unknown = [word for word in options if word.startswith('--') and word not in parser._option_string_actions]
+    if unknown: parser.error(unknown_option(parser, unknown))
+    return parser.parse_args(words, defaults=False).as_dict()
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #64c3bf76
 def wrong_value(
@@ -194,7 +198,7 @@ def unknown_option(
     more = f' and {len(others)-4} more' if len(others) > 4 else ''
     told = f'method {parser.method!r} has no {word}, which is a setting of {", ".join(others[:4])}{more}'
     if others: return told
-    flags = [flag for flag in parser._option_string_actions if flag.startswith('--')]
+    flags = ['--help', *(s.flag for s in parser.known.values() if not s.positional)]
     return f'unknown option {word!r}{nearest(word, flags)}'
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #b603cdf1
