@@ -8,33 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 # %% auto #0
-__all__ = ['check_fields', 'check_shares', 'DataConfig', 'ViewConfig']
+__all__ = ['DataConfig', 'ViewConfig']
 
 # %% ../../nbs/api/20a_data_config.ipynb #5e771465
 from ..settings import check_at_least, check_fields, check_shares
-
-# %% ../../nbs/api/20a_data_config.ipynb #17ba0791
-def check_fields(
-    config:Any, # A dataclass whose fields have simple types or `Literal`s
-)->None:
-    "Raise `ValueError` for the first field whose value is of another type, or none of its choices"
-    hints = get_type_hints(type(config))
-    for f in fields(config):
-        value,hint = getattr(config, f.name), hints[f.name]
-        known = _choices(hint)
-        if known and value not in known:
-            near = get_close_matches(str(value), [str(k) for k in known], n=1, cutoff=0.5)
-            hint = f'did you mean {near[0]!r}? ' if near else ''
-            raise ValueError(f"unknown {f.name} {value!r}: {hint}known: {', '.join(map(str, known))}")
-        if not known and not any(_fits(value, k) for k in get_args(hint) or (hint,)):
-            raise ValueError(f'{f.name} must be {_kind(hint)}, got {value!r}')
-
-# %% ../../nbs/api/20a_data_config.ipynb #1574bddb
-def check_shares(config:Any, *names:str)->None:
-    "Raise `ValueError` where a field is no share: at least 0 and less than 1"
-    for name in names:
-        value = getattr(config, name)
-        if not 0 <= value < 1: raise ValueError(f'{name} must be at least 0 and less than 1, got {value}')
 
 # %% ../../nbs/api/20a_data_config.ipynb #b3f0c7f6
 @dataclass(frozen=True)
