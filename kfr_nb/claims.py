@@ -78,7 +78,7 @@ CLAIMS = dict(
 
 # %% ../nbs/api/78_claims.ipynb #645c3ed6
 for n,m in METHODS.items():                                  # further methods that use a tree are asked the same
-    if not m.knowledge or m.alone or n in ('kfr','kfr_all','kfr_free'): continue
+    if not m().uses_tree or m.alone or n in ('kfr','kfr_all','kfr_free'): continue
     CLAIMS[n] = Claim(f'{m.label} beat{"" if m.label.endswith("s") else "s"} cross-entropy',
         ((f'{n}_early','ce'),(n,'ce'),(f'{n}_now','ce')), 'top1', where=_clean)
     CLAIMS[f'{n}_tree'] = Claim(f'{m.label} beat{"" if m.label.endswith("s") else "s"} {"their" if m.label.endswith("s") else "its"} shuffled tree', ((n,f'{n}_shuffled'),(f'{n}_now',f'{n}_now_shuffled')), 'top1', where=_clean)
@@ -247,8 +247,9 @@ def assumed_throughput(
 def _views(arm:str)->int:
     "Views of a picture that a step of an arm trains on"
     if arm not in ARMS: return 1
-    c = ARMS[arm].changes; m = METHODS[c['method']]
-    return 3 if m.alone and c.get('consistency', m.consistency) else m.views
+    method = ARMS[arm].method
+    if method.positive_views: return len(method.positive_views)
+    return 2 if method.second_view else 1
 
 # %% ../nbs/api/78_claims.ipynb #4d2d40af
 def study_cost(
@@ -258,13 +259,14 @@ def study_cost(
     "What a study took, with a shared first phase counted once"
     def read(part):
         f = Path(folder)/f'{name}_{part}.csv'
-        return pd.read_csv(f) if f.exists() else pd.DataFrame(columns=['key','seed','seconds','status'])
+        if not f.exists(): return pd.DataFrame(columns=['key','seed','seconds','status'])
+        return pd.read_csv(f).rename(columns=dict(pictures_per_second='images_per_second'))   # its name before version 0.2
     runs,sweep,h = read('runs'),read('sweep'),read('history')
     if not len(h): return SimpleNamespace(seconds=runs.loc[runs['status']=='done'].drop_duplicates('key')['seconds'].sum() + sweep.loc[(sweep['status']=='done') & ~sweep['key'].isin(runs['key'])].drop_duplicates('key')['seconds'].sum(),
         pictures=math.nan, runs=pd.concat([runs,sweep]).query('status=="done"')['key'].nunique(),
         cores=read_json(Path(folder)/f'{name}_study.json')['environment'].get('cores'))
     h = h.drop_duplicates([c for c in ('seed','epoch','seconds','train_loss','noise')
-        if c in h]).assign(pictures=lambda t: t['seconds']*t['pictures_per_second']*t['arm'].map(_views) if len(t) else 0.)
+        if c in h]).assign(pictures=lambda t: t['seconds']*t['images_per_second']*t['arm'].map(_views) if len(t) else 0.)
     more = sweep.loc[(sweep['status']=='done') & ~sweep['key'].isin(runs['key'])]; more = more.loc[~more['key'].duplicated()]
     first = h[h['phase']==1].groupby('seed')['seconds'].sum() if 'phase' in h else pd.Series(dtype=float)
     extra = float(sum(max(r['seconds']-(first.get(r['seed'],0.) if METHODS.get(r.get('method'))
