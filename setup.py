@@ -9,7 +9,7 @@ config.read(here/'settings.ini', encoding='utf-8')
 cfg = config['DEFAULT']
 
 extras = {name: cfg[f'{name.replace("-", "_")}_requirements'].split()
-          for name in ('viz', 'cvt', 'pml', 'offline-weights', 'dev')}
+          for name in ('viz', 'cvt', 'pml', 'slurm', 'sam', 'tensorboard', 'offline-weights', 'dev')}
 extras['all'] = sorted({r for name, reqs in extras.items() if name != 'dev' for r in reqs})   # every feature
 extras['dev'] = sorted({*extras['dev'], *extras['all']})                                       # and what the tests want
 
@@ -25,7 +25,7 @@ setup(
     long_description=readme.read_text(encoding='utf-8') if readme.exists() else '',
     long_description_content_type='text/markdown',
     packages=find_packages(include=['kfr_nb', 'kfr_nb.*']), include_package_data=True,
-    package_data={'kfr_nb': ['trees/*', 'trees/**/*', 'assets/*']},
+    package_data={'kfr_nb': ['trees/*', 'trees/**/*', 'assets/*', 'presets/*', 'report/*']},
     python_requires=f'>={cfg["min_python"]}', install_requires=cfg['requirements'].split(), extras_require=extras,
     entry_points={'console_scripts': cfg['console_scripts'].split(), 'nbdev': [f'{cfg["lib_path"]}={cfg["lib_path"]}._modidx:d']},
     zip_safe=False,

@@ -146,7 +146,7 @@ def _extract(archive:Path, to:Path)->None:
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as e:
         raise ValueError(f'{archive} is damaged ({type(e).__name__}: {e}); remove it and fetch it anew') from e
 
-# %% ../nbs/api/24_fetch.ipynb #ca3512f4
+# %% ../nbs/api/24_fetch.ipynb #af3e1334
 def _move_in(archive:Path, unpacked:Path, folder:Path)->list[str]:
     "Move what was unpacked to its place; `FileExistsError` where something is there"
     names = [p.name for p in unpacked.iterdir()]
@@ -155,7 +155,7 @@ def _move_in(archive:Path, unpacked:Path, folder:Path)->list[str]:
     for name in names: os.replace(unpacked/name, folder/name)
     return sorted(names)
 
-# %% ../nbs/api/24_fetch.ipynb #761f22b2
+# %% ../nbs/api/24_fetch.ipynb #92cfceb3
 def unpack(
     archive:str|Path, # A .tar, .tar.gz, .tgz or .zip file
     folder:str|Path, # Where its contents shall be

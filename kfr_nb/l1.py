@@ -217,7 +217,7 @@ def _check_rows(za:Tensor, zb:Tensor)->None:
     "Both are matrices with the same number of features"
     for z in (za,zb):
         if z.ndim != 2:
-            raise ValueError(f'pairs are taken between rows of a matrix, got shape {tuple(z.shape)}')
+            raise ValueError(f'pairs are taken between the rows of a matrix, got {tuple(z.shape)}')
     if za.shape[1] != zb.shape[1]:
         raise ValueError(f'{za.shape[1]} and {zb.shape[1]} features cannot be compared')
 

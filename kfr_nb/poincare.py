@@ -86,7 +86,8 @@ def _inside(x:Tensor, tau:float, name:str, validate:bool=True)->Tensor:
     if not top*tau**.5 <= 1+4*torch.finfo(given.dtype).eps:
         raise ValueError(f'{name} has a point of norm {top:.9g}, '
                          f'outside the ball of radius {tau**-.5:.9g} (tau={tau:g}); '
-                         'map embeddings into it with expmap0, or pull points back with project')
+                         'map embeddings into the ball with expmap0, '
+                         'or pull points back into it with project')
     return x if top*tau**.5 < 1-_GAP[x.dtype]/2 else project(x, tau=tau)
 
 # %% ../nbs/api/32_poincare.ipynb #1574bddb

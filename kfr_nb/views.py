@@ -12,8 +12,8 @@ from .core import choose
 
 # %% auto #0
 __all__ = ['AUGMENTS', 'FRAMED', 'CROP_AREA', 'CROP_RATIO', 'TURN', 'OPERATIONS', 'MOVES', 'GREY', 'VIEW_WIDTH', 'view_maps',
-           'resample', 'shrink', 'centre', 'frame_side', 'frame', 'crop_flip', 'move_maps', 'move', 'apply_operation',
-           'draw_operations', 'rand_augment', 'draw_maps', 'framed_view']
+           'resample', 'shrink', 'centre', 'frame_side', 'frame', 'crop_flip', 'move_maps', 'to_device', 'move',
+           'apply_operation', 'draw_operations', 'rand_augment', 'draw_maps', 'framed_view']
 
 # %% ../nbs/api/18_views.ipynb #ac3478d6
 AUGMENTS = ('paper','flip','none','plain','weak','strong','crop')
@@ -143,9 +143,12 @@ def move_maps(
     return torch.stack([across,down], 1)
 
 # %% ../nbs/api/18_views.ipynb #fc074d50
-def _sent(t:Tensor, device:torch.device)->Tensor:
+def to_device(
+    t:Tensor, # On the CPU
+    device:torch.device, # Where it is wanted
+)->Tensor: # The same there
     "A copy on the device that the host does not wait for"
-    return t.pin_memory().to(device, non_blocking=True) if device.type == 'cuda' else t.to(device)
+    return (t.pin_memory() if device.type == 'cuda' else t).to(device, non_blocking=True)
 
 # %% ../nbs/api/18_views.ipynb #5b384ce3
 def move(
@@ -157,7 +160,7 @@ def move(
     across,down = [(2*torch.arange(n, device=x.device)+1)/n-1 for n in (x.shape[3],x.shape[2])]
     n = max(1, pixels//(len(across)*len(down)) if x.device.type == 'cpu' else len(x))
     out = []
-    for p,m in zip(x.split(n), _sent(maps, x.device).split(n)):
+    for p,m in zip(x.split(n), to_device(maps, x.device).split(n)):
         rows = (m[:,:,1,None]*down + m[:,:,2:]).transpose(1,2)[:,:,None]
         grid = torch.addcmul(rows, m[:,None,None,:,0], across[:,None])
         moved = F.grid_sample(p-GREY, grid, align_corners=False)
@@ -222,7 +225,7 @@ def _by_operation(drawn:list)->dict[Any,list[int]]:
 def _augment_once(x:Tensor, drawn:list)->Tensor:
     "One operation for each image"
     groups = _by_operation(drawn)
-    order = _sent(torch.tensor([i for rows in groups.values() for i in rows], dtype=torch.long), x.device)
+    order = to_device(torch.tensor([i for rows in groups.values() for i in rows], dtype=torch.long), x.device)
     parts = [x[:0]]
     for (key,rows),p in zip(groups.items(), x[order].split([len(r) for r in groups.values()])):
         if key == 'move': parts.append(_moved(p, [drawn[i] for i in rows]))
@@ -268,7 +271,7 @@ def framed_view(
     "Views that are cut from frames"
     if choose('view', name, FRAMED) == 'plain': return centre(x, size)
     if u is None: raise ValueError(f'a {name} view needs random numbers u')
-    if there is None: there = draw_maps(name, _sent(u, x.device), x.shape[3], x.shape[2])
+    if there is None: there = draw_maps(name, to_device(u, x.device), x.shape[3], x.shape[2])
     if name == 'crop': return resample(x.float(), there, size).round().to(torch.uint8)
     x = crop_flip(x, size, there)
     return rand_augment(x, u[:,VIEW_WIDTH:], magnitude=magnitude) if name == 'strong' else x

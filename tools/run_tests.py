@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # those that take longest start first, so that the workers end together; the rest go by their number of cells
 LONGEST = [
-    'api/90_cli', 'api/80_viz_atlas', 'api/75_study', 'api/70_train', 'api/71_train_methods',
+    'api/90_cli', 'api/80_viz_atlas', 'api/75_study_make', 'api/75_study_runs', 'api/75_study_engine', 'api/70_train', 'api/71_train_methods',
     'studies/50_margins_and_noise', 'api/55_localization', 'tutorials/01_quickstart', 'api/72_runs',
     'tutorials/03_your_own_images', 'tutorials/04_your_own_training_loop', 'api/80_viz_confusion',
     'api/60_models', 'tutorials/05_many_gpus', 'studies/60_hyperbolic_geometry',

@@ -23,6 +23,7 @@ _homes = dict(
     manifest=['manifest_of', 'what_changed', 'check_same_images'],
     check=['check_dataset', 'few_images', 'empty_classes', 'find_duplicates'])
 _home = {name: module for module,names in _homes.items() for name in names}
+__all__ = [*_home] # pyright: ignore
 
 # %% ../../nbs/api/20_data.ipynb #c1dfd96e
 def __getattr__(name:str)->Any:

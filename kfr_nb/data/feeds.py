@@ -15,7 +15,8 @@ from .batches import Batches
 from .images import read_image
 from .sets import ImageSet
 from ..shapes import addressed_uniform
-from ..views import AUGMENTS, FRAMED, centre, draw_maps, frame, frame_side, framed_view, resample, shrink, view_maps
+from ..views import AUGMENTS, FRAMED, centre, draw_maps, frame, frame_side, framed_view
+from ..views import resample, shrink, to_device, view_maps
 
 # %% auto #0
 __all__ = ['Batch', 'Viewing', 'Drawn', 'draw_views', 'make_views', 'Feed', 'ResidentFeed', 'LoaderFeed', 'make_feed', 'AUGMENTS',
@@ -92,11 +93,6 @@ class Drawn:
         return Drawn(*[t if t is None else t[rows] for t in (self.u,self.there)])
 
 # %% ../../nbs/api/20k_data_feeds.ipynb #472b07b9
-def _to_device(t:Tensor, device:torch.device)->Tensor:
-    "A copy that the host does not wait for"
-    return t.pin_memory().to(device, non_blocking=True) if device.type == 'cuda' else t.to(device)
-
-# %% ../../nbs/api/20k_data_feeds.ipynb #d435a6cd
 def draw_views(
     how:Viewing, # Kinds of views, and their seed
     address:Any, # A number for each image: its position in the set, shape (B,)
@@ -111,11 +107,11 @@ def draw_views(
         else:
             number = [v] if v else []
             u = addressed_uniform(19, how.seed, epoch, draw, address, *number, width=10)
-            there = draw_maps(kind, _to_device(u, x.device), x.shape[3], x.shape[2])
+            there = draw_maps(kind, to_device(u, x.device), x.shape[3], x.shape[2])
             out.append(Drawn(u, there))
     return out
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #f6e1126c
+# %% ../../nbs/api/20k_data_feeds.ipynb #d435a6cd
 def make_views(
     x:Tensor, # Images as they are kept, uint8, shape (B, 3, h, w)
     how:Viewing, # Kinds of views
@@ -130,7 +126,7 @@ def make_views(
         else: out.append(torch.where(d.there[:,None,None,None], x.flip(3), x))
     return out
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #0a57cb53
+# %% ../../nbs/api/20k_data_feeds.ipynb #887309d0
 class Feed:
     "Batches of one set"
     def __init__(self,
@@ -151,14 +147,14 @@ class Feed:
     def rows(self, epoch:int, start:int=0)->list[Tensor]: return self.batches.rows(epoch, start)
     def close(self)->None: "End what runs beside the feed; it can be used again"
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #7719a1c7
+# %% ../../nbs/api/20k_data_feeds.ipynb #bc33ea4e
 def _normalised(x:Tensor, mean:Tensor, scale:Tensor, channels_last:bool)->Tensor:
     "Pixels minus mean, times scale, float, in the memory format that is asked for"
     form = torch.channels_last if channels_last else torch.contiguous_format
     out = torch.empty(x.shape, device=x.device, memory_format=form)
     return torch.sub(x, mean, out=out).mul_(scale)
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #63266754
+# %% ../../nbs/api/20k_data_feeds.ipynb #7719a1c7
 @patch
 def _batch(self:Feed, views:list[Tensor], rows:Tensor, index:Tensor)->Batch:
     "A batch from its views, kind by kind, and the positions on the CPU and on the device"
@@ -168,7 +164,7 @@ def _batch(self:Feed, views:list[Tensor], rows:Tensor, index:Tensor)->Batch:
     index = index.repeat(len(self.kinds))
     return Batch(x, self.labels[index], index, view, rows)
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #f1f836cb
+# %% ../../nbs/api/20k_data_feeds.ipynb #cb4e5208
 class ResidentFeed(Feed):
     "All images on the device as uint8, changed there in batches"
     def __init__(self, s:ImageSet, batches:Batches, viewing:Viewing, device:str|torch.device='cpu'):
@@ -178,21 +174,21 @@ class ResidentFeed(Feed):
         "Any images, by position; `address` holds other numbers for them than their positions"
         rows = torch.as_tensor(index, dtype=torch.long).cpu()
         drawn = draw_views(self.viewing, rows.numpy() if address is None else address, epoch, draw, self.images)
-        return self._made(rows, _to_device(rows, self.device), drawn)
+        return self._made(rows, to_device(rows, self.device), drawn)
     def _made(self, rows:Tensor, index:Tensor, drawn:list[Drawn])->Batch:
         return self._batch(make_views(self.images[index], self.viewing, drawn), rows, index)
     def epoch(self, epoch:int, start:int=0)->Iterator[Batch]:
         "Batches of an epoch, from step `start`"
         batches = self.rows(epoch, start)
         rows = torch.cat([torch.empty(0, dtype=torch.long), *batches])
-        index,done = _to_device(rows, self.device), 0
+        index,done = to_device(rows, self.device), 0
         drawn = draw_views(self.viewing, rows.numpy(), epoch, 0, self.images)
         for b in batches:
             now = slice(done, done+len(b))
             yield self._made(b, index[now], [d.part(now) for d in drawn])
             done += len(b)
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #cb7a1d77
+# %% ../../nbs/api/20k_data_feeds.ipynb #972a67c4
 class _Views(torch.utils.data.Dataset):
     "Views by (position, epoch, draw), made in a worker process, as uint8"
     def __init__(self, s:ImageSet, viewing:Viewing):
@@ -208,7 +204,7 @@ class _Views(torch.utils.data.Dataset):
         views = make_views(x, how, draw_views(how, i, epoch, draw, x))
         return torch.cat([v.round().clamp(0,255).to(torch.uint8) for v in views])
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #5b384ce3
+# %% ../../nbs/api/20k_data_feeds.ipynb #fc074d50
 def _stack(views:list[Tensor|str])->Tensor|str:
     "The views of B images, each (V, 3, S, S), as rows: all first views, then all second ones; or what went wrong"
     wrong = [v for v in views if isinstance(v, str)]
@@ -218,7 +214,7 @@ def _leave_ctrl_c(worker:int)->None:
     "Ctrl-C is for the main process: it ends the step in hand, and for that its workers must live"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #af3e1334
+# %% ../../nbs/api/20k_data_feeds.ipynb #5b384ce3
 class LoaderFeed(Feed):
     "Images decoded and changed one by one, in worker processes"
     def __init__(self, s:ImageSet, batches:Batches, viewing:Viewing, device:str|torch.device='cpu', workers:int=0):
@@ -230,7 +226,7 @@ class LoaderFeed(Feed):
     def _made(self, x:Tensor|str, rows:Tensor)->Batch:
         if isinstance(x, str): raise ValueError(x)
         x = x.to(self.device, non_blocking=True)
-        return self._batch([x], rows, _to_device(rows, self.device))
+        return self._batch([x], rows, to_device(rows, self.device))
     def fetch(self, index:Any, epoch:int=0, draw:int=0)->Batch:
         "Any images, by position"
         rows = torch.as_tensor(index, dtype=torch.long).cpu()
@@ -243,7 +239,7 @@ class LoaderFeed(Feed):
         self._plan[:] = [[(i,epoch,0) for i in r.tolist()] for r in rows]
         for x,r in zip(self._loader, rows): yield self._made(x, r)
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #0286dd55
+# %% ../../nbs/api/20k_data_feeds.ipynb #761f22b2
 @patch
 def close(self:LoaderFeed)->None:
     "End the workers; another epoch starts new ones"
@@ -251,7 +247,7 @@ def close(self:LoaderFeed)->None:
     if running is not None and self.workers: running._shutdown_workers() # type: ignore
     self._loader._iterator = None
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #fe2ef495
+# %% ../../nbs/api/20k_data_feeds.ipynb #98fbc42f
 def _check_views(augment:str, views:tuple|None, magnitude:int)->tuple[str,...]:
     "The views of a feed, by name"
     if isinstance(views, str):
@@ -265,7 +261,7 @@ def _check_views(augment:str, views:tuple|None, magnitude:int)->tuple[str,...]:
     if not 0 <= magnitude <= 30: raise ValueError(f'magnitude must be from 0 to 30, got {magnitude}')
     return names
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #64e095fe
+# %% ../../nbs/api/20k_data_feeds.ipynb #fe2ef495
 def _check_balance(b:Batches)->None:
     "`ValueError` unless balanced batches can be dealt"
     if b.per_class < 1 or b.batch_size % b.per_class:
@@ -276,7 +272,7 @@ def _check_balance(b:Batches)->None:
         raise ValueError(f'a balanced batch of {b.batch_size} × {b.world} processes with {b.per_class} images'
             f' of each class needs {want} classes, but only {have} have images; lower batch_size or raise per_class')
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #e1822db4
+# %% ../../nbs/api/20k_data_feeds.ipynb #64e095fe
 def _check_batches(b:Batches)->None:
     "`ValueError` unless there is at least one batch"
     n = len(b.labels)
@@ -289,18 +285,18 @@ def _check_batches(b:Batches)->None:
         raise ValueError(f'a batch of {b.batch_size}{processes} is larger than the set of {n} images:'
             f' give a batch_size of at most {n//b.world*b.world}')
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #a9334987
+# %% ../../nbs/api/20k_data_feeds.ipynb #e1822db4
 def _resident_limit(device:torch.device)->float:
     "Bytes that the images of a set may take on a device"
     return torch.cuda.mem_get_info(device)[0]/4 if device.type == 'cuda' else 2e9
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #80e28a51
+# %% ../../nbs/api/20k_data_feeds.ipynb #a9334987
 def _workers(asked:int, device:torch.device)->int:
     "Worker processes of a loader"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     return asked or (min(8, cores) if device.type == 'cuda' else 0)
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #54ceb912
+# %% ../../nbs/api/20k_data_feeds.ipynb #80e28a51
 def _fits(s:ImageSet, size:int, kind:str, train:bool, limit:float)->bool:
     "Whether a set can be kept on the device"
     framed = kind in FRAMED or (train and s.arrays is not None)
@@ -308,14 +304,14 @@ def _fits(s:ImageSet, size:int, kind:str, train:bool, limit:float)->bool:
     own = 1<<30 if s.arrays is None else min(s.arrays.shape[-2:])
     return len(s)*3*_stored_side(own, size, how)**2 <= limit
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #5a5b0f9b
+# %% ../../nbs/api/20k_data_feeds.ipynb #9109c85a
 def _feed_options(options:dict)->tuple[dict,dict]:
     "Options of the batches, and of the views"
     known = ('rank','world'), ('mean','std','channels_last')
     for name in options: choose('option of make_feed', name, known[0]+known[1])
     return tuple({k: options[k] for k in names if k in options} for names in known) # type: ignore
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #6c1e671f
+# %% ../../nbs/api/20k_data_feeds.ipynb #5a5b0f9b
 def make_feed(
     s:ImageSet, # Images and labels
     batch_size:int, # Images in a batch of one process

@@ -146,7 +146,24 @@ def _sorted_by_part(path:Path)->dict[str|None,list[str]]:
             raise ValueError(f'{both}, which are both names of its {part} part; rename or join them')
     return names
 
-# %% ../../nbs/api/20g_data_folders.ipynb #af3e1334
+# %% ../../nbs/api/20g_data_folders.ipynb #92cfceb3
+def _train_is_class(path:Path, train:Path, names:dict)->dict[str,Path]:
+    "A training folder that holds no classes is a class itself, where other classes stand beside it"
+    if not names[None] or not _loose_images(train):
+        raise ValueError(f'{_no_classes(train)} {shown_path(train)} is taken for the training part')
+    if names['test'] + names['valid']: raise ValueError(_no_train(path, names))
+    return {}
+
+# %% ../../nbs/api/20g_data_folders.ipynb #98fbc42f
+def _check_beside(path:Path, train:Path, beside:list[str], given:dict, skipped:Counter)->None:
+    "Folders beside the parts are not used; where there is no test part, they may be classes"
+    used = [n for n in beside if _loose_images(path/n)]
+    if used and not given:
+        raise ValueError(f'{path}: is {train.name!r} the training part, or a class beside {used[0]!r}?'
+            f' For the first use folder:{train}; for the second give it no subfolders, or another name')
+    for n in beside: skipped[f'images in the folder {n!r}'] += len(_images_in(path/n, Counter()))
+
+# %% ../../nbs/api/20g_data_folders.ipynb #827bfc45
 def find_parts(
     path:Path, # A folder of images
     skipped:Counter, # What is passed over is counted here
@@ -167,29 +184,12 @@ def find_parts(
     _check_beside(path, train, names[None], given, skipped)
     return dict(train=train) | given
 
-# %% ../../nbs/api/20g_data_folders.ipynb #92cfceb3
-def _train_is_class(path:Path, train:Path, names:dict)->dict[str,Path]:
-    "A training folder that holds no classes is a class itself, where other classes stand beside it"
-    if not names[None] or not _loose_images(train):
-        raise ValueError(f'{_no_classes(train)} {shown_path(train)} is taken for the training part')
-    if names['test'] + names['valid']: raise ValueError(_no_train(path, names))
-    return {}
-
-# %% ../../nbs/api/20g_data_folders.ipynb #98fbc42f
-def _check_beside(path:Path, train:Path, beside:list[str], given:dict, skipped:Counter)->None:
-    "Folders beside the parts are not used; where there is no test part, they may be classes"
-    used = [n for n in beside if _loose_images(path/n)]
-    if used and not given:
-        raise ValueError(f'{path}: is {train.name!r} the training part, or a class beside {used[0]!r}?'
-            f' For the first use folder:{train}; for the second give it no subfolders, or another name')
-    for n in beside: skipped[f'images in the folder {n!r}'] += len(_images_in(path/n, Counter()))
-
-# %% ../../nbs/api/20g_data_folders.ipynb #64e095fe
+# %% ../../nbs/api/20g_data_folders.ipynb #b7eb6c68
 def _name_in(file:str, root:Path)->str:
     "Path of a file within a folder, the same on every system"
     return unicodedata.normalize('NFC', os.path.relpath(file, root).replace(os.sep, '/'))
 
-# %% ../../nbs/api/20g_data_folders.ipynb #e1822db4
+# %% ../../nbs/api/20g_data_folders.ipynb #c5b76da3
 def list_images(
     found:dict[str,list[str]], # Image files by class
     classes:list[str], # Classes in label order
@@ -209,7 +209,7 @@ def list_images(
     names = None if root is None else [_name_in(f, root) for f in files]
     return ImageSet(labels, files=files, names=names, upright=upright)
 
-# %% ../../nbs/api/20g_data_folders.ipynb #a9334987
+# %% ../../nbs/api/20g_data_folders.ipynb #8effee40
 def _check_folder(path:Path)->None:
     "`FileNotFoundError` where there is no such folder, with the nearest name beside it"
     if path.is_dir(): return
@@ -220,21 +220,21 @@ def _check_folder(path:Path)->None:
     raise FileNotFoundError(f'folder: looked for the folder {path.absolute()}, with one subfolder of'
         f' images for each class; it does not exist{hint}')
 
-# %% ../../nbs/api/20g_data_folders.ipynb #80e28a51
+# %% ../../nbs/api/20g_data_folders.ipynb #9109c85a
 def _notes(skipped:Counter)->dict:
     "What was passed over, for the record; what may be missed is told at once"
     told = [f'{n} {k}' for k,n in skipped.items() if n and 'images' in k]
     note = dict(note=f"not used: {', '.join(told)}") if told else {}
     return note | (dict(skipped=dict(+skipped)) if +skipped else {})
 
-# %% ../../nbs/api/20g_data_folders.ipynb #54ceb912
+# %% ../../nbs/api/20g_data_folders.ipynb #5a5b0f9b
 def _one_class(path:Path, name:str)->str:
     inside = _subfolders(path/name, Counter()) if (path/name).is_dir() else []
     way = f': or is it folder:{path/name}, with {inside[0]!r} as a class?' if inside else ''
     return (f'{path} has one class folder, {name!r}, and there is nothing to tell it from;'
         f' expected two classes or more{way}')
 
-# %% ../../nbs/api/20g_data_folders.ipynb #667be543
+# %% ../../nbs/api/20g_data_folders.ipynb #6c1e671f
 def _listed(path:Path, skipped:Counter)->tuple[list[str],dict[str,ImageSet],dict[str,Path]]:
     "Classes, parts and their folders"
     parts = find_parts(path, skipped) or dict(train=path)
@@ -243,7 +243,7 @@ def _listed(path:Path, skipped:Counter)->tuple[list[str],dict[str,ImageSet],dict
     if len(classes) < 2: raise ValueError(_one_class(path, classes[0]))
     return classes, {k: list_images(found[k], classes, p, path) for k,p in parts.items()}, parts
 
-# %% ../../nbs/api/20g_data_folders.ipynb #e6c3dd63
+# %% ../../nbs/api/20g_data_folders.ipynb #a17554a0
 @data_set('folder', 'any folder of images, as folder:PATH', 64, by_path=True,
     get='one subfolder for each class')
 def open_folder(

@@ -11,6 +11,7 @@ import torch
 from .config import DataConfig
 from .load import load_dataset
 from .sets import DataSet
+from .splits import limit_images
 from ..noise import add_noise
 
 # %% auto #0
@@ -26,6 +27,7 @@ def _judged_on_valid(ds:DataSet, retrieval:bool)->DataSet:
 def _limit_test(ds:DataSet, limit:int|None, seed:int)->DataSet:
     "At most `limit` test images, drawn by the split's seed"
     if limit is None or limit >= len(ds.test): return ds
+    if ds.test.names: return replace(ds, test=limit_images(ds.test, None, limit, seed))
     drawn = torch.randperm(len(ds.test), generator=torch.Generator().manual_seed(seed))
     return replace(ds, test=ds.test.subset(drawn[:limit].sort().values))
 

@@ -80,7 +80,7 @@ def _cars_set(rows:np.ndarray, folder:Path, key:str)->ImageSet:
     labels = torch.tensor([int(r['class'])-1 for r in rows])
     return ImageSet(labels, files=files, boxes=boxes, upright=False)
 
-# %% ../../nbs/api/20i_data_retrieval.ipynb #91032ad7
+# %% ../../nbs/api/20i_data_retrieval.ipynb #472b07b9
 def _cars_old(place:Path, seed:int, image_size:int)->DataSet:
     "The older layout: one table for both parts"
     rows,classes = _cars_mat(place/'cars_annos.mat'), _cars_mat(place/'cars_annos.mat', 'class_names')
@@ -100,7 +100,7 @@ def _cars_devkit(place:Path, seed:int, image_size:int)->DataSet:
     test = _cars_set(_cars_mat(labelled[0]), place/'cars_test', 'fname')
     return DataSet('cars196', classes, train, test, image_size, splits=dict(kind='as published'))
 
-# %% ../../nbs/api/20i_data_retrieval.ipynb #472b07b9
+# %% ../../nbs/api/20i_data_retrieval.ipynb #12c6fc06
 def _cars_folders(place:Path, seed:int, image_size:int)->DataSet:
     "Class folders, by number or by name"
     if (place/'train').is_dir(): return open_folder(place, seed, image_size)
@@ -124,7 +124,7 @@ def _open_cars(place:Path, split_seed:int, image_size:int)->DataSet:
     note = _part_note(sum(map(len, ds.parts.values())), 16_185, 'images')
     return replace(ds, name='cars196', splits=ds.splits | note)
 
-# %% ../../nbs/api/20i_data_retrieval.ipynb #7719a1c7
+# %% ../../nbs/api/20i_data_retrieval.ipynb #22d200f8
 _HEAD = ['image_id','class_id','super_class_id','path']
 
 def _sop_rows(path:Path)->list[list[str]]:
@@ -133,12 +133,12 @@ def _sop_rows(path:Path)->list[list[str]]:
     if head == _HEAD: return rows
     raise ValueError(f"{path} must begin with the line '{' '.join(_HEAD)}', got {head or 'an empty file'}")
 
-# %% ../../nbs/api/20i_data_retrieval.ipynb #63266754
+# %% ../../nbs/api/20i_data_retrieval.ipynb #cb4e5208
 def _sop_names(rows:list[list[str]])->dict[int,str]:
     "Name of each class: its kind and its number"
     return {int(r[1]): f"{r[3].split('/')[0].removesuffix('_final')}/{int(r[1]):05d}" for r in rows}
 
-# %% ../../nbs/api/20i_data_retrieval.ipynb #b6692ea5
+# %% ../../nbs/api/20i_data_retrieval.ipynb #f1f836cb
 @data_set('sop', 'Stanford Online Products: 120,053 images of 22,634 articles', 224,
     url='http://ftp.cs.stanford.edu/cs/cvgl/Stanford_Online_Products.zip',
     checksum='7f73d41a2f44250d4779881525aea32e', needs=('Ebay_train.txt',), disjoint=True,

@@ -253,6 +253,21 @@ def constant(cls:Margins,
     C,around,below = (num_classes,gamma,gamma) if negative is None else (num_classes,0.,negative)
     return Margins(full(gamma,C), full(below,C,C), full(gamma,C), gamma=around)
 
+# %% ../../nbs/api/44_ahsml.ipynb #mst1
+@patch
+def state_dict(self:Margins)->dict[str,Tensor]:
+    "All fields as tensors"
+    fields = {name: getattr(self, name) for name in ('positive','negative','sample')}
+    return fields | dict(gamma=torch.tensor(self.gamma))
+
+@patch(cls_method=True)
+def from_state(cls:Margins,
+    state:dict[str,Tensor], # From `state_dict`
+)->Margins:
+    "Margins from what `state_dict` gave"
+    fields = (state[name] for name in ('positive','negative','sample'))
+    return Margins(*fields, gamma=float(state['gamma']))
+
 # %% ../../nbs/api/44_ahsml.ipynb #22d200f8
 def _range(x:Tensor)->tuple[Tensor,Tensor]:
     "Least and greatest of the numbers of `x`, without NaN"

@@ -116,9 +116,14 @@ def _rank_weights(x:Tensor, t:Tensor)->Tensor:
 def _all_triplets(x:Tensor, t:Tensor)->Tensor:
     "Σ_bc |x_b t_c − x_c t_b| for each anchor, shape (B,); the gradient flows to x"
     with torch.no_grad():
-        rows = max(1, 2**(21 if x.device.type == 'cpu' else 26)//x.shape[1])  # in bands: small temporaries
-        bands = [_rank_weights(x[i:i+rows], t[i:i+rows]) for i in range(0, len(x), rows)]
-    return 2*(torch.cat(bands)*x).sum(1)
+        room = 2**21 if x.device.type == 'cpu' else 2**26
+        if x.numel() <= room: w = _rank_weights(x, t)
+        else: w = torch.cat([_rank_weights(*band) for band in zip(*_bands(room, x, t))])
+    return 2*(w*x).sum(1)
+
+def _bands(room:int, *tables:Tensor)->list:
+    "Tables in bands of rows with at most `room` numbers, so that temporaries stay small"
+    return [t.split(max(1, room//t.shape[1])) for t in tables]
 
 # %% ../../nbs/api/42_kfr.ipynb #tm0
 @dataclass

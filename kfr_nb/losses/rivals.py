@@ -258,6 +258,7 @@ def tree_prior_factor(
 # %% ../../nbs/api/41_rival_losses.ipynb #1ab68844
 class TreePriorLinear(nn.Module):
     "A linear classifier whose weight decay prefers related vectors for related classes"
+    factor:Tensor # L of `tree_prior_factor`, in float32
     def __init__(self,
         in_features:int, # Dimension of the embeddings
         D:Tensor, # Class distances, shape (C, C)
