@@ -21,8 +21,9 @@ def settings():
     "One configuration for each set of test images that the studies judge by, and the width of its embeddings"
     seen = {}
     for f in sorted(RESULTS.glob('*_ahsml*_study.json')):
-        config = recorded_config(read_json(f)['study']['base'], method='ms', frozen=True)
-        if not config.model.pretrained: continue
+        base = read_json(f)['study']['base']
+        if not base['pretrained']: continue
+        config = recorded_config(base, method='ms', frozen=True)
         judged = (config.data.dataset, config.data.image_size, config.model.model)
         seen.setdefault(judged, (config, config.model.embedding_dim or 128))
     return list(seen.values())
