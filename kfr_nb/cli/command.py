@@ -12,7 +12,7 @@ from typing import Any, Callable, Iterable, Mapping, get_type_hints
 
 # %% auto #0
 __all__ = ['UNFINISHED', 'COMMANDS', 'TYPED', 'UsageError', 'Unfinished', 'nearest', 'Command', 'command', 'parameters_of',
-           'typed_line', 'process_number', 'first_process']
+           'call_command', 'typed_line', 'process_number', 'first_process']
 
 # %% ../../nbs/api/92_cli_command.ipynb #806b8a48
 from .settings import Setting, comment_after
@@ -42,7 +42,7 @@ class Command:
     name:str # As it is typed
     call:Callable[...,int|None] # Does it; returns the exit status, None for 0
     example:str # What someone might type
-    settings:str='' # Which settings of a run it takes: '' (none), 'run' (with one method) or 'study' (of all methods)
+    settings:str='' # Settings of a run: '' (none), 'run' (with one method), 'study' (of all methods)
     without:tuple[str,...]=() # Settings that it does not take
     folder:bool=False # Whether its --out is a folder
     stopped:str='stopped; nothing is left half written. To start again' # What Ctrl-C leaves behind
@@ -52,22 +52,9 @@ class Command:
         "The first line of the docstring"
         return (self.call.__doc__ or '').strip().split('\n')[0]
 
-    def run(self, own:Mapping[str,Any], settings:Mapping[str,Any])->int|None:
-        "Call it with its parameters, and the settings that were given"
-        places = [p.name for p in parameters_of(self.call) if p.positional]
-        options = {name: value for name,value in own.items() if name not in places}
-        if self.settings: options['settings'] = settings
-        with self._bars(own): return self.call(*(own[name] for name in places), **options)
-
-    def _bars(self, own:Mapping[str,Any])->Any:
-        "Progress bars, where they are wanted; training and studies switch them themselves"
-        if self.settings or 'quiet' not in own: return nullcontext()
-        from kfr_nb.core import progress_bars
-        return progress_bars(not own['quiet'])
-
+# %% ../../nbs/api/92_cli_command.ipynb #e0a638d7
 COMMANDS:dict[str,Command] = {}
 
-# %% ../../nbs/api/92_cli_command.ipynb #8b29727d
 def command(
     example:str, # What someone might type, for the help
     **options, # Further fields of `Command`
@@ -88,14 +75,32 @@ def _comments(call:Callable)->dict[str,str]:
     ends = [*arguments[:len(arguments)-len(defaults)], *defaults]
     return {a.arg: comment_after(end, source.splitlines()) for a,end in zip(arguments, ends)}
 
+# %% ../../nbs/api/92_cli_command.ipynb #a42c3abe
 def parameters_of(
     call:Callable, # A function with typed parameters
 )->list[Setting]: # In their order, without `settings`
     "The parameters of a command"
     hints,comments = get_type_hints(call),_comments(call)
-    parameters = [p for p in inspect.signature(call).parameters.values() if p.name != 'settings']
-    return [Setting(p.name, hints[p.name], p.default, comments[p.name], positional=p.kind is p.POSITIONAL_ONLY)
-        for p in parameters]
+    def setting(p): return Setting(p.name, hints[p.name], p.default, comments[p.name], positional=p.kind is p.POSITIONAL_ONLY)
+    return [setting(p) for p in inspect.signature(call).parameters.values() if p.name != 'settings']
+
+# %% ../../nbs/api/92_cli_command.ipynb #9c51a4f5
+def _bars(command:Command, own:Mapping[str,Any])->Any:
+    "Progress bars within a block, where they are wanted"
+    if command.settings or 'quiet' not in own: return nullcontext()
+    from kfr_nb.core import progress_bars
+    return progress_bars(not own['quiet'])
+
+def call_command(
+    command:Command, # A command
+    own:Mapping[str,Any], # Its parameters
+    settings:Mapping[str,Any]={}, # Settings of a run that were given
+)->int: # Exit status
+    "Call a command"
+    places = [p.name for p in parameters_of(command.call) if p.positional]
+    options = {name: value for name,value in own.items() if name not in places}
+    if command.settings: options['settings'] = settings
+    with _bars(command, own): return command.call(*(own[name] for name in places), **options) or 0
 
 # %% ../../nbs/api/92_cli_command.ipynb #8440cc81
 TYPED:ContextVar[tuple[str,...]] = ContextVar('TYPED', default=())
@@ -115,6 +120,7 @@ def process_number(
     raise UsageError(f'the environment variable {variable} must be a whole number, got {value!r}: '
                      'unset it, or start kfr train with torchrun, which sets it')
 
+# %% ../../nbs/api/92_cli_command.ipynb #1498d954
 def first_process()->bool:
     "Whether this process is the one that prints"
     return process_number('RANK', 0) == 0

@@ -32,9 +32,11 @@ def _svg(tree:Any, layout:str, depth:int|None)->str:
     "A drawing"
     from kfr_nb.viz.tree import plot_tree
     buffer = io.StringIO()
-    plot_tree(_named(tree), depth, layout=layout).figure.savefig(buffer, format='svg', bbox_inches='tight')
+    axes = plot_tree(_named(tree), depth, layout=layout)
+    axes.figure.savefig(buffer, format='svg', bbox_inches='tight')
     return buffer.getvalue()
 
+# %% ../../nbs/api/96_cli_explore.ipynb #ce5e7ed2
 def _page(tree:Any, layout:str, depth:int|None, title:str)->str:
     "A page to click through that needs no network"
     from kfr_nb.viz.tree_live import tree_figure
@@ -53,14 +55,15 @@ def open_tree(
     file = Path(name).suffix or Path(name).is_file()
     given = {k: v for k,v in how.items() if v is not None}
     if file: return KnowledgeTree.read(name, **given)
-    if given: raise UsageError(f'--{next(iter(given))} is for files, and {name!r} is a built-in tree')
+    if given: raise UsageError(f'--{next(iter(given))} is for files, and {name!r} is a built-in one')
     return load_tree(name)
 
+# %% ../../nbs/api/96_cli_explore.ipynb #1ca175da
 def _check_layout(export:str|None, layout:str|None)->str:
     "The layout of a drawing; '' for other exports"
-    layouts = dict(svg=('horizontal','radial'), html=('horizontal','radial','links')).get(export or '')
-    if layouts: return choose(f'layout for {export}', layout or 'horizontal', layouts)
-    if layout: raise UsageError(f'--layout {layout} is for drawings; add --export svg or --export html')
+    layouts = {'svg': ('horizontal','radial'), 'html': ('horizontal','radial','links')}
+    if export in layouts: return choose(f'layout for {export}', layout or 'horizontal', layouts[export])
+    if layout: raise UsageError(f'--layout {layout} is for drawings: add --export svg or --export html')
     return ''
 
 # %% ../../nbs/api/96_cli_explore.ipynb #00454ad5
@@ -79,6 +82,7 @@ def tree_text(
     from kfr_nb.tree import describe_tree
     return f'{describe_tree(tree)}\n\n{tree.show(3 if depth is None else depth)}\n'
 
+# %% ../../nbs/api/96_cli_explore.ipynb #85957d82
 def _print_or_write(text:str, out:str|None)->None:
     "Print a text, or write it and print where"
     from kfr_nb.core import atomic_path
@@ -88,17 +92,19 @@ def _print_or_write(text:str, out:str|None)->None:
     with atomic_path(out) as tmp: tmp.write_text(text, encoding='utf-8')
     print(out)
 
-# %% ../../nbs/api/96_cli_explore.ipynb #fc1d177e
+# %% ../../nbs/api/96_cli_explore.ipynb #1294e4f3
+_FORMS = ('table','paths','indented','newick','nexus','json')
+
 @command('kfr tree cifar100 --export html --out cifar100.html')
 def tree(
-    name:str, # A built-in tree (cifar100, imagenet1k, ...), or a file of any usual form: edges, paths, Newick, JSON
+    name:str, # A built-in tree (cifar100, imagenet1k, ...), or a file: edges, paths, Newick, JSON
     /,
     depth:int|None=None, # Levels to draw; 3 as text, as many as can be read in a drawing by default
-    export:Literal['newick','edges','svg','html']|None=None, # 'newick', 'edges', 'svg' (a drawing) or 'html' (a page to click through)
-    layout:Literal['horizontal','radial','links']|None=None, # Of a drawing: 'horizontal' (the default), 'radial', or 'links' (html only: nodes and lines)
+    export:Literal['newick','edges','svg','html']|None=None, # Print it so; html is a page to click through
+    layout:Literal['horizontal','radial','links']|None=None, # Of a drawing; horizontal by default, links for html only
     out:str|None=None, # File to write; printed by default
-    parents:Literal['first','last','shortest','longest']|None=None, # Of a file: which of several parents is kept
-    form:Literal['table','paths','indented','newick','nexus','json']|None=None, # Of a file: its format; told by the content by default
+    parents:Literal['first','last','shortest','longest']|None=None, # Which of several parents is kept
+    form:Literal[_FORMS]|None=None, # Format of a file; told by its content by default
     encoding:str|None=None, # Of a file: its encoding; UTF-8 by default
     which:int|None=None, # Of a file with several trees: the number of the tree
 )->None:
@@ -108,7 +114,7 @@ def tree(
     _print_or_write(tree_text(opened, name, export, layout, depth), out)
 
 # %% ../../nbs/api/96_cli_explore.ipynb #51e1acb7
-@command('kfr data get cifar100', stopped='stopped; what has arrived is kept, and the same command resumes')
+@command('kfr data get cifar100', stopped='stopped; what has arrived is kept, the same command resumes')
 def data(
     action:Literal['list','get','check'], # 'list' all, 'get' or 'check' one
     name:str|None=None, # Data set, for get and check
@@ -118,7 +124,8 @@ def data(
 )->int:
     "List the data sets, fetch one, or check the files of one"
     from kfr_nb.data import check_dataset, get_dataset, list_datasets
-    if action != 'list' and not name: raise UsageError(f'kfr data {action} needs the name of a data set (kfr data list shows them)')
+    if action != 'list' and not name:
+        raise UsageError(f'kfr data {action} needs the name of a data set (kfr data list shows them)')
     if action == 'list': print(list_datasets(data).to_string())
     elif action == 'get': print(get_dataset(name, data))
     else: return _print_check(check_dataset(name, data))
@@ -136,21 +143,18 @@ def _print_check(found:dict)->int:
 def bench(
     name:Literal['loss','l1','step','feed','tree']|None=None, # What is timed; all by default
     /,
-    device:Literal['auto','cpu','cuda','mps']='auto', # Where to compute; 'auto': a GPU where there is one
+    device:Literal['auto','cpu','cuda','mps']='auto', # Where to compute; a GPU where there is one
     out:str|None=None, # JSON file to write
 )->None:
     "Time two ways of doing one thing in turn, as a ratio with its spread"
     from kfr_nb.bench import run_bench
-    from kfr_nb.core import default_device
-    found = default_device().type
-    if device not in ('auto','cpu',found):
-        raise UsageError(f'--device {device}, but PyTorch has none here: use --device cpu, or install a build of torch that has it')
-    run_bench(name, out, found if device == 'auto' else device)
+    from kfr_nb.core import device_of
+    run_bench(name, out, device_of(device))
 
 # %% ../../nbs/api/96_cli_explore.ipynb #534d62d2
 @command('eval "$(kfr completion bash)"')
 def completion(
-    shell:Literal['bash','zsh','fish','words'], # Print what this shell needs; 'words': what may come after some words
+    shell:Literal['bash','zsh','fish','words'], # Print what a shell needs, or what may follow some words
     words:list[str]|None=None, # The words, after `--`; the last one as far as it was typed
     /,
 )->None:

@@ -5,22 +5,21 @@
 # %% ../../nbs/api/97_cli_front.ipynb #63983786
 from __future__ import annotations
 import codecs, os, re, shlex, sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Sequence
 
 # %% auto #0
-__all__ = ['FIRST', 'take_any_text', 'welcome', 'check_out', 'dispatch', 'print_version', 'as_options', 'explain', 'main']
+__all__ = ['FIRST', 'take_any_text', 'welcome', 'check_out', 'print_version', 'dispatch', 'as_options', 'explain', 'main']
 
 # %% ../../nbs/api/97_cli_front.ipynb #81bc855c
 from . import explore, runs, studies
-from kfr_nb.cli.command import (COMMANDS, TYPED, UNFINISHED, Command, Unfinished, UsageError, first_process, nearest, parameters_of,
-    process_number)
+from .command import COMMANDS, TYPED, UNFINISHED, Command, Unfinished, UsageError
+from .command import call_command, first_process, nearest, parameters_of, process_number
 from .settings import every_setting
 
 # %% ../../nbs/api/97_cli_front.ipynb #f07fc054
-_plain = {'α':'alpha', 'γ':'gamma', 'τ':'tau', '├':'+', '└':'+', '│':'|', '─':'-', '…':'...', '×':'x', '−':'-', '–':'-',
-    '→':'->', '²':'2', '±':'+/-', '’':"'", '“':'"', '”':'"', 'é':'e', 'ü':'u', 'ö':'o', 'ä':'a'}
+_plain = {'α':'alpha', 'γ':'gamma', 'τ':'tau', '├':'+', '└':'+', '│':'|', '─':'-', '…':'...', '×':'x',
+    '−':'-', '–':'-', '→':'->', '²':'2', '±':'+/-', '’':"'", '“':'"', '”':'"', 'é':'e', 'ü':'u', 'ö':'o', 'ä':'a'}
 
 def _plain_letters(error:Any)->tuple[str,int]:
     "What stands for the letters that an encoding lacks"
@@ -28,14 +27,16 @@ def _plain_letters(error:Any)->tuple[str,int]:
 
 codecs.register_error('kfr_cli', _plain_letters)
 
+# %% ../../nbs/api/97_cli_front.ipynb #879c6439
 def take_any_text()->None:
     "Let standard output and standard error take any text, whatever their encoding"
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='kfr_cli')
 
 # %% ../../nbs/api/97_cli_front.ipynb #dcd98587
-FIRST = ('kfr train --out runs/first --method kfr_plus --epochs 6 --train-per-class 40', 'kfr localize runs/first',
-    'kfr suspects runs/first', 'kfr tree cifar100', 'kfr study --reduced --out results/first')
+FIRST = ('kfr train --out runs/first --method kfr_plus --epochs 6 --train-per-class 40',
+    'kfr localize runs/first', 'kfr suspects runs/first', 'kfr tree cifar100',
+    'kfr study --reduced --out results/first')
 
 _page = '''kfr {version}: knowledge about classes in image recognition
 
@@ -49,10 +50,10 @@ Five things to do first: they need no data and no GPU, and are done within a min
 
 Then
   kfr train --dataset folder:PATH --method ce --batch-size 16
-                                          your own images, a folder for each class; with a tree of the
-                                          classes, --method kfr_plus --tree-name FILE
+                                          your own images, a folder for each class;
+                                          with a tree, --method kfr_plus --tree-name FILE
   kfr data list                           data sets, and how to get them
-  kfr study                               compare the methods (some minutes), then open results/report.html
+  kfr study                               compare the methods, then open results/report.html
 
 All commands
 {commands}
@@ -60,11 +61,13 @@ All commands
 kfr COMMAND --help has the options; kfr train --method NAME --help those of a method.
 A command that was stopped resumes when it is given again.'''
 
+# %% ../../nbs/api/97_cli_front.ipynb #c50f4426
 def welcome()->str:
     "What `kfr` alone says"
     from kfr_nb import __version__
-    commands = '\n'.join(f'  {c.name:<11}{c.describe[:1].lower()+c.describe[1:]}' for c in COMMANDS.values())
-    return _page.format(version=__version__, commands=commands, **{line.split()[1]: line for line in FIRST})
+    def row(c): return f'  {c.name:<11}{c.describe[:1].lower()}{c.describe[1:]}'
+    first = {line.split()[1]: line for line in FIRST}
+    return _page.format(version=__version__, commands='\n'.join(map(row, COMMANDS.values())), **first)
 
 # %% ../../nbs/api/97_cli_front.ipynb #a47f8730
 def check_out(
@@ -77,27 +80,30 @@ def check_out(
     made,found = ('folder','file') if folder else ('file','folder')
     if top == path and path.is_dir() != folder:
         raise UsageError(f'--out {out} is a {found}, and kfr writes a {made} there: choose another name')
-    if top != path and not top.is_dir(): raise UsageError(f'--out {out}: {top} is a file, not a folder: choose another name')
-    if not os.access(top, os.W_OK): raise UsageError(f'--out {out}: {top} cannot be written to: choose another place')
+    if top != path and not top.is_dir():
+        raise UsageError(f'--out {out}: {top} is a file, not a folder: choose another name')
+    if not os.access(top, os.W_OK):
+        raise UsageError(f'--out {out}: {top} cannot be written to: choose another place')
 
 # %% ../../nbs/api/97_cli_front.ipynb #d6571a6d
 def _known_command(name:str)->Command:
     "A command that may run here; `UsageError` where there is none"
-    if name not in COMMANDS: raise UsageError(f'unknown command {name!r}{nearest(name, COMMANDS)} (kfr --help lists them)')
-    if process_number('WORLD_SIZE', 1) > 1 and name != 'train':
-        raise UsageError(f'kfr {name} is one process, and was started in {os.environ["WORLD_SIZE"]}: '
+    if name not in COMMANDS:
+        raise UsageError(f'unknown command {name!r}{nearest(name, COMMANDS)} (kfr --help lists them)')
+    processes,_ = process_number('WORLD_SIZE', 1),process_number('RANK', 0)
+    if processes > 1 and name != 'train':
+        raise UsageError(f'kfr {name} is one process, and was started in {processes}: '
                          'give it without a launcher; only kfr train shares its work')
-    process_number('RANK', 0)
     return COMMANDS[name]
 
 # %% ../../nbs/api/97_cli_front.ipynb #1b354d42
 def _help(command:Command, words:Sequence[str])->str|None:
     "The help that was asked for; None where it was not"
     from kfr_nb.cli.parsing import help_text
-    everything = '--help-all' in words
-    if not everything and not {'-h','--help'} & set(words): return None
-    return help_text(command, [w for w in words if w not in ('-h','--help','--help-all')], everything)
+    asked = {'-h','--help','--help-all'} & {word.replace('_','-') for word in words}
+    return help_text(command, words, '--help-all' in asked) if asked else None
 
+# %% ../../nbs/api/97_cli_front.ipynb #3fe4836c
 def _carry_out(command:Command, words:Sequence[str])->int:
     "Parse, check and call"
     from kfr_nb.cli.parsing import config_text, parse
@@ -106,9 +112,14 @@ def _carry_out(command:Command, words:Sequence[str])->int:
         print(config_text(settings))
         return 0
     if own.get('out'): check_out(own['out'], command.folder)
-    return command.run(own, settings) or 0
+    return call_command(command, own, settings)
 
-# %% ../../nbs/api/97_cli_front.ipynb #f1eb6284
+# %% ../../nbs/api/97_cli_front.ipynb #86128c61
+def print_version()->None:
+    "Print the version"
+    from kfr_nb import __version__
+    print(f'kfr {__version__}')
+
 def dispatch(
     words:Sequence[str], # What was typed after 'kfr'
 )->int: # Exit status
@@ -122,31 +133,33 @@ def dispatch(
         print(text, end='')
     return 0
 
-def print_version()->None:
-    "Print the version"
-    from kfr_nb import __version__
-    print(f'kfr {__version__}')
-
 # %% ../../nbs/api/97_cli_front.ipynb #ec3471ea
 def as_options(
     text:str, # A message
 )->str:
     "Settings in a message as they are typed: tree_name='FILE' becomes --tree-name FILE"
-    command = COMMANDS.get(next(iter(TYPED.get()), ''))
-    names = {*every_setting(), 'method', *(p.name for p in (parameters_of(command.call) if command else []))}
-    def typed(m):
-        if m[1] not in names: return m[0]
-        flag,value = m[1].replace('_','-'), (m[2] or '').strip("'")
-        if value == 'False': return f'--no-{flag}'
-        return f'--{flag}' if value in ('True','') else f'--{flag} {value}'
+    names = _option_names()
+    def typed(m): return _typed(m[1], m[2].strip("'")) if m[1] in names else m[0]
     text = re.sub(r"(?<![-\w/,])(\w+)=('[^']*'|[\w.-]*\w)", typed, text)
-    return re.sub(r"(?<=give a )(\w+)()\b", typed, text)
+    return re.sub(r'(?<=give a )(\w+)()\b', typed, text)
 
+def _option_names()->set[str]:
+    "Settings, and parameters of the command that is being carried out"
+    command = COMMANDS.get(next(iter(TYPED.get()), ''))
+    return {*every_setting(), 'method', *(p.name for p in (parameters_of(command.call) if command else []))}
+
+def _typed(name:str, value:str)->str:
+    "A setting as it is typed"
+    flag = name.replace('_','-')
+    if value == 'False': return f'--no-{flag}'
+    return f'--{flag}' if value in ('True','') else f'--{flag} {value}'
+
+# %% ../../nbs/api/97_cli_front.ipynb #e5c997a9
 def explain(
     error:BaseException, # What was raised
 )->str:
     "An error in one line"
-    text = re.sub(r'\s+', ' ', re.sub(r'^\[Errno \d+\] ', '', str(error))).strip() or type(error).__name__
+    text = ' '.join(re.sub(r'^\[Errno \d+\] ', '', str(error)).split()) or type(error).__name__
     if not isinstance(error, UsageError): text = as_options(text)
     expected = (ValueError, OSError, RuntimeError, ModuleNotFoundError, FloatingPointError)
     return text if isinstance(error, expected) else f'{type(error).__name__}: {text}'
@@ -154,9 +167,11 @@ def explain(
 # %% ../../nbs/api/97_cli_front.ipynb #275cce75
 def _stopped(words:Sequence[str], error:BaseException)->str:
     "What to say after Ctrl-C"
-    kept = str(error) or (COMMANDS[words[0]].stopped if words and words[0] in COMMANDS else 'stopped')
+    command = COMMANDS.get(words[0]) if words else None
+    kept = str(error) or (command.stopped if command else 'stopped')
     return f'\nkfr: {kept}: {shlex.join(["kfr",*words])}'
 
+# %% ../../nbs/api/97_cli_front.ipynb #a24aea3e
 def _carried_out(words:Sequence[str])->int:
     "Exit status of a command line, with one line on standard error where it went wrong"
     try: return dispatch(words)
@@ -175,7 +190,7 @@ def _carried_out(words:Sequence[str])->int:
 def main(
     argv:Sequence[str]|None=None, # Words after 'kfr'; the process's own by default
 )->int: # Exit status
-    "Carry out a command: 0, or 2 with one line on standard error, 75 where the time was up, or 130 after Ctrl-C"
+    "Carry out a command: 0, 2 with one line on standard error, 75 where the time was up, 130 after Ctrl-C"
     words = list(sys.argv[1:] if argv is None else argv)
     take_any_text()
     token = TYPED.set(tuple(words))

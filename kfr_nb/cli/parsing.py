@@ -13,21 +13,22 @@ from jsonargparse import ArgumentParser
 
 # %% auto #0
 __all__ = ['Parser', 'option_types', 'may_be_none', 'choices_of', 'Help', 'help_of', 'add_option', 'read_words', 'read_line',
-           'wrong_value', 'plain_message', 'missing', 'unknown_option', 'typed_value', 'add_settings',
+           'wrong_value', 'plain_message', 'missing', 'unknown_option', 'typed_value', 'add_settings', 'headings',
            'add_run_settings', 'parser_of', 'flat_settings', 'read_config', 'check_config', 'method_of_line', 'parse',
            'help_text', 'config_text', 'completions', 'completion_script']
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #b6e9c201
 from .command import COMMANDS, Command, UsageError, nearest, parameters_of
-from kfr_nb.cli.settings import (Setting, every_setting, known_methods, methods_with, record_of, run_settings,
-    skeleton_config)
+from .settings import Setting, every_setting, known_methods, methods_with
+from .settings import record_of, run_settings, skeleton_config
 from ..settings import choose
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #476d32a8
 class Parser(ArgumentParser):
     "A parser that raises `UsageError` with one line"
     def __init__(self, prog:str, **options):
-        super().__init__(prog=prog, formatter_class=Help, allow_abbrev=False, add_help=False, print_config=None, **options)
+        plain = dict(allow_abbrev=False, add_help=False, print_config=None)
+        super().__init__(prog=prog, formatter_class=Help, **plain, **options)
         self.known:dict[str,Setting] = {}
         self.method = ''
 
@@ -43,6 +44,7 @@ def option_types(
     parts = [t for t in get_args(kind) if t is not type(None)]
     return parts[0], len(parts) < len(get_args(kind))
 
+# %% ../../nbs/api/93_cli_parsing.ipynb #bc29554f
 def may_be_none(setting:Setting)->bool:
     "Whether 'none' stands for no value"
     kind,optional = option_types(setting.kind)
@@ -58,21 +60,22 @@ def choices_of(setting:Setting)->tuple: # Of a `Literal`; () for other types
 class Help(argparse.HelpFormatter):
     "Help of one line an option where that is enough"
     def __init__(self, prog):
-        super().__init__(prog, max_help_position=28, width=min(100, max(50, shutil.get_terminal_size((100,24)).columns)))
+        room = shutil.get_terminal_size((100,24)).columns
+        super().__init__(prog, max_help_position=28, width=min(100, max(50, room)))
 
     def start_section(self, heading):
         super().start_section(heading and textwrap.shorten(heading, self._width-1, placeholder='…'))
 
     def _format_action_invocation(self, action):
-        if isinstance(action, argparse.BooleanOptionalAction): return action.option_strings[bool(action.default)]
-        return super()._format_action_invocation(action)
-
-    def _fill_text(self, text, width, indent):
-        return textwrap.fill(' '.join(text.split()), width, initial_indent=indent, subsequent_indent=indent+'  ',
-            break_on_hyphens=False, break_long_words=False)
+        switch = isinstance(action, argparse.BooleanOptionalAction)
+        return action.option_strings[bool(action.default)] if switch else super()._format_action_invocation(action)
 
     def _split_lines(self, text, width):
-        return textwrap.wrap(' '.join(text.split()), width, break_on_hyphens=False, break_long_words=False)
+        whole = dict(break_on_hyphens=False, break_long_words=False)
+        return textwrap.wrap(' '.join(text.split()), width, **whole)
+
+    def _fill_text(self, text, width, indent):
+        return f'\n{indent}  '.join(self._split_lines(indent+text, width-len(indent)-2))
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #b87da2fd
 def help_of(
@@ -87,11 +90,14 @@ def help_of(
     if default not in ('', None) and 'default' not in text: text += f' (default: {default})'
     return text.replace('%','%%')
 
-# %% ../../nbs/api/93_cli_parsing.ipynb #e950fce8
-def _metavar(kind:Any)->str:
-    "What stands for the value in the help"
-    return 'NAME' if get_origin(kind) is Literal else kind.__name__.upper()
+# %% ../../nbs/api/93_cli_parsing.ipynb #7b949e44
+def _value(kind:Any)->dict[str,Any]:
+    "How the value of an option is read, and what stands for it in the help"
+    one = option_types(kind)[0]
+    if get_origin(one) is list: return _value(get_args(one)[0]) | dict(nargs='+')
+    return dict(type=kind, metavar='NAME' if get_origin(one) is Literal else one.__name__.upper())
 
+# %% ../../nbs/api/93_cli_parsing.ipynb #0c204232
 def add_option(
     parser:Parser, # It learns the option
     group:Any, # Of the parser, or the parser itself
@@ -100,19 +106,17 @@ def add_option(
 )->None:
     "Add a setting to a parser, under its flat name"
     parser.known[setting.name] = setting
-    kind = option_types(setting.kind)[0]
     options:dict[str,Any] = dict(help=help_of(setting) if shown else argparse.SUPPRESS)
     if not setting.required: options['default'] = setting.default
-    if kind is bool: options['action'] = argparse.BooleanOptionalAction
-    elif get_origin(kind) is list: options |= dict(type=get_args(kind)[0], nargs='+', metavar=_metavar(get_args(kind)[0]))
-    else: options |= dict(type=setting.kind, metavar=_metavar(kind))
     if setting.positional: return _add_place(group, setting, options)
-    group.add_argument(setting.flag, required=setting.required, **options)
+    value = dict(action=argparse.BooleanOptionalAction) if setting.kind is bool else _value(setting.kind)
+    group.add_argument(setting.flag, required=setting.required, **value, **options)
 
 def _add_place(group:Any, setting:Setting, options:dict)->None:
     "Add an argument that is given by its place"
-    if not setting.required: options['nargs'] = '*' if 'nargs' in options else '?'
-    group.add_argument(setting.name, **options | dict(metavar=setting.name.upper()))
+    value = _value(setting.kind) | dict(metavar=setting.name.upper())
+    if not setting.required: value['nargs'] = '*' if 'nargs' in value else '?'
+    group.add_argument(setting.name, **value, **options)
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #f35af11a
 def read_words(
@@ -120,24 +124,30 @@ def read_words(
     words:Sequence[str], # As they were typed
 )->list[str]: # As the library reads them
     "Words with hyphens in option names, and null for none"
-    def value(text):
-        setting = parser.known.get(flag.lstrip('-').replace('-','_'))
-        return 'null' if text.lower() == 'none' and setting and may_be_none(setting) else text
     flag,out = '',[]
     for word in words:
-        if not word.startswith('--'): out.append(value(word))
-        else:
-            flag,equals,rest = word.partition('=')
-            flag = flag.replace('_','-')
-            out.append(flag+equals+value(rest))
+        option,equals,value = word.partition('=') if word.startswith('--') else ('','',word)
+        option = option.replace('_','-')
+        flag = option or flag
+        out.append(option+equals+(_null(parser, flag, value) if equals or not option else ''))
     return out
 
+def _null(parser:Parser, flag:str, value:str)->str:
+    "A value of an option, with null for none where it may have none"
+    setting = parser.known.get(flag.lstrip('-').replace('-','_'))
+    return 'null' if value.lower() == 'none' and setting and may_be_none(setting) else value
+
+# %% ../../nbs/api/93_cli_parsing.ipynb #86249475
 def read_line(
     parser:Parser, # It knows the options
     words:Sequence[str], # As they were typed
 )->dict[str,Any]: # What was given, by name
     "The values that a command line gives; `UsageError` where it cannot be understood"
-    return parser.parse_args(read_words(parser, words), defaults=False).as_dict()
+    words = read_words(parser, words)
+    options = [word.partition('=')[0] for word in words[:words.index('--') if '--' in words else None]]
+    unknown = [word for word in options if word.startswith('--') and word not in parser._option_string_actions]
+    if unknown: parser.error(unknown_option(parser, unknown))
+    return parser.parse_args(words, defaults=False).as_dict()
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #64c3bf76
 def wrong_value(
@@ -145,13 +155,14 @@ def wrong_value(
     value:str, # What was given
 )->str:
     "Why a value does not fit"
-    kind,optional = option_types(setting.kind)
     if choices := choices_of(setting):
         try: choose(setting.name.replace('_',' '), value, choices)
-        except ValueError as e: return f'{e}{", none" if optional else ""}'
-    word = get_args(kind)[0] if get_origin(kind) is list else kind
-    return f"argument {setting.flag}: invalid {word.__name__} value: {value!r}{' (a number or none)' if optional else ''}"
+        except ValueError as e: return f'{e}{", none" if may_be_none(setting) else ""}'
+    word = _value(setting.kind)['metavar'].lower()
+    more = ' (a number or none)' if may_be_none(setting) else ''
+    return f'argument {setting.flag}: invalid {word} value: {value!r}{more}'
 
+# %% ../../nbs/api/93_cli_parsing.ipynb #a607e67c
 def plain_message(
     parser:Parser, # It knows the options
     message:str, # Of the library
@@ -159,18 +170,20 @@ def plain_message(
     "A message in our words"
     if m := re.match(r'Parser key "(\w+)"[^:]*:.*(?:Got|Given) value: (.*)', message, re.S):
         return wrong_value(parser.known[m[1]], m[2])
-    if m := re.match(r'unrecognized arguments: (.*)', message, re.S): return unknown_option(parser, m[1].split(' '))
-    if m := re.match(r'the following arguments are required: (.*)', message): return missing(parser, m[1].split(', '))
-    return re.sub(r'\s+', ' ', message)
+    said = re.sub(r'\s+', ' ', message)
+    about,_,words = said.partition(': ')
+    if about == 'unrecognized arguments': return unknown_option(parser, words.split(' '))
+    if about == 'the following arguments are required': return missing(parser, words.split(', '))
+    return said
 
+# %% ../../nbs/api/93_cli_parsing.ipynb #195b0a50
 def missing(
     parser:Parser, # It knows the options
     names:Sequence[str], # What was not given
 )->str:
     "What has to be given"
-    known = {name: parser.known[name] for name in names if name in parser.known}
-    typed = [known[n].name.upper() if n in known and known[n].positional else '--'+n.replace('_','-') for n in names]
-    return f'required: {", ".join(typed)}'
+    settings = [parser.known[name] for name in names]
+    return 'required: ' + ', '.join(s.name.upper() if s.positional else s.flag for s in settings)
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #d0e70cb2
 def unknown_option(
@@ -181,10 +194,11 @@ def unknown_option(
     word = next((w for w in words if w.startswith('-')), words[0]).partition('=')[0]
     if not word.startswith('-'): return f'unknown argument {word!r}'
     name = word.removeprefix('--no-').lstrip('-').replace('-','_')
-    if parser.method and (others := methods_with(name)):
-        more = f' and {len(others)-4} more' if len(others) > 4 else ''
-        return f'method {parser.method!r} has no {word}, which is a setting of {", ".join(others[:4])}{more}'
-    flags = [flag for flag in parser._option_string_actions if flag.startswith('--')]
+    others = methods_with(name) if parser.method else []
+    more = f' and {len(others)-4} more' if len(others) > 4 else ''
+    told = f'method {parser.method!r} has no {word}, which is a setting of {", ".join(others[:4])}{more}'
+    if others: return told
+    flags = ['--help', *(s.flag for s in parser.known.values() if not s.positional)]
     return f'unknown option {word!r}{nearest(word, flags)}'
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #b603cdf1
@@ -201,8 +215,8 @@ def typed_value(
     except UsageError as e: raise UsageError(str(e).partition(' (see ')[0]) from None
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #c1c17b80
-_often = ('dataset','data','image_size','train_per_class','tree_name','model','pretrained','frozen','epochs','batch_size',
-    'lr','seed','device')
+_often = ('dataset','data','image_size','train_per_class','tree_name','model','pretrained','frozen',
+    'epochs','batch_size','lr','seed','device')
 
 def _brief(settings:Sequence[Setting])->str:
     "Settings with their defaults, in a sentence"
@@ -211,6 +225,7 @@ def _brief(settings:Sequence[Setting])->str:
         return s.flag if s.default is None else f'{s.flag}={s.default}'
     return ', '.join(map(one, settings)).replace('%','%%')
 
+# %% ../../nbs/api/93_cli_parsing.ipynb #91175abc
 def add_settings(
     parser:Parser, # It learns the options
     heading:str, # Of the group in the help
@@ -223,6 +238,29 @@ def add_settings(
     for s in settings: add_option(parser, group, s)
     for s in brief: add_option(parser, group, s, shown=False)
 
+# %% ../../nbs/api/93_cli_parsing.ipynb #51aa2031
+def headings()->dict[str,str]:
+    "Headings of the groups outside the method, by group"
+    config = skeleton_config()
+    names = ('data','views','model','optimisation','run')
+    return {name: f'{name}: {type(getattr(config, name)).__doc__}' for name in names}
+
+# %% ../../nbs/api/93_cli_parsing.ipynb #01e6d8ed
+def _settings_of(method:str, without:Sequence[str])->list[Setting]:
+    "The settings of a run with a method; of all methods and without defaults, which a preset has, where it is ''"
+    if method: return [s for s in run_settings(method).values() if s.name not in without]
+    known = [s for s in every_setting().values() if s.name not in without]
+    return [s if s.kind is bool else replace(s, default=None) for s in known]
+
+def _add_method(parser:Parser, method:str, own:Sequence[Setting], everything:bool)->None:
+    "Add the settings of one method; those of its parts, such as the tree's, in brief"
+    parser.method = method
+    explained = [s for s in own if everything or not s.nested or s.name == 'tree']
+    add_settings(parser, f'method {method}', explained)
+    for part in dict.fromkeys(s.nested for s in own):
+        brief = [s for s in own if s.nested == part and s not in explained]
+        add_settings(parser, f'method {method}, {part}', [], brief)
+
 # %% ../../nbs/api/93_cli_parsing.ipynb #acb3fe56
 def add_run_settings(
     parser:Parser, # It learns the options
@@ -231,41 +269,19 @@ def add_run_settings(
     everything:bool=False, # Explain all settings
 )->None:
     "Add the settings of a run, those that are used often first"
-    known = [s for s in (run_settings(method) if method else _without_defaults()).values() if s.name not in without]
+    known = _settings_of(method, without)
     own = [s for s in known if s.group == 'method']
+    def add(heading, rest): add_settings(parser, heading, *(rest,[]) if everything else ([],rest))
     add_settings(parser, 'settings of a run', [s for s in known if s.name in _often])
     if method: _add_method(parser, method, own, everything)
-    else: add_settings(parser, 'settings of the methods that have them', own if everything else [], [] if everything else own)
-    for group,heading in _headings().items():
-        rest = [s for s in known if s.group == group and s.name not in _often]
-        add_settings(parser, heading, rest if everything else [], [] if everything else rest)
+    else: add('settings of the methods that have them', own)
+    for group,heading in headings().items():
+        add(heading, [s for s in known if s.group == group and s.name not in _often])
 
-def _without_defaults()->dict[str,Setting]:
-    "The settings of all methods; a preset has its own defaults"
-    return {n: s if s.kind is bool else replace(s, default=None) for n,s in every_setting().items()}
-
-def _headings()->dict[str,str]:
-    "What the groups are about, from the docstrings of their classes"
-    config = skeleton_config()
-    names = ('data','views','model','optimisation','run')
-    return {n: f'{n}: {type(getattr(config, n)).__doc__}' for n in names}
-
-def _add_method(parser:Parser, method:str, own:Sequence[Setting], everything:bool)->None:
-    "Add the settings of one method; those of its parts, such as the tree's, in brief"
-    parser.method = method
-    explained = [s for s in own if everything or not s.nested or s.name == 'tree']
-    add_settings(parser, f'method {method}', explained)
-    for part in dict.fromkeys(s.nested for s in own):
-        add_settings(parser, f'method {method}, {part}', [], [s for s in own if s.nested == part and s not in explained])
-
-# %% ../../nbs/api/93_cli_parsing.ipynb #6f27288a
-_config = Setting('config', str|None, None, 'File of settings, .yaml, .toml or .json; what is typed wins')
-_print_config = Setting('print_config', bool, False, 'Print all settings as YAML for --config, and stop')
-_with_files = {'': [], 'run': [_config, _print_config], 'study': [_config]}
-
-def _method_setting()->Setting:
-    "The setting that names the method"
-    return Setting('method', Literal[tuple(known_methods())], 'kfr', 'How the network is trained') # type: ignore
+# %% ../../nbs/api/93_cli_parsing.ipynb #e495a9ec
+_files = [Setting('config', str|None, None, 'File of settings, .yaml, .toml or .json; what is typed wins'),
+    Setting('print_config', bool, False, 'Print all settings as YAML for --config, and stop')]
+_with_files = {'': [], 'run': _files, 'study': _files[:1]}
 
 def parser_of(
     command:Command, # A command
@@ -273,16 +289,28 @@ def parser_of(
     everything:bool=False, # Explain all settings in the help
 )->Parser:
     "The parser of a command"
-    parser = Parser(f'kfr {command.name}', description=_description(command, method), epilog=_epilog(command, method))
+    parser = Parser(f'kfr {command.name}', description=_about(command, method), epilog=_epilog(command, method))
     own = parameters_of(command.call)
     places = [p for p in own if p.positional]
     parser.usage = ' '.join([parser.prog, *map(_place, places), '[OPTIONS]']).replace('%','%%')
     add_settings(parser, 'arguments', places)
     if method: add_settings(parser, 'method', [_method_setting()])
-    add_settings(parser, 'options', [p for p in own if not p.positional] + _with_files[command.settings])
+    add_settings(parser, 'options', [p for p in own if p not in places] + _with_files[command.settings])
     if command.settings: add_run_settings(parser, method, command.without, everything)
-    if everything and method: add_settings(parser, 'settings that only other methods have', _others(method, command.without))
+    if everything: add_settings(parser, 'settings that only other methods have', _others(method, command.without))
     return parser
+
+# %% ../../nbs/api/93_cli_parsing.ipynb #85f42bd0
+def _method_setting()->Setting:
+    "The setting that names the method"
+    names = Literal[tuple(known_methods())] # type: ignore
+    return Setting('method', names, 'kfr', 'How the network is trained')
+
+def _others(method:str, without:Sequence[str])->list[Setting]:
+    "The settings that a method does not have, each with the names of those that have it"
+    mine = run_settings(method) if method else every_setting()
+    others = [s for s in every_setting().values() if s.name not in mine and s.name not in without]
+    return [replace(s, help=f'{s.help} [{", ".join(methods_with(s.name))}]') for s in others]
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #8005e2af
 def _place(p:Setting)->str:
@@ -290,21 +318,16 @@ def _place(p:Setting)->str:
     several = ' ...' if get_origin(option_types(p.kind)[0]) is list else ''
     return f'{p.name.upper()}{several}' if p.required else f'[{p.name.upper()}]'
 
-def _others(method:str, without:Sequence[str])->list[Setting]:
-    "The settings that a method does not have, each with the names of those that have it"
-    mine = run_settings(method)
-    return [replace(s, help=f'{s.help} [{", ".join(methods_with(s.name))}]') for s in every_setting().values()
-        if s.name not in mine and s.name not in without]
-
-def _description(command:Command, method:str)->str:
+def _about(command:Command, method:str)->str:
     "What a command does, and what the method is"
-    about = (known_methods()[method].__doc__ or '').strip().split('\n')[0] if method else ''
-    return f'{command.describe}. {f"Method {method}: {about}" if method else ""}'.replace('%','%%')
+    told = (known_methods()[method].__doc__ or '').strip().split('\n')[0] if method else ''
+    return f'{command.describe}. {f"Method {method}: {told}" if method else ""}'.replace('%','%%')
 
 def _epilog(command:Command, method:str)->str:
     "The last lines of the help"
-    more = f'. kfr {command.name}{f" --method {method}" if method else ""} --help-all explains every setting'
-    return f'example: {command.example}' + (more if command.settings else '')
+    chosen = f' --method {method}' if method else ''
+    more = f'. kfr {command.name}{chosen} --help-all explains every setting' if command.settings else ''
+    return f'example: {command.example}{more}'
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #6f4a0bce
 def _load(path:Path)->Any:
@@ -320,6 +343,7 @@ def _load(path:Path)->Any:
     import yaml
     return yaml.safe_load(text)
 
+# %% ../../nbs/api/93_cli_parsing.ipynb #534fe735
 def flat_settings(
     record:Mapping[str,Any], # Settings, or groups of settings
 )->dict[str,Any]: # By flat name; the method under 'method'
@@ -341,9 +365,10 @@ def read_config(
     path = Path(path)
     if path.suffix not in ('.yaml','.yml','.toml','.json'):
         raise UsageError(f'--config {path} must end in .yaml, .yml, .toml or .json')
-    if not path.is_file(): raise UsageError(f'--config {path}: there is no such file; kfr train --print-config writes one')
+    if not path.is_file():
+        raise UsageError(f'--config {path}: there is no such file; kfr train --print-config prints one')
     try: record = _load(path)
-    except Exception as e: raise UsageError(f'--config {path} cannot be read: {" ".join(str(e).split())}') from None
+    except Exception as e: raise UsageError(f'--config {path} cannot be read: {e}') from None
     if not isinstance(record, Mapping):
         raise UsageError(f'--config {path} must hold settings by name, got {type(record).__name__}')
     try: return flat_settings({name: value for name,value in record.items() if name != 'version'})
@@ -353,25 +378,24 @@ def read_config(
 def _as_words(setting:Setting, value:Any)->list[str]:
     "A value of a file as it would be typed"
     if value is False and 'no' in choices_of(setting): value = 'no'
-    if isinstance(value, bool): return [setting.flag if value else setting.flag.replace('--','--no-',1)]
+    if isinstance(value, bool): return [setting.flag if value else '--no-'+setting.flag[2:]]
     if isinstance(value, (list,tuple)): return [setting.flag, *map(str, value)]
     return [f'{setting.flag}={"none" if value is None else value}']
 
+# %% ../../nbs/api/93_cli_parsing.ipynb #aae8648d
 def check_config(
     parser:Parser, # It knows the settings
     path:str|Path, # The file, for messages
     values:Mapping[str,Any], # What it holds, by flat name
 )->dict[str,Any]: # With the types of the settings
     "The settings of a file, checked"
-    reader = Parser('kfr')
-    for name in values:
-        if name not in parser.known:
-            said = unknown_option(parser, ['--'+name.replace('_','-')])
-            raise UsageError(f'--config {path}: {said}')
-        add_option(reader, reader, parser.known[name])
-    words = [w for name,value in values.items() for w in _as_words(parser.known[name], value)]
+    reader,words = Parser('kfr'),[]
+    reader.known,reader.method = dict(parser.known),parser.method
+    for name,value in values.items():
+        if name in parser.known: add_option(reader, reader, parser.known[name])
+        words += _as_words(parser.known[name], value) if name in parser.known else ['--'+name]
     try: return read_line(reader, words)
-    except UsageError as e: raise UsageError(f'--config {path}: {str(e).partition(" (see ")[0]}') from None
+    except UsageError as e: raise UsageError(f'--config {path}: {e}'.partition(' (see ')[0]) from None
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #df9fc22b
 def _last(words:Sequence[str], flag:str)->str|None:
@@ -382,6 +406,7 @@ def _last(words:Sequence[str], flag:str)->str|None:
         elif word.startswith(flag+'='): found = word.partition('=')[2]
     return found
 
+# %% ../../nbs/api/93_cli_parsing.ipynb #8372da7a
 def _written(command:Command, words:Sequence[str])->tuple[str|None,dict[str,Any]]:
     "The file of settings that is named, and what it holds"
     file = _last(words, '--config') if command.settings else None
@@ -394,12 +419,14 @@ def method_of_line(
 )->str: # '' where the command takes none
     "The method that a command line names"
     if command.settings != 'run': return ''
-    return choose('method', _last(words, '--method') or written.get('method') or 'kfr', known_methods())
+    name = _last(words, '--method') or written.get('method') or 'kfr'
+    return choose('method', name, known_methods())
 
+# %% ../../nbs/api/93_cli_parsing.ipynb #5d58afa2
 def parse(
     command:Command, # A command
     words:Sequence[str], # What was typed after its name
-)->tuple[dict[str,Any],dict[str,Any]]: # The command's own parameters, and the settings that were given
+)->tuple[dict[str,Any],dict[str,Any]]: # Its own parameters, and the settings that were given
     "What a command line means; `UsageError` where it cannot be understood"
     file,written = _written(command, words)
     method = method_of_line(command, words, written)
@@ -409,6 +436,7 @@ def parse(
     own = {p.name: given.pop(p.name, p.default) for p in parameters_of(command.call)}
     return own, given | (dict(method=method) if method else {})
 
+# %% ../../nbs/api/93_cli_parsing.ipynb #a79407c3
 def help_text(
     command:Command, # A command
     words:Sequence[str], # What else was typed
@@ -428,7 +456,8 @@ def config_text(
     lines = ['# kfr train --config FILE reads this']
     for line in yaml.safe_dump(record_of(given), sort_keys=False, allow_unicode=True).splitlines():
         name,_,value = line.partition(':')
-        lines.append(f'{line}  # {helps[name.strip()]}' if value and name.strip() in helps else line)
+        known = value and helps.get(name.strip())
+        lines.append(f'{line}  # {known}' if known else line)
     return '\n'.join(lines)
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #e4fc6355
@@ -437,30 +466,36 @@ def completions(
     start:str, # The last word, as far as it was typed
 )->list[str]: # Words that may stand there; none where file names may
     "What may come next on a command line"
-    if not words: return [c for c in COMMANDS if c.startswith(start)]
-    if words[0] not in COMMANDS: return []
-    command = COMMANDS[words[0]]
+    if words and words[0] not in COMMANDS: return []
+    found = _next_words(COMMANDS[words[0]], words[1:], start) if words else list(COMMANDS)
+    return [str(word) for word in found if str(word).startswith(start)]
+
+def _next_words(command:Command, words:Sequence[str], start:str)->Sequence:
+    "What may follow some words of a command: options, or the choices of an option or a place"
     method = _last(words, '--method') or 'kfr' if command.settings == 'run' else ''
     parser = parser_of(command, method if method in known_methods() else 'kfr')
-    before = words[-1].lstrip('-').replace('-','_') if words[-1].startswith('--') else ''
-    if before in parser.known: found = [str(c) for c in choices_of(parser.known[before])]
-    else: found = [*parser._option_string_actions, '--help'] if start.startswith('-') else _place_choices(parser, len(words)-1)
-    return [w for w in found if w.startswith(start)]
-
-def _place_choices(parser:Parser, place:int)->list[str]:
-    "The choices of an argument that is given by its place"
+    if start.startswith('-'): return [*parser._option_string_actions, '--help', '--help-all']
+    option = parser.known.get(words[-1].lstrip('-').replace('-','_')) if words else None
     places = [s for s in parser.known.values() if s.positional]
-    return [str(c) for c in choices_of(places[place])] if place < len(places) else []
+    return choices_of(option or places[len(words)]) if option or len(words) < len(places) else []
 
-# %% ../../nbs/api/93_cli_parsing.ipynb #963909ce
+# %% ../../nbs/api/93_cli_parsing.ipynb #29f6c345
 _scripts = dict(
-    bash='''_kfr() { mapfile -t COMPREPLY < <(kfr completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null); }
+    bash='''_kfr() {
+  mapfile -t COMPREPLY < <(kfr completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+}
 complete -o default -F _kfr kfr''',
     zsh='''#compdef kfr
-_kfr() { local -a found; found=(${(f)"$(kfr completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
-  if (( $#found )); then compadd -a found; else _files; fi }
+_kfr() {
+  local -a found
+  found=(${(f)"$(kfr completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  if (( $#found )); then compadd -a found; else _files; fi
+}
 compdef _kfr kfr''',
-    fish='''complete -c kfr -a '(kfr completion words -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'''+"'")
+    fish='''function __kfr
+  kfr completion words -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null
+end
+complete -c kfr -a "(__kfr)"''')
 
 def completion_script(
     shell:str, # 'bash', 'zsh' or 'fish'

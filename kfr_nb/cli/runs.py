@@ -24,7 +24,8 @@ def show(
     "Print values as aligned lines"
     width = max(map(len, values), default=0)
     for name,value in values.items():
-        print(f'{name:<{width}}  {value:.{digits}f}' if isinstance(value, float) else f'{name:<{width}}  {value}')
+        text = f'{value:.{digits}f}' if isinstance(value, float) else value
+        print(f'{name:<{width}}  {text}')
 
 # %% ../../nbs/api/94_cli_runs.ipynb #a658fceb
 def _next(run:Any)->str:
@@ -37,18 +38,13 @@ def _report(run:Any)->None:
     print(f'run folder: {run.path}    next: {_next(run)}')
     if run.collapsed: print(run.record['message'], file=sys.stderr)
 
-def _leave_group()->None:
-    "Take leave of the other processes of the run, where there are any"
-    from torch import distributed
-    if distributed.is_available() and distributed.is_initialized(): distributed.destroy_process_group()
-
 # %% ../../nbs/api/94_cli_runs.ipynb #f9e0a1ed
-@command('kfr train --dataset cifar100 --model resnet34 --method kfr_free --alpha 10 --out runs/a', settings='run', folder=True,
-    stopped='stopped; what the last checkpoint holds is kept, and the same command resumes')
+@command('kfr train --dataset cifar100 --model resnet34 --method kfr_free --alpha 10 --out runs/a',
+    settings='run', folder=True, stopped='stopped; the last checkpoint is kept, and the same command resumes')
 def train(
     settings:Mapping[str,Any], # Settings that were given
     out:str|None=None, # Run folder; runs/KEY by default, where KEY is made from the settings
-    minutes:float|None=None, # Stop when so many minutes have passed; exit status 75, and the same command resumes
+    minutes:float|None=None, # Stop after so many minutes; exit status 75, the same command resumes
     quiet:bool=False, # No progress bar
 )->None:
     "Train one network; a run that was stopped resumes"
@@ -56,7 +52,8 @@ def train(
     try: run = fit(TrainConfig.of(**settings), out=out, progress=not quiet, minutes=minutes)
     except Paused as e: raise Unfinished(str(e)) from None
     if first_process(): _report(run)
-    _leave_group()
+    from torch import distributed
+    if distributed.is_available() and distributed.is_initialized(): distributed.destroy_process_group()
 
 # %% ../../nbs/api/94_cli_runs.ipynb #5ef712e3
 @contextmanager
@@ -67,8 +64,10 @@ def moved_data(
     try: yield
     except FileNotFoundError as e:
         if dataset: raise
-        raise FileNotFoundError(f'{e}. If the images of the run have moved, add --dataset, such as --dataset folder:PATH, or --data') from None
+        raise FileNotFoundError(f'{e}. If the images of the run have moved, add --dataset, such as '
+                                '--dataset folder:PATH, or --data') from None
 
+# %% ../../nbs/api/94_cli_runs.ipynb #fe78e4da
 def open_run(
     path:str, # Run folder
     dataset:str|None=None, # Where its data set is now
@@ -91,7 +90,7 @@ def evaluate(
 )->None:
     "Metrics of a trained network"
     from kfr_nb.train import evaluate_run
-    with moved_data(dataset): metrics = evaluate_run(open_run(run), split, dataset=dataset, data=data)
+    with moved_data(dataset): metrics = evaluate_run(open_run(run), split, dataset, data)
     if json: print(json_.dumps(metrics, indent=1))
     else: show(metrics)
 
@@ -117,6 +116,13 @@ def embed(
     with atomic_path(file) as tmp, open(tmp, 'wb') as f: np.savez_compressed(f, **arrays)
     print(f'{file}: ' + ', '.join(f'{name} {x.shape}' for name,x in arrays.items()))
 
+# %% ../../nbs/api/94_cli_runs.ipynb #63219412
+def _write_table(table:Any, out:str|Path, what:str)->None:
+    "Write a table as .csv; a name that is not UTF-8 is written with its escape codes"
+    from kfr_nb.core import atomic_path
+    with atomic_path(out) as tmp: table.to_csv(tmp, index=False, errors='backslashreplace')
+    print(f'{out}: {len(table)} {what}')
+
 # %% ../../nbs/api/94_cli_runs.ipynb #0c3bdaec
 @command('kfr suspects runs/first --out suspects.csv')
 def suspects(
@@ -139,15 +145,9 @@ def suspects(
         show(found.detection)
     if out: _write_table(found.table, out, 'training labels, the most suspicious first')
 
-def _write_table(table:Any, out:str|Path, what:str)->None:
-    "Write a table as .csv; a name that is not UTF-8 is written with its escape codes"
-    from kfr_nb.core import atomic_path
-    with atomic_path(out) as tmp: table.to_csv(tmp, index=False, errors='backslashreplace')
-    print(f'{out}: {len(table)} {what}')
-
 # %% ../../nbs/api/94_cli_runs.ipynb #7f2fa7ec
-_scores = ('top1','box_accuracy','box_accuracy_top1','max_box_acc_v2','max_box_acc_v2_top1','centre_box_accuracy',
-    'centre_max_box_acc_v2','whole_box_accuracy','pointing','box_share','true_share')
+_scores = ('top1','box_accuracy','box_accuracy_top1','max_box_acc_v2','max_box_acc_v2_top1',
+    'centre_box_accuracy','centre_max_box_acc_v2','whole_box_accuracy','pointing','box_share','true_share')
 
 def _localize_study(folder:Path, out:Path, ways:Mapping[str,Any], delta:float)->None:
     "Write the tables of a study's runs, and print the means over seeds"
@@ -170,47 +170,58 @@ def _localized(run:Any, ways:Mapping[str,Any], tau:float, delta:float, out:Path)
     show({k: found.scores[k] for k in ('pictures','no_box','flat',*_scores) if k in found.scores})
     print(f'maps, boxes and all scores: {out}/')
     if not found.scores['pictures']:
-        print('these images have no object boxes, so there are maps and a gallery, and nothing to score them by')
+        print('these images have no object boxes: there are maps and a gallery, and nothing to score them by')
     return found
 
+# %% ../../nbs/api/94_cli_runs.ipynb #29427973
 def _gallery(found:Mapping[str,Any], images:int, seed:int, file:Path)->None:
     "Write the gallery of some runs"
     from kfr_nb.core import atomic_path
     from kfr_nb.runs import localization_gallery
+    look = dict(format='png', dpi=160, bbox_inches='tight', facecolor='white')
     figure = localization_gallery(found, images, seed)
-    with atomic_path(file) as tmp: figure.savefig(tmp, format='png', dpi=160, bbox_inches='tight', facecolor='white')
+    with atomic_path(file) as tmp: figure.savefig(tmp, **look)
     print(f'gallery: {file}')
 
-# %% ../../nbs/api/94_cli_runs.ipynb #c5ed515e
+# %% ../../nbs/api/94_cli_runs.ipynb #723f293b
+def _localize_runs(runs:list, ways:Mapping[str,Any], tau:float, delta:float, out:str|None)->dict[str,Any]:
+    "Localise some runs: what was found, by the name of the run"
+    found = {}
+    for run in runs:
+        name = f'{run.config.method.name}, {run.path.name}'
+        folder = run.path/'localization'/ways['method']
+        if out: folder = Path(out)/run.path.name if len(runs) > 1 else Path(out)
+        if len(runs) > 1: print(name)
+        found[name] = _localized(run, ways, tau, delta, folder)
+    return found
+
+# %% ../../nbs/api/94_cli_runs.ipynb #8f79aaf5
+_MAPS = ('gradcam','hirescam','gradcam++','xgradcam','layercam','elementwise','eigencam','eigengradcam',
+    'segeigencam','kpcacam','fem','scorecam','ablationcam','random')
+
 @command('kfr localize runs/first --method layercam --limit 200', folder=True)
 def localize(
     run:list[str], # Run folders, the baseline first; or the folder of a study
     /,
-    method:Literal['gradcam','hirescam','gradcam++','xgradcam','layercam','elementwise','eigencam','eigengradcam',
-        'segeigencam','kpcacam','fem','scorecam','ablationcam','random']='gradcam', # Kind of map
-    given:Literal['label','predicted']='label', # Class that is explained: the true 'label' or the 'predicted' one
+    method:Literal[_MAPS]='gradcam', # Kind of map
+    given:Literal['label','predicted']='label', # Class that is explained: the true or the predicted one
     split:Literal['train','valid','test']='test', # Which images
     limit:int|None=None, # At most so many images, drawn by the split seed
     tau:float=0.15, # Threshold of the boxes, as a share of the map's maximum
     delta:float=0.3, # Overlap from which a box counts as right
     pictures:int=12, # Images in the gallery, at most 12
     gallery_seed:int=0, # Seed by which they are drawn
-    out:str|None=None, # Folder to write to; RUN/localization/METHOD, or the folder of the study, by default
+    out:str|None=None, # Folder to write to; RUN/localization/METHOD, or the study's, by default
     dataset:str|None=None, # Where the runs' data set is now; the runs' own by default
     data:str|None=None, # Folder of the data sets; $KFR_DATA or ./data by default
     quiet:bool=False, # No progress bar
 )->None:
     "Where a trained network looks: activation maps, boxes, their accuracy, and a gallery"
-    if not 1 <= pictures <= 12: raise UsageError(f'--pictures must be from 1 to 12, which fit one page; got {pictures}')
+    if not 1 <= pictures <= 12: raise UsageError(f'--pictures must be from 1 to 12, got {pictures}')
     ways = dict(method=method, given=given, split=split, limit=limit, data=data)
     first = Path(run[0])
     if len(run) == 1 and (first/'runs.csv').exists():
         return _localize_study(first, Path(out or first), ways, delta)
     runs = [open_run(r, dataset) for r in run]
-    place = Path(out or first/'localization'/method)
-    found = {}
-    for r in runs:
-        if len(runs) > 1: print(f'{r.config.method.name}, {r.path.name}')
-        own = r.path/'localization'/method if not out else place/r.path.name if len(runs) > 1 else place
-        with moved_data(dataset): found[f'{r.config.method.name}, {r.path.name}'] = _localized(r, ways, tau, delta, own)
-    _gallery(found, pictures, gallery_seed, place/'gallery.png')
+    with moved_data(dataset): found = _localize_runs(runs, ways, tau, delta, out)
+    _gallery(found, pictures, gallery_seed, Path(out or first/'localization'/method)/'gallery.png')

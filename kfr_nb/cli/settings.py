@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Callable, ClassVar, Iterator, Literal, Mapping, Sequence, get_type_hints
 
 # %% auto #0
-__all__ = ['comment_after', 'skeleton_of', 'setting_files', 'skeletons', 'known_methods', 'Setting', 'settings_in',
-           'skeleton_config', 'run_settings', 'methods_with', 'every_setting', 'record_of']
+__all__ = ['comment_after', 'skeleton_of', 'setting_files', 'settings_classes', 'skeletons', 'known_methods', 'Setting',
+           'settings_in', 'skeleton_config', 'run_settings', 'methods_with', 'every_setting', 'record_of']
 
 # %% ../../nbs/api/91_cli_settings.ipynb #d96aec4d
 import kfr_nb
@@ -30,7 +30,8 @@ def comment_after(
 def _kept(statement:ast.stmt)->bool:
     "Whether a statement of a class stays: a field, a constant, or the docstring"
     if isinstance(statement, ast.AnnAssign): return True
-    return isinstance(statement, (ast.Assign, ast.Expr)) and isinstance(statement.value, ast.Constant)
+    constant = isinstance(getattr(statement, 'value', None), ast.Constant)
+    return constant and isinstance(statement, (ast.Assign, ast.Expr))
 
 def skeleton_of(
     node:ast.ClassDef, # A class, as `ast` gives it
@@ -47,22 +48,22 @@ _package = Path(str(kfr_nb.__file__)).parent
 def setting_files()->list[Path]: # Files that define settings
     "The files in which the settings of a run are defined"
     imports = ast.parse((_package/'methods/__init__.py').read_text(encoding='utf-8')).body
-    methods = [n.module.split('.')[-1] for n in imports if isinstance(n, ast.ImportFrom) and n.module]
+    modules = [n.module for n in imports if isinstance(n, ast.ImportFrom) and n.module]
+    methods = [m.split('.')[-1] for m in modules]
     parts = ['data/config','models', *(f'methods/{m}' for m in methods), 'train/config']
     return [_package/f'{part}.py' for part in parts]
 
-def _is_settings(node:ast.stmt)->bool:
-    "Whether a statement defines a dataclass, or what the methods inherit from"
-    return isinstance(node, ast.ClassDef) and (node.name == 'Method' or 'dataclass' in map(_word, node.decorator_list))
-
-def _word(node:ast.expr)->str:
-    "The name of a decorator, with or without arguments"
-    return ast.unparse(node).partition('(')[0]
+# %% ../../nbs/api/91_cli_settings.ipynb #f986ab53
+def settings_classes(
+    source:str, # Of a file
+)->list[ast.ClassDef]:
+    "The classes of a file that define settings"
+    nodes = [n for n in ast.parse(source).body if isinstance(n, ast.ClassDef)]
+    return [n for n in nodes if n.name == 'Method' or any('dataclass' in ast.unparse(d) for d in n.decorator_list)]
 
 # %% ../../nbs/api/91_cli_settings.ipynb #4e2c0a71
-_names:dict[str,Any] = dict(dataclass=dataclass, field=field, Any=Any, Callable=Callable, ClassVar=ClassVar,
-    Literal=Literal, Mapping=Mapping, Sequence=Sequence, __name__=__name__)
-_helps:dict[tuple[str,str],str] = {}
+_names:dict[str,Any] = dict(dataclass=dataclass, field=field, Any=Any, Callable=Callable,
+    ClassVar=ClassVar, Literal=Literal, Mapping=Mapping, Sequence=Sequence, __name__=__name__)
 
 def _define(node:ast.ClassDef)->bool:
     "Make the skeleton of a class among `_names`; False where a name that it needs is not there yet"
@@ -72,6 +73,16 @@ def _define(node:ast.ClassDef)->bool:
     except NameError: return False
     return True
 
+# %% ../../nbs/api/91_cli_settings.ipynb #a3e193ea
+_helps:dict[tuple[str,str],str] = {}
+
+def _read_helps(nodes:Sequence[Any], lines:Sequence[str])->None:
+    "Keep the comments of the fields of some classes"
+    for node in nodes:
+        for s in node.body:
+            if not isinstance(s, ast.AnnAssign): continue
+            _helps[node.name, ast.unparse(s.target)] = comment_after(s, lines)
+
 # %% ../../nbs/api/91_cli_settings.ipynb #104aa4c2
 @functools.cache
 def skeletons()->dict[str,Any]: # Name of a class -> its skeleton, beside what else the source names
@@ -79,25 +90,19 @@ def skeletons()->dict[str,Any]: # Name of a class -> its skeleton, beside what e
     waiting = []
     for file in setting_files():
         source = file.read_text(encoding='utf-8')
-        found = [node for node in ast.parse(source).body if _is_settings(node)]
-        _read_helps(found, source.splitlines())
-        waiting += found
+        waiting += settings_classes(source)
+        _read_helps(settings_classes(source), source.splitlines())
     while waiting:
         left = [node for node in waiting if not _define(node)]
-        if len(left) == len(waiting): raise NameError(f'no skeleton for {", ".join(n.name for n in left)}')
+        if len(left) == len(waiting): raise NameError(f'{left[0].name} needs a name that no file defines')
         waiting = left
     return _names
-
-def _read_helps(nodes:Sequence[Any], lines:Sequence[str])->None:
-    "Keep the comments of the fields of those classes"
-    for node in nodes:
-        for s in node.body:
-            if isinstance(s, ast.AnnAssign): _helps[node.name, ast.unparse(s.target)] = comment_after(s, lines)
 
 # %% ../../nbs/api/91_cli_settings.ipynb #54ae1a39
 def known_methods()->dict[str,type]: # Name on the command line -> its class or skeleton
     "All methods: those of the package, and those defined in this process"
-    own = {c.__dict__['name']: c for c in skeletons().values() if dataclasses.is_dataclass(c) and c.__dict__.get('name')}
+    classes = [c for c in skeletons().values() if dataclasses.is_dataclass(c)]
+    own = {c.__dict__['name']: c for c in classes if c.__dict__.get('name')}
     loaded = getattr(sys.modules.get('kfr_nb.methods.base'), 'METHODS', {})
     return own | {name: cls for name,cls in loaded.items() if name not in own}
 
@@ -123,7 +128,13 @@ class Setting:
         "Whether it must be given"
         return self.default is inspect.Parameter.empty
 
-# %% ../../nbs/api/91_cli_settings.ipynb #01f38bdb
+# %% ../../nbs/api/91_cli_settings.ipynb #c0d25de8
+def _read_class(cls:type)->None:
+    "Keep the comments of a class that is not among the package's files"
+    try: source = inspect.cleandoc(inspect.getsource(cls))
+    except (OSError, TypeError): return                    # a class of a notebook has no source
+    _read_helps(ast.parse(source).body, source.splitlines())
+
 def _help(cls:type, name:str)->str:
     "What a field is: the comment behind it, in the class or in one that it inherits from"
     for c in cls.__mro__:
@@ -132,12 +143,7 @@ def _help(cls:type, name:str)->str:
             return _helps.get((c.__name__, name), '')
     return ''
 
-def _read_class(cls:type)->None:
-    "Keep the comments of a class that is not among the package's files"
-    try: source = inspect.cleandoc(inspect.getsource(cls))
-    except (OSError, TypeError): return                    # Python keeps no source of a class of a notebook
-    _read_helps(ast.parse(source).body, source.splitlines())
-
+# %% ../../nbs/api/91_cli_settings.ipynb #5922f085
 def settings_in(
     values:Any, # An instance of a settings dataclass, or of its skeleton
     group:str, # The group that it is
@@ -159,6 +165,7 @@ def skeleton_config(
     cls = known_methods()[choose('method', method, known_methods())]
     return skeletons()['TrainConfig'](method=cls())
 
+# %% ../../nbs/api/91_cli_settings.ipynb #1644689b
 def run_settings(
     method:str='kfr', # Name of the method
 )->dict[str,Setting]: # By name, without the method's own name
@@ -178,6 +185,7 @@ def methods_with(
     "The methods whose runs have a setting"
     return [m for m,settings in _all_settings(tuple(known_methods())).items() if name in settings]
 
+# %% ../../nbs/api/91_cli_settings.ipynb #405c678e
 def every_setting()->dict[str,Setting]: # By name; the first method's where several have it
     "The settings of all methods together"
     found:dict[str,Setting] = {}

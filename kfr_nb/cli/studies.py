@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, Mapping, Sequence
 
 # %% auto #0
-__all__ = ['read_weights', 'read_variant', 'how_far', 'preset_names', 'preset_of', 'study', 'sweep_values', 'sweep']
+__all__ = ['read_weights', 'read_variant', 'how_far', 'preset_names', 'preset_of', 'check_ended', 'study', 'sweep_values',
+           'sweep']
 
 # %% ../../nbs/api/95_cli_studies.ipynb #4d12b7e1
 from .command import Unfinished, UsageError, command, typed_line
@@ -26,8 +27,8 @@ def read_weights(
         name,_,text = word.rpartition('=')
         try: value = float(text)
         except ValueError: raise UsageError(f'--alpha takes METHOD=NUMBER or a number, got {word!r}') from None
-        methods = [choose('method', name.replace('-','_'), known_methods())] if name else ['kfr','kfr_all']
-        weights |= {method: value for method in methods}
+        for method in [name.replace('-','_')] if name else ['kfr','kfr_all']:
+            weights[choose('method', method, known_methods())] = value
     return weights
 
 # %% ../../nbs/api/95_cli_studies.ipynb #4aa6bbd8
@@ -35,19 +36,21 @@ def read_variant(
     word:str, # 'NAME=METHOD,setting=value,...'
 )->tuple[str,dict[str,Any]]: # Its name; 'method' and the settings that differ
     "A further arm, as --variant gives it"
-    from kfr_nb.cli.parsing import typed_value
     name,_,rest = word.partition('=')
     method,*pieces = re.split(r',(?=[^,=]+=)', rest)
     pairs = [piece.partition('=')[::2] for piece in pieces]
     if not (name and method) or ',' in method or not all(value for _,value in pairs):
         raise UsageError(f'--variant takes NAME=METHOD,setting=value,..., got {word!r}')
-    settings = run_settings(choose('method', method.replace('-','_'), known_methods()))
-    changes = {}
-    for key,value in pairs:
-        setting = settings[choose('setting', key.replace('-','_'), settings)]
-        try: changes[setting.name] = typed_value(setting, value)
-        except UsageError as e: raise UsageError(f'--variant {word!r}: {e}') from None
-    return name, dict(method=method.replace('-','_')) | changes
+    method = method.replace('-','_')
+    try: return name, dict(method=method) | _typed(method, pairs)
+    except UsageError as e: raise UsageError(f'--variant {word!r}: {e}') from None
+
+def _typed(method:str, pairs:Sequence[tuple[str,str]])->dict[str,Any]:
+    "Settings of a run with a method, from their names and values as they were typed"
+    from kfr_nb.cli.parsing import typed_value
+    settings = run_settings(method)
+    named = [(settings[choose('setting', name.replace('-','_'), settings)], value) for name,value in pairs]
+    return {setting.name: typed_value(setting, value) for setting,value in named}
 
 # %% ../../nbs/api/95_cli_studies.ipynb #9f1bee60
 def how_far(
@@ -57,10 +60,11 @@ def how_far(
     out:str|Path, # Folder of the study
 )->str:
     "How far a study or a sweep has come, in one line"
-    wanted,done = (runs.loc[rows,'key'].nunique() for rows in (runs['key'].notna(), runs['status'] == 'done'))
+    wanted,done = runs['key'].nunique(), runs.loc[runs['status'] == 'done','key'].nunique()
     begun = sum((Path(out)/'runs'/key/'config.json').exists() for key in set(left['key']))
     more = f' and {begun} begun' if begun else ''
-    return f'stopped after {minutes:g} minutes with {done} of {wanted} runs done{more}; they are kept, and the same command resumes'
+    return (f'stopped after {minutes:g} minutes with {done} of {wanted} runs done{more}; '
+            'they are kept, and the same command resumes')
 
 # %% ../../nbs/api/95_cli_studies.ipynb #1ece65ee
 def preset_names()->list[str]:
@@ -68,6 +72,7 @@ def preset_names()->list[str]:
     import kfr_nb
     return sorted(f.stem for f in (Path(str(kfr_nb.__file__)).parent/'presets').glob('*.toml'))
 
+# %% ../../nbs/api/95_cli_studies.ipynb #a016469d
 def preset_of(
     preset:str|None, # As given
     paper:str, # 'kfr' or 'ahsml'
@@ -76,8 +81,9 @@ def preset_of(
     "Which preset a study starts from"
     if preset and preset.endswith('.toml'): return preset
     if preset: return choose('preset', preset, preset_names())
-    size = 'frozen' if changes.get('frozen') else 'quick' if changes.get('dataset', 'shapes') == 'shapes' else 'small'
-    return ('' if paper == 'kfr' else 'ahsml_') + size
+    size = 'quick' if changes.get('dataset', 'shapes') == 'shapes' else 'small'
+    if changes.get('frozen'): size = 'frozen'
+    return size if paper == 'kfr' else f'ahsml_{size}'
 
 # %% ../../nbs/api/95_cli_studies.ipynb #55fcddca
 def _workers(jobs:int|None, scheduler:str|None, slurm:Sequence[str])->Any:
@@ -88,54 +94,64 @@ def _workers(jobs:int|None, scheduler:str|None, slurm:Sequence[str])->Any:
         if not value: raise UsageError(f'--slurm takes NAME=VALUE, such as queue=gpu, got {name!r}')
     return Workers(jobs, scheduler, options or None)
 
+# %% ../../nbs/api/95_cli_studies.ipynb #bc45db1f
 def _tell(study:Any)->None:
     "Print what a study allows to be said, and where it is"
     from kfr_nb.study import answer, compare
     for line in answer(study.runs, compare(study.runs, study.config.baseline)): print(line)
     print(f'tables and figures: {study.out}/    report: {study.report}')
 
-def _check_ended(study:Any, minutes:float|None)->None:
-    "Raise where some runs were not finished, or failed"
+def _wanted(study:Any)->Any:
+    "The runs of the arms and of the sweep in one table"
     from pandas import concat
-    wanted = study.runs if study.sweep is None else concat([study.runs, study.sweep])
-    if len(study.unfinished): raise Unfinished(how_far(study.unfinished, wanted, minutes or 0., study.out))
-    if len(study.failed):
-        raise RuntimeError(f'{len(study.failed)} runs failed, the first with: {next(iter(study.failed["error"]))}; '
-                           'the report lists them, and the same command tries them again')
+    return study.runs if study.sweep is None else concat([study.runs, study.sweep])
+
+def check_ended(
+    runs:Any, # A row for each wanted result, with `key`, `status` and `error`
+    minutes:float|None, # The limit
+    out:str|Path, # Folder of the study
+)->None:
+    "Raise `Unfinished` where runs were not finished, `RuntimeError` where some failed"
+    left,failed = (runs[runs['status'] == status] for status in ('unfinished','failed'))
+    if len(left): raise Unfinished(how_far(left, runs, minutes or 0., out))
+    if len(failed):
+        raise RuntimeError(f'{failed["key"].nunique()} runs failed, the first with: {failed["error"].iloc[0]}; '
+                           'the same command tries them again')
 
 # %% ../../nbs/api/95_cli_studies.ipynb #df894904
 _kept = 'stopped; finished runs are kept, and the same command resumes'
+_varied = ('method','alpha','tree','seed')                  # what a study varies from run to run
 
-@command('kfr study --reduced --out results/first', settings='study', without=('method','alpha','tree','seed'), folder=True, stopped=_kept)
+@command('kfr study --reduced --out results/first', settings='study', without=_varied, folder=True, stopped=_kept)
 def study(
     settings:Mapping[str,Any], # Settings that were given
-    paper:Literal['kfr','ahsml']='kfr', # 'kfr' (a knowledge tree in recognition) or 'ahsml' (margins that survive label noise, judged by retrieval)
-    preset:str|None=None, # Preset by name, or a TOML file; by default quick, small for other data than shapes, frozen with --frozen
+    paper:Literal['kfr','ahsml']='kfr', # Whose presets: 'kfr' (recognition), 'ahsml' (retrieval, label noise)
+    preset:str|None=None, # Preset by name, or a TOML file; quick by default, small for other data than shapes
     out:str='results', # Folder for tables, figures, report and runs
-    arms:list[str]|None=None, # Arms to compare: methods, METHOD_shuffled (its control), variants; the preset's by default
+    arms:list[str]|None=None, # Arms: methods, METHOD_shuffled (its control), variants; the preset's by default
     seeds:list[int]|None=None, # Seeds, the same for each arm; the preset's by default
-    values:list[float]|None=None, # Values of the sweep: weights α, or shares of label noise; the preset's by default
+    values:list[float]|None=None, # Values of the sweep: weights α, or shares of label noise
     sweep:list[str]|None=None, # Arms that are swept, or 'none'; the preset's by default
-    variant:list[str]|None=None, # Further arms, as early=kfr_free,phase1=0,alpha=3; NAME_shuffled is a control
-    alpha:list[str]|None=None, # Weights: METHOD=ALPHA for one method, a bare number for the paper's loss; the preset's by default
+    variant:list[str]|None=None, # Further arms, as early=kfr_free,phase1=0,alpha=3
+    alpha:list[str]|None=None, # Weights: METHOD=ALPHA for one method, a number for the paper's loss
     jobs:int|None=None, # Processes; by default one for each core, one on a GPU
     scheduler:str|None=None, # Address of a Dask scheduler whose workers are used, tcp://HOST:PORT
     slurm:list[str]|None=None, # Slurm options of the workers' jobs, as queue=gpu walltime=02:00:00
-    minutes:float|None=None, # Stop when so many minutes have passed; exit status 75, and the same command resumes
+    minutes:float|None=None, # Stop after so many minutes; exit status 75, the same command resumes
     reduced:bool=False, # A smoke test of everything: one seed, two epochs, few images
     quiet:bool=False, # No progress bar
 )->None:
     "The whole study on one data set: methods × seeds, sweep, tables, figures, one HTML report"
-    changes = dict(settings)
-    given = dict(arms=arms, seeds=seeds, values=values, sweep=sweep, variants=dict(map(read_variant, variant or [])))
-    changes |= {name: value for name,value in given.items() if value}
+    variants = dict(map(read_variant, variant or []))
+    lists = dict(arms=arms, seeds=seeds, values=values, sweep=sweep, variants=variants)
+    changes = dict(settings) | {name: value for name,value in lists.items() if value}
     if sweep == ['none']: changes['sweep'] = None
     preset,weights = preset_of(preset, paper, settings),read_weights(alpha or [])
     from kfr_nb.study import run_study
-    made = run_study(preset, out=out, jobs=_workers(jobs, scheduler, slurm or []), progress=not quiet, command=typed_line(),
-        minutes=minutes, reduced=reduced, weights=weights, **changes)
+    made = run_study(preset, out, _workers(jobs, scheduler, slurm or []), not quiet, typed_line(), minutes,
+        reduced=reduced, weights=weights, **changes)
     _tell(made)
-    _check_ended(made, minutes)
+    check_ended(_wanted(made), minutes, made.out)
 
 # %% ../../nbs/api/95_cli_studies.ipynb #ce0aa919
 def sweep_values(
@@ -151,7 +167,8 @@ def sweep_values(
     except UsageError as e: raise UsageError(f'--values of {name}: {e}') from None
 
 # %% ../../nbs/api/95_cli_studies.ipynb #d39cb0ae
-@command('kfr sweep --param alpha --values 0 1 3 10 --epochs 10', settings='run', without=('seed',), folder=True, stopped=_kept)
+@command('kfr sweep --param alpha --values 0 1 3 10 --epochs 10',
+    settings='run', without=('seed',), folder=True, stopped=_kept)
 def sweep(
     settings:Mapping[str,Any], # Settings that were given
     param:str, # The setting to vary, such as alpha
@@ -159,18 +176,17 @@ def sweep(
     seeds:list[int]=[0,1,2], # Seeds
     out:str='results/sweep', # Folder for table, figure and runs
     jobs:int|None=None, # Processes; by default one for each core, one on a GPU
-    minutes:float|None=None, # Stop when so many minutes have passed; exit status 75, and the same command resumes
+    minutes:float|None=None, # Stop after so many minutes; exit status 75, the same command resumes
     quiet:bool=False, # No progress bar
 )->None:
     "Vary one setting over several seeds; writes a table and a figure"
     name,wanted = sweep_values(param, values, settings['method'])
     from kfr_nb.study import primary_of, run_sweep
     from kfr_nb.train import TrainConfig
-    table,figure = run_sweep(TrainConfig.of(**settings), name, wanted, seeds, out=out, jobs=jobs, progress=not quiet, minutes=minutes)
+    base = TrainConfig.of(**settings)
+    table,figure = run_sweep(base, name, wanted, seeds, out, jobs, progress=not quiet, minutes=minutes)
     metric = primary_of(table)
-    if metric in table:
-        print(table.groupby(name, sort=False, dropna=False)[metric].agg(['mean','std','count']).to_string(float_format='%.4f'))
+    means = table.groupby(name, sort=False, dropna=False)
+    if metric in table: print(means[metric].agg(['mean','std','count']).to_string(float_format='%.4f'))
     print(f'table: {out}/sweep.csv' + (f'    figure: {figure}' if figure else ''))
-    bad,left = (table[table['status'] == s] for s in ('failed','unfinished'))
-    if len(left): raise Unfinished(how_far(left, table, minutes, out))
-    if len(bad): raise RuntimeError(f'{len(bad)} runs failed, the first with: {next(iter(bad["error"]))}')
+    check_ended(table, minutes, out)
