@@ -6,6 +6,7 @@
 from __future__ import annotations
 import torch, torch.nn.functional as F
 from torch import nn, Tensor
+from .core import patch
 
 # %% auto #0
 __all__ = ['BLOCKS', 'MEAN', 'STD', 'BNInception', 'published_weights']
@@ -27,35 +28,45 @@ BLOCKS = {   #   1x1 | reduce, 3x3 | reduce, double 3x3 | pooling, proj
 # %% ../nbs/api/58_bn_inception.ipynb #b1d57811
 def _halve(x:Tensor)->Tensor:
     "Largest of 3x3 at stride 2: n becomes the next whole number from n/2; for x >= 0"
-    return F.max_pool2d(F.pad(x, (0,x.shape[-1]%2,0,x.shape[-2]%2)), 3, 2, ceil_mode=True)
+    padded = F.pad(x, (0,x.shape[-1]%2,0,x.shape[-2]%2))
+    return F.max_pool2d(padded, 3, 2, ceil_mode=True)
 
+# %% ../nbs/api/58_bn_inception.ipynb #bccd22fd
 def _units(net:nn.Module, x:Tensor, *names:str)->Tensor:
-    for n in names: x = F.relu(getattr(net, n+'_bn')(getattr(net, n)(x)), inplace=True)
+    "Convolutions, each with its normalisation and ReLU, one after the other"
+    for name in names:
+        x = getattr(net, f'{name}_bn')(getattr(net, name)(x))
+        x = F.relu(x, inplace=True)
     return x
 
+def _pooled(x:Tensor, kind:str, halves:bool)->Tensor:
+    "The pooling branch of a block"
+    if kind == 'avg': return F.avg_pool2d(x, 3, 1, 1)
+    return _halve(x) if halves else F.max_pool2d(x, 3, 1, 1)
+
+# %% ../nbs/api/58_bn_inception.ipynb #9774d61f
 def _block(net:nn.Module, x:Tensor, name:str)->Tensor:
-    p,(one,*_,pool,proj) = f'inception_{name}_',BLOCKS[name]
-    branches = [_units(net, x, p+'1x1')] if one else []
-    branches += [_units(net, x, p+'3x3_reduce', p+'3x3'), _units(net, x, p+'double_3x3_reduce', p+'double_3x3_1', p+'double_3x3_2')]
-    pooled = F.avg_pool2d(x, 3, 1, 1) if pool == 'avg' else F.max_pool2d(x, 3, 1, 1) if one else _halve(x)
-    return torch.cat([*branches, _units(net, pooled, p+'pool_proj') if proj else pooled], 1)
+    "The branches of a block, side by side"
+    prefix,(one,*_,pool,proj) = f'inception_{name}_',BLOCKS[name]
+    def branch(*parts): return _units(net, x, *(prefix+part for part in parts))
+    branches = [branch('1x1')] if one else []
+    branches.append(branch('3x3_reduce', '3x3'))
+    branches.append(branch('double_3x3_reduce', 'double_3x3_1', 'double_3x3_2'))
+    pooled = _pooled(x, pool, halves=not one)
+    branches.append(_units(net, pooled, prefix+'pool_proj') if proj else pooled)
+    return torch.cat(branches, 1)
 
 # %% ../nbs/api/58_bn_inception.ipynb #fa35e192
 class BNInception(nn.Module):
-    "BN-Inception (Ioffe and Szegedy 2015) up to its last map, 1/32 of the picture's side; input as `MEAN` and `STD` say"
+    "BN-Inception (Ioffe and Szegedy 2015) up to its last map, 1/32 of the image's side; input as `MEAN`, `STD`"
     num_features = 1024
     def __init__(self):
         super().__init__()
-        self._add('conv1_7x7_s2', 3, 64, 7, 2); self._add('conv2_3x3_reduce', 64, 64); self._add('conv2_3x3', 64, 192, 3)
-        c = 192
-        for name,(one,few,three,fewer,double,_,proj) in BLOCKS.items():
-            p,stride = f'inception_{name}_', 1 if one else 2
-            if one: self._add(p+'1x1', c, one)
-            self._add(p+'3x3_reduce', c, few); self._add(p+'3x3', few, three, 3, stride)
-            self._add(p+'double_3x3_reduce', c, fewer)
-            self._add(p+'double_3x3_1', fewer, double, 3); self._add(p+'double_3x3_2', double, double, 3, stride)
-            if proj: self._add(p+'pool_proj', c, proj)
-            c = one+three+double+(proj or c)
+        self._add('conv1_7x7_s2', 3, 64, 7, 2)
+        self._add('conv2_3x3_reduce', 64, 64)
+        self._add('conv2_3x3', 64, 192, 3)
+        channels = 192
+        for name in BLOCKS: channels = self._add_block(name, channels)
 
     def forward(self, x:Tensor)->Tensor:
         x = F.max_pool2d(_units(self, x, 'conv1_7x7_s2'), 3, 2, ceil_mode=True)
@@ -63,29 +74,57 @@ class BNInception(nn.Module):
         for name in BLOCKS: x = _block(self, x, name)
         return x
 
-    def _add(self, name, n_in, n_out, kernel=1, stride=1):
-        self.add_module(name, nn.Conv2d(n_in, n_out, kernel, stride, kernel//2)); self.add_module(name+'_bn', nn.BatchNorm2d(n_out))
+    def _add(self, name:str, n_in:int, n_out:int, kernel:int=1, stride:int=1)->None:
+        "A convolution and its normalisation"
+        self.add_module(name, nn.Conv2d(n_in, n_out, kernel, stride, kernel//2))
+        self.add_module(f'{name}_bn', nn.BatchNorm2d(n_out))
+
+# %% ../nbs/api/58_bn_inception.ipynb #b15ed4cb
+@patch
+def _add_block(self:BNInception, name:str, channels:int)->int: # Channels that come out
+    "The convolutions of a block; one without a 1x1 branch halves the map"
+    one,few,three,fewer,double,_,proj = BLOCKS[name]
+    prefix,stride = f'inception_{name}_',1 if one else 2
+    if one: self._add(f'{prefix}1x1', channels, one)
+    self._add(f'{prefix}3x3_reduce', channels, few)
+    self._add(f'{prefix}3x3', few, three, 3, stride)
+    self._add(f'{prefix}double_3x3_reduce', channels, fewer)
+    self._add(f'{prefix}double_3x3_1', fewer, double, 3)
+    self._add(f'{prefix}double_3x3_2', double, double, 3, stride)
+    if proj: self._add(f'{prefix}pool_proj', channels, proj)
+    return one+three+double+(proj or channels)
 
 # %% ../nbs/api/58_bn_inception.ipynb #472b07b9
-MEAN,STD = tuple(v/255 for v in (128,117,104)),(1/255,)*3               # red, green, blue, for pictures from 0 to 1
+MEAN = tuple(v/255 for v in (128,117,104))  # red, green, blue, for images from 0 to 1
+STD = (1/255,)*3
 
 # %% ../nbs/api/58_bn_inception.ipynb #12c6fc06
+def _sorted_by_place(state:dict, own:dict)->tuple[dict,dict,list[str]]:
+    "Tensors of a file that are the network's, its classifier's, and of neither"
+    new,head,foreign = {},{},[]
+    for key,value in state.items():
+        if value.ndim == 2 and len(value) == 1: value = value[0]  # oldest files: (1, C) in the normalisations
+        name,_,kind = key.rpartition('.')
+        if key in own: new[key] = value
+        elif name in ('last_linear','fc'): head[kind] = value
+        else: foreign.append(key)
+    return new,head,foreign
+
+# %% ../nbs/api/58_bn_inception.ipynb #a36cf974
 def published_weights(
     state:dict, # Tensors of a published file
     net:BNInception, # The network that they are for
 )->tuple[dict,dict]: # State dicts of the network and of its classifier (empty where the file has none)
-    "The weights of a published file, by name, for pictures in red, green, blue"
-    own,head,foreign = net.state_dict(),{},[]
-    new = {k: v for k,v in own.items() if k.endswith('num_batches_tracked')}
-    for k,v in state.items():
-        if v.ndim == 2 and len(v) == 1: v = v[0]                              # oldest files: (1, C) in the batch normalisations
-        name,_,kind = k.rpartition('.')
-        if k in own: new[k] = v
-        elif name in ('last_linear','fc'): head[kind] = v
-        else: foreign.append(k)
-    missing = [k for k in own if k not in new]
+    "The weights of a published file, by name, for images in red, green, blue"
+    own = net.state_dict()
+    new,head,foreign = _sorted_by_place(state, own)
+    new = {key: value for key,value in own.items() if key.endswith('num_batches_tracked')} | new
+    missing = [key for key in own if key not in new]
     if missing or foreign:
-        raise ValueError(f'not the tensors of BN-Inception: {len(missing)} missing {missing[:2]}, {len(foreign)} unknown {foreign[:2]}')
-    wrong = [f'{k} has shape {tuple(v.shape)}, not {tuple(own[k].shape)}' for k,v in new.items() if v.shape != own[k].shape]
-    if wrong: raise ValueError(f'{len(wrong)} tensors of BN-Inception have another shape: {wrong[0]}')
+        raise ValueError(f'not the tensors of BN-Inception: {len(missing)} missing {missing[:2]}, '
+                         f'{len(foreign)} unknown {foreign[:2]}')
+    wrong = [key for key,value in new.items() if value.shape != own[key].shape]
+    if wrong:
+        shapes = f'{wrong[0]} has shape {tuple(new[wrong[0]].shape)}, not {tuple(own[wrong[0]].shape)}'
+        raise ValueError(f'{len(wrong)} tensors of BN-Inception have another shape: {shapes}')
     return new | {'conv1_7x7_s2.weight': new['conv1_7x7_s2.weight'].flip(1)}, head

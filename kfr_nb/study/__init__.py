@@ -14,7 +14,7 @@ from .figures import study_figures
 from .make import Study, run_study, run_sweep, write_study
 from .plan import arm_config, plan, trunk_key
 from .presets import PRESETS, StudyConfig, configure, read_preset, write_preset
-from .publish import Results, publish, read_results, write_table
+from .publish import Results, publish, read_results, recorded_config, write_table
 from .report import study_report
 from .runs import check_ready, make_runs
 from .tables import (MEASURES, Measure, collect, format_interval, format_number, label_of, means_table,

@@ -153,7 +153,7 @@ def _show_wall(view:_CamView, fig:Any, name, kind, net, method)->None:
     _outlines(ax, [view.boxes[i]+wall.corner(k, r) for k,i in enumerate(rows) for r in (0,1)], 'true')
     for k,i in enumerate(rows):
         c,right = int(view.predicted[net][i]),bool(view.predicted[net][i] == view.labels[i])
-        _write_verdict(ax, wall.middle(k), wall.below(.7), f'{MARKS[right]} {short_name(readable(view.names[c]), 17)}', right)
+        _write_verdict(ax, wall.middle(k), wall.below(.7), f'{MARKS[right]} {short_name(readable(view.names[c]), 11)}', right)
     panel_title(fig, f'{len(rows)} of {many} images', .01)
     panel_title(fig, 'white: true box; blue, dashed: found box', .3, color='.3')
 

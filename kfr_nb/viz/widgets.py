@@ -470,7 +470,7 @@ def _between(view:_CourseView, fig:Any, run, epoch, name)->None:
 def _within(view:_CourseView, fig:Any, run, epoch, name)->None:
     "M_p as bars, M_a as points, class by class"
     m,order = view.at(run, epoch),view.order
-    ax,i,colors = fig.add_axes((.1,.36,.88,.53)),np.arange(len(order)),view.rgb[order].copy()
+    ax,i,colors = fig.add_axes((.1,.4,.88,.49)),np.arange(len(order)),view.rgb[order].copy()
     if name is not None: colors[order != name] = .35*colors[order != name]+.56  # the others are paler
     ax.vlines(i, view.floor, m.positive.numpy()[order], colors=colors, linewidth=max(2., 170/len(order)))
     ax.scatter(i, m.sample.numpy()[order], s=22, color=_KINDS[1][1], zorder=3, linewidths=0)
@@ -481,13 +481,13 @@ def _within(view:_CourseView, fig:Any, run, epoch, name)->None:
 # %% ../../nbs/api/82_widgets.ipynb #35f58f79
 def _names_below(view:_CourseView, fig:Any)->None:
     "The scale behind the bars, and the classes' names unless they are many"
-    names,ax = [view.tree.classes[label] for label in view.order],fig.add_axes((.1,.36,.88,.53))
+    names,ax = [view.tree.classes[label] for label in view.order],fig.add_axes((.1,.4,.88,.49))
     ax.set(xlim=(-1,len(names)), ylim=(view.floor,1.03), xticks=[])
     ax.tick_params(labelsize=LETTERS)
     tidy(ax, 'y')
     for k,name in enumerate(names if len(names) <= 40 else []):
         size = LETTERS if len(names) <= 24 else 7
-        ax.text(k, view.floor-.02, plain(readable(name)), rotation=90, ha='center', va='top', fontsize=size)
+        ax.text(k, view.floor-.02, plain(short_name(readable(name), 17)), rotation=90, ha='center', va='top', fontsize=size)
 
 # %% ../../nbs/api/82_widgets.ipynb #c8324d82
 def _faint_lines(view:_CourseView, fig:Any, run)->None:
