@@ -4,7 +4,7 @@
 
 # %% ../../nbs/api/75_study_engine.ipynb #da4b9237
 from __future__ import annotations
-import gc, json, os, re, shutil, signal, socket, subprocess, sys, tempfile, time, traceback, uuid
+import gc, json, os, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time, traceback, uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,6 +112,7 @@ class Board:
         self.records:dict[str,dict] = {}
         self.shares:dict[str,float] = {}                     # how much of each running job is done
         self.keys = {j.key for j in jobs}
+        self.changed = threading.Event()                     # set when a job has ended
         if len(self.keys) < len(jobs): raise ValueError('two jobs have the same key')
 
     def next(self)->Job|None:
@@ -187,11 +188,18 @@ def as_workers(
 
 # %% ../../nbs/api/75_study_engine.ipynb #7719a1c7
 _threads = {k: 1 for k in ('OMP_NUM_THREADS','MKL_NUM_THREADS','OPENBLAS_NUM_THREADS')}
-DASK_SETTINGS = {'distributed.scheduler.worker-ttl': None,
-    'distributed.scheduler.allowed-failures': 0,
-    'distributed.worker.daemon': False,
-    'distributed.worker.profile.enabled': False,
-    'distributed.nanny.pre-spawn-environ': dict(_threads, MALLOC_TRIM_THRESHOLD_=None)}
+DASK_SETTINGS = {f'distributed.{name}': value for name,value in {
+    'worker.daemon': False,
+    'scheduler.worker-ttl': None,
+    'nanny.pre-spawn-environ': dict(_threads, MALLOC_TRIM_THRESHOLD_=None),
+    'worker.profile.enabled': False,
+    'admin.tick.interval': '2s',
+    'admin.tick.limit': '10 minutes',
+    'admin.system-monitor.interval': '60s',
+    'scheduler.active-memory-manager.start': False,
+    'diagnostics.nvml': False,
+    'scheduler.allowed-failures': 0,
+    'scheduler.work-stealing': False}.items()}
 
 def worker_environment()->dict[str,str]:
     "Environment variables of a worker: Dask's settings, and where this package is"
@@ -274,6 +282,12 @@ def _wait_for_workers(client, alive:Callable, seconds:float, hint:str)->None:
         if not alive() or time.monotonic() > ends: raise RuntimeError(f'no worker is connected; {hint}')
         time.sleep(0.05)
 
+def _scheduler():
+    "A scheduler in this process, without a dashboard"
+    from distributed import LocalCluster
+    options = dict(dashboard=False, dashboard_address='127.0.0.1:0')
+    return LocalCluster(n_workers=0, silence_logs=_QUIET, scheduler_kwargs=options)
+
 @contextmanager
 def local_workers(
     processes:int, # How many
@@ -281,10 +295,10 @@ def local_workers(
 )->Iterator: # A client of Dask, and whether the workers are alive
     "Workers of this machine, for the length of the block"
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client
     log = folder/'workers.log'
     with (tempfile.TemporaryDirectory() as scratch, dask.config.set(DASK_SETTINGS),
-            LocalCluster(n_workers=0, dashboard_address=None, silence_logs=_QUIET) as cluster, Client(cluster) as client):
+            _scheduler() as cluster, Client(cluster) as client):
         started = start_workers(cluster.scheduler_address, processes, log, scratch)
         def alive(): return all(p.poll() is None for p in started)
         try:
@@ -449,6 +463,7 @@ def _begin(client, board:Board, limit:Limit, study:str)->None:
         if job is None: return
         future = client.submit(perform, job, study, limit.seconds, key=f'run-{uuid.uuid4().hex}',
             workers=[address], allow_other_workers=True)
+        future.add_done_callback(lambda _: board.changed.set())
         board.running[future] = job,address
         limit.begin(job.key)
 
@@ -496,7 +511,8 @@ def _loop(client, alive:Callable, board:Board, limit:Limit, bar:StudyBar, ended:
             _finish(client, board, note)
             bar.update()
             if any(r['status'] == 'full' for r in board.records.values()): return
-            time.sleep(0.05)
+            board.changed.wait(0.5)
+            board.changed.clear()
     finally:
         if board.running: _stop(client, board, study, note)
 
