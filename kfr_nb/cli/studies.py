@@ -89,7 +89,7 @@ def preset_of(
 def _workers(jobs:int|None, scheduler:str|None, slurm:Sequence[str])->Any:
     "Where the runs of a study are made"
     from kfr_nb.study.engine import Workers
-    options = dict(word.partition('=')[::2] for word in slurm)
+    options = {name: value for name,_,value in (word.partition('=') for word in slurm)}
     for name,value in options.items():
         if not value: raise UsageError(f'--slurm takes NAME=VALUE, such as queue=gpu, got {name!r}')
     return Workers(jobs, scheduler, options or None)
