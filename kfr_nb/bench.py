@@ -247,9 +247,9 @@ def bench_step(
             data = _random_images(Path(folder), (steps+4)*batch, size)
             same = data | dict(case) | dict(epochs=1, device=device.type)
             for method in methods:
-                both = [(m, TrainConfig.of(method=m, **same)) for m in (method,'ce')]
+                a,b = ((m, TrainConfig.of(method=m, **same)) for m in (method,'ce'))
                 options = dict(warm=0, device=device, timer=lambda c, device: _step_seconds(c, steps))
-                out.append(time_pair(what, *both, pairs, **options))
+                out.append(time_pair(what, a, b, pairs, **options))
     return out
 
 # %% ../nbs/api/85_bench.ipynb #472b07b9
@@ -287,8 +287,8 @@ def bench_feed(
     same = dict(image_size=ds.image_size, train=True, augment='paper', device=device)
     kinds = {'resident': dict(mode='resident'), f'{workers} workers': dict(mode='loader', workers=workers)}
     feeds = [make_feed(ds.train, batch_size, **same, **kind) for kind in kinds.values()]
-    ways = [(name, _batches_of(feed, batches)) for name,feed in zip(kinds, feeds)]
-    ratio = time_pair(f'feed, {ds.image_size} px, batch {batch_size}', *ways, pairs, device=device)
+    a,b = ((name, _batches_of(feed, batches)) for name,feed in zip(kinds, feeds))
+    ratio = time_pair(f'feed, {ds.image_size} px, batch {batch_size}', a, b, pairs, device=device)
     for feed in feeds: _close(feed)
     return [ratio]
 

@@ -346,8 +346,8 @@ def _different(table:pd.DataFrame, but:Sequence[str]=())->pd.DataFrame:
 def _once(history:pd.DataFrame)->pd.DataFrame:
     "Epochs, each once though several runs share it, and the images they took"
     same = [c for c in ('seed','epoch','seconds','train_loss','noise') if c in history]
-    h = history.drop_duplicates(same)
-    return h.assign(images=h['seconds']*h['pictures_per_second']*h['arm'].map(_views))
+    h = history.rename(columns=dict(pictures_per_second='images_per_second')).drop_duplicates(same)       # its name before 0.2
+    return h.assign(images=h['seconds']*h['images_per_second']*h['arm'].map(_views))
 
 # %% ../nbs/api/78_claims.ipynb #a9334987
 def _stands_alone(name:Any)->bool: return name in METHODS and METHODS[name].alone

@@ -4,8 +4,8 @@
 
 # %% ../nbs/api/00_core.ipynb #da4b9237
 from __future__ import annotations
-import codecs, contextlib, difflib, hashlib, importlib, importlib.metadata, json, os, platform, random, re, secrets
-import shutil, socket, subprocess, sys, threading, time
+import codecs, contextlib, difflib, hashlib, importlib, importlib.metadata, json, os, platform
+import random, re, secrets, shutil, socket, subprocess, sys, threading, time
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -24,7 +24,7 @@ __all__ = ['seed_everything', 'default_device', 'device_of', 'check_embeddings',
 # %% ../nbs/api/00_core.ipynb #c1dfd96e
 def seed_everything(
     seed:int, # From 0 to 2**63-1
-    deterministic:bool=False, # Also ask PyTorch for deterministic kernels; False switches them off again
+    deterministic:bool=False, # Ask PyTorch for deterministic kernels; False switches them off again
 )->None:
     "Seed Python, NumPy and PyTorch (every device)"
     if isinstance(seed, bool) or not isinstance(seed, (int,np.integer)) or not 0 <= seed < 2**63:
@@ -52,10 +52,13 @@ def device_of(
     if str(name) == 'auto': return default_device()
     kind,_,index = str(name).partition(':')
     choose('device', kind, ('auto','cpu','cuda','mps'))
-    count = dict(cpu=1, cuda=torch.cuda.device_count(), mps=int(torch.backends.mps.is_available()))[kind]
-    if index and not index.isdigit(): raise ValueError(f'unknown device {str(name)!r}: expected a number after the colon')
+    mps = int(torch.backends.mps.is_available())
+    count = dict(cpu=1, cuda=torch.cuda.device_count(), mps=mps)[kind]
+    if index and not index.isdigit():
+        raise ValueError(f'unknown device {str(name)!r}: expected a number after the colon')
     if int(index or 0) >= count:
-        raise ValueError(f'there is no device {str(name)!r}: PyTorch sees {count} {kind} devices here; use auto or cpu')
+        raise ValueError(f'there is no device {str(name)!r}: PyTorch sees {count} {kind} '
+            'devices here; use auto or cpu')
     return torch.device(str(name))
 
 # %% ../nbs/api/00_core.ipynb #17ba0791
@@ -67,12 +70,14 @@ def check_embeddings(
     name:str='z', # Name used in messages
 )->Tensor: # `z`, unchanged
     "Raise `ValueError` unless `z` is a finite float matrix"
-    if not isinstance(z, Tensor): raise ValueError(f'{name} must be a tensor, got {type(z).__name__}')
+    if not isinstance(z, Tensor):
+        raise ValueError(f'{name} must be a tensor, got {type(z).__name__}')
     if z.ndim != 2: raise ValueError(f'{name} must have shape (B, d), got {tuple(z.shape)}')
     if not z.is_floating_point(): raise ValueError(f'{name} must be a float tensor, got {z.dtype}')
     if not torch.isfinite(z.detach()).all():
         bad = (~torch.isfinite(z.detach())).any(1).nonzero().flatten()
-        raise ValueError(f'{name} has NaN or infinite values in {len(bad)} of {len(z)} rows, first in row {bad[0].item()}')
+        raise ValueError(f'{name} has NaN or infinite values in {len(bad)} of {len(z)} rows, '
+            f'first in row {bad[0].item()}')
     return z
 
 # %% ../nbs/api/00_core.ipynb #1574bddb
@@ -83,17 +88,20 @@ def check_labels(
 )->Tensor: # `labels` as int64
     "Raise `ValueError` unless `labels` is an integer vector of class indices in range"
     if not isinstance(labels, Tensor):
-        raise ValueError(f'labels must be a tensor, got {type(labels).__name__}; torch.as_tensor makes one')
+        raise ValueError(f'labels must be a tensor, got {type(labels).__name__}; '
+            'torch.as_tensor makes one')
     if labels.ndim != 1: raise ValueError(f'labels must have shape (B,), got {tuple(labels.shape)}')
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f'labels must be integer class indices, got {labels.dtype}')
-    if length is not None and len(labels) != length: raise ValueError(f'{length} embeddings but {len(labels)} labels')
+    if length is not None and len(labels) != length:
+        raise ValueError(f'{length} embeddings but {len(labels)} labels')
     labels = labels.long()
     if not len(labels): return labels
     least,most = labels.min().item(),labels.max().item()
     if least < 0: raise ValueError(f'label {least} is negative')
     if num_classes is not None and most >= num_classes:
-        raise ValueError(f'label {most} is out of range for {num_classes} classes (0 to {num_classes-1})')
+        raise ValueError(f'label {most} is out of range for {num_classes} classes (0 to '
+            f'{num_classes-1})')
     return labels
 
 # %% ../nbs/api/00_core.ipynb #502e282c
@@ -104,13 +112,16 @@ def check_distances(
 )->Tensor: # As a tensor; floats keep their dtype
     "Raise `ValueError` unless `D` is a square matrix of finite distances, 0 or more"
     try: D = D if isinstance(D, Tensor) else torch.as_tensor(np.asarray(D))
-    except (TypeError, ValueError): raise ValueError(f'{name} must be a matrix of numbers, got {type(D).__name__}') from None
-    if D.ndim != 2 or D.shape[0] != D.shape[1]: raise ValueError(f'{name} must have shape (C, C), got {tuple(D.shape)}')
+    except (TypeError, ValueError):
+        raise ValueError(f'{name} must be a matrix of numbers, got {type(D).__name__}') from None
+    if D.ndim != 2 or D.shape[0] != D.shape[1]:
+        raise ValueError(f'{name} must have shape (C, C), got {tuple(D.shape)}')
     if num_classes is not None and len(D) != num_classes:
         raise ValueError(f'{name} holds {len(D)} classes, expected {num_classes}')
     bad = ~(torch.isfinite(D) & (D >= 0))
     for a,b in bad.nonzero()[:1].tolist():
-        raise ValueError(f'{name}[{a}, {b}] is {D[a,b].item()}; distances must be finite and not negative')
+        raise ValueError(f'{name}[{a}, {b}] is {D[a,b].item()}; distances must be finite and '
+            'not negative')
     return D
 
 # %% ../nbs/api/00_core.ipynb #91032ad7
@@ -121,12 +132,14 @@ def require(
     "Import an optional module, or raise an error that says how to install it"
     try: return importlib.import_module(module)
     except ModuleNotFoundError as e:
-        needs = '' if (e.name or '').split('.')[0] == module.split('.')[0] else f' (module {e.name!r} is missing)'
+        same = (e.name or '').split('.')[0] == module.split('.')[0]
+        needs = '' if same else f' (module {e.name!r} is missing)'
         raise ModuleNotFoundError(f"this needs the package that provides {module!r}{needs}; "
             f"install it with: pip install 'kfr_nb[{extra}]'", name=e.name) from None
     except RuntimeError as e:
         if 'no locator available' not in str(e): raise
-        raise OSError(f'{module} cannot write its cache ({e}): set $NUMBA_CACHE_DIR to a folder that can be written') from None
+        raise OSError(f'{module} cannot write its cache ({e}): set $NUMBA_CACHE_DIR to a folder '
+            'that can be written') from None
 
 # %% ../nbs/api/00_core.ipynb #972139a7
 def data_root(
@@ -139,7 +152,9 @@ def cache_root()->Path:
     "Folder of what can be computed again: `$KFR_CACHE`, else `~/.cache/kfr_nb`"
     if folder := os.environ.get('KFR_CACHE'): return Path(folder).expanduser()
     try: return Path.home()/'.cache/kfr_nb'
-    except RuntimeError: raise ValueError('there is no home folder: set $HOME, or $KFR_CACHE to a folder for the cache') from None
+    except RuntimeError:
+        raise ValueError('there is no home folder: set $HOME, or $KFR_CACHE to a folder for the '
+            'cache') from None
 
 # %% ../nbs/api/00_core.ipynb #4fed8089
 _MOVED_BY = {'.cache/kfr_nb':'KFR_CACHE', '.cache/torch':'TORCH_HOME', '.cache/huggingface':'HF_HOME',
@@ -149,24 +164,27 @@ _MOVED_BY = {'.cache/kfr_nb':'KFR_CACHE', '.cache/torch':'TORCH_HOME', '.cache/h
 def other_folder(
     folder:str|Path, # A folder in which writing failed
 )->str: # A clause for an error message
-    "What to do about a folder that cannot be written: the variable that moves it, or a general hint"
+    "What to do about a folder that cannot be written: the variable that moves it, or a hint"
     folder = Path(folder).expanduser().absolute()
     for variable in ('KFR_CACHE','KFR_DATA','TORCH_HOME','HF_HOME'):
         place = os.environ.get(variable)
         if place and folder.is_relative_to(Path(place).expanduser().absolute()):
             return f'set ${variable} to a folder that can be written'
     for part,variable in _MOVED_BY.items():
-        if f'/{part}/' in f'{folder.as_posix()}/': return f'set ${variable} to a folder that can be written'
+        if f'/{part}/' in f'{folder.as_posix()}/':
+            return f'set ${variable} to a folder that can be written'
     return 'choose a folder that can be written'
 
-# %% ../nbs/api/00_core.ipynb #d435a6cd
+# %% ../nbs/api/00_core.ipynb #defbb0fe
 def disk_full(
     folder:str|Path, # Where was being written, before anything is removed
     error:BaseException, # What was raised
 )->bool: # Whether a full disk is the reason
-    "Whether a write failed because the disk is full; libraries word it differently, so the free space counts too"
-    return getattr(error,'errno',None) == 28 or 'No space left' in str(error) or shutil.disk_usage(folder).free < 2**20
+    "Whether a write failed for want of space; libraries word it differently, so free space counts too"
+    if getattr(error, 'errno', None) == 28 or 'No space left' in str(error): return True
+    return shutil.disk_usage(folder).free < 2**20
 
+# %% ../nbs/api/00_core.ipynb #d435a6cd
 def sync_to_disk(
     path:str|Path, # A file, or a folder: then all files in it and the folder itself
 )->None:
@@ -178,10 +196,10 @@ def sync_to_disk(
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() or os.name != 'nt' else os.O_RDWR)
     try: os.fsync(descriptor)
     except OSError as e:
-        if e.errno not in (22, 95): raise                        # this file system cannot sync a folder
+        if e.errno not in (22, 95): raise # this file system cannot sync a folder
     finally: os.close(descriptor)
 
-# %% ../nbs/api/00_core.ipynb #ceba5e61
+# %% ../nbs/api/00_core.ipynb #aa8f61f9
 def _new_file(path:Path)->Path:
     "An empty file of a new name beside `path`; its permissions follow the process's umask"
     try:
@@ -190,13 +208,16 @@ def _new_file(path:Path)->Path:
         os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except OSError as e:
         if e.errno == 28: raise
-        raise OSError(e.errno, f'cannot write in {path.parent} ({e.strerror}): {other_folder(path.parent)}') from e
+        raise OSError(e.errno, f'cannot write in {path.parent} ({e.strerror}): '
+            f'{other_folder(path.parent)}') from e
     return new
 
+# %% ../nbs/api/00_core.ipynb #1e02a81d
 def _sync_folder(folder:Path):
     "Force a folder's list of names to the disk"
     descriptor = os.open(folder, os.O_RDONLY)
-    with contextlib.suppress(OSError): os.fsync(descriptor)      # some network file systems cannot, and need not
+    with contextlib.suppress(OSError):
+        os.fsync(descriptor) # some network file systems cannot, and need not
     os.close(descriptor)
 
 # %% ../nbs/api/00_core.ipynb #7c1eb2dd
@@ -214,11 +235,12 @@ def atomic_path(
         if os.name != 'nt': _sync_folder(path.parent)
     except Exception as e:
         if not disk_full(path.parent, e): raise
-        raise OSError(28, f'no space left to write {path}; the earlier file, if any, is untouched') from e
+        raise OSError(28, f'no space left to write {path}; the earlier file, if any, is '
+            'untouched') from e
     finally:
         if os.path.exists(new): os.unlink(new)
 
-# %% ../nbs/api/00_core.ipynb #1dc2d60b
+# %% ../nbs/api/00_core.ipynb #f53e2f98
 _WAY_OUT = 'delete it to start afresh, or restore it from a copy'
 
 def damage(
@@ -232,27 +254,31 @@ def damage(
     with open(path, 'rb') as file: start = file.read(4096)
     return None if start.strip(b'\0') else 'holds only zeros'
 
+# %% ../nbs/api/00_core.ipynb #fcd7b254
 @contextmanager
 def reading(
     path:str|Path, # The file that the block reads
     way_out:str=_WAY_OUT, # What the reader of the message can do
 )->Iterator[Path]: # The same path
     "Name the file, and a way out, in whatever error the block raises about its content"
-    if (fault := damage(path)) == 'does not exist': raise FileNotFoundError(2, f'{path} does not exist; {way_out}')
-    if fault: raise ValueError(f'{path} {fault}, as a power cut or a full disk can leave it; {way_out}')
+    if (fault := damage(path)) == 'does not exist':
+        raise FileNotFoundError(2, f'{path} does not exist; {way_out}')
+    if fault:
+        raise ValueError(f'{path} {fault}, as a power cut or a full disk can leave it; {way_out}')
     try: yield Path(path)
     except (OSError, MemoryError): raise
     except Exception as e:
         said = (str(e).splitlines() or [''])[0][:160] or type(e).__name__
         raise ValueError(f'{path} is damaged or cut short ({said}); {way_out}') from e
 
-# %% ../nbs/api/00_core.ipynb #f6e1126c
+# %% ../nbs/api/00_core.ipynb #9239d5da
 def _plain(o):
     if isinstance(o, (np.integer,np.floating,np.bool_)): return o.item()
     if isinstance(o, (np.ndarray,Tensor)): return o.tolist()
     if isinstance(o, Path): return str(o)
     raise TypeError(f'cannot write a {type(o).__name__} as JSON')
 
+# %% ../nbs/api/00_core.ipynb #f6e1126c
 def write_json(
     path:str|Path, # File to write
     record:Any, # Dictionaries, lists, numbers, strings, tensors, arrays, paths
@@ -260,10 +286,11 @@ def write_json(
 )->Path: # The file
     "Write `record` as JSON, atomically"
     record = record if version is None else {'version': version, **record}
-    with atomic_path(path) as tmp: tmp.write_text(json.dumps(record, indent=1, default=_plain)+'\n', encoding='utf-8')
+    with atomic_path(path) as tmp:
+        tmp.write_text(json.dumps(record, indent=1, default=_plain)+'\n', encoding='utf-8')
     return Path(path)
 
-# %% ../nbs/api/00_core.ipynb #dcf60afb
+# %% ../nbs/api/00_core.ipynb #38e0b70e
 def check_version(
     path:str|Path, # The file, for the message
     record:dict, # What it holds
@@ -272,9 +299,11 @@ def check_version(
     "Raise `ValueError` if a record was written in a later format; without a number it is format 1"
     found = record.get('version', 1)
     if isinstance(found, int) and found <= version: return record
-    raise ValueError(f'{path} has format {found!r}, and this version of kfr_nb reads up to {version}; '
+    raise ValueError(f'{path} has format {found!r}, and this version of kfr_nb reads up to '
+        f'{version}; '
         'update kfr_nb: pip install -U kfr_nb')
 
+# %% ../nbs/api/00_core.ipynb #34c0920c
 def read_json(
     path:str|Path, # File to read
     keys:Sequence[str]=(), # Entries that it must have
@@ -283,15 +312,17 @@ def read_json(
     "Read a JSON file; one that is damaged, of a later version or without its entries is named"
     with reading(path):
         try: record = json.loads(Path(path).read_text(encoding='utf-8'))
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as e: raise ValueError(f'not valid JSON: {e}') from None
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as e:
+            raise ValueError(f'not valid JSON: {e}') from None
     if (keys or version) and not isinstance(record, dict):
-        raise ValueError(f'{path} holds a {type(record).__name__}, expected a record with {", ".join(keys)}; {_WAY_OUT}')
+        raise ValueError(f'{path} holds a {type(record).__name__}, expected a record with '
+            f'{", ".join(keys)}; {_WAY_OUT}')
     if version: check_version(path, record, version)
     for key in keys:
         if key not in record: raise ValueError(f'{path} has no entry {key!r}; {_WAY_OUT}')
     return record
 
-# %% ../nbs/api/00_core.ipynb #8b5fef1e
+# %% ../nbs/api/00_core.ipynb #24bb1076
 def read_arrays(
     path:str|Path, # An .npz file
     keys:Sequence[str]=(), # Arrays that it must hold
@@ -300,9 +331,11 @@ def read_arrays(
     with reading(path), np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     for key in keys:
-        if key not in arrays: raise ValueError(f'{path} has no array {key!r}; it has {", ".join(arrays) or "none"}')
+        if key not in arrays:
+            raise ValueError(f'{path} has no array {key!r}; it has {", ".join(arrays) or "none"}')
     return arrays
 
+# %% ../nbs/api/00_core.ipynb #6c482e4e
 def read_weights(
     path:str|Path, # A .safetensors file
 )->dict[str,Tensor]: # On the CPU
@@ -316,64 +349,72 @@ def fingerprint(
     length:int=10, # Hexadecimal digits
 )->str: # The fingerprint
     "A short hash of a record, independent of the order of its keys"
-    return hashlib.sha256(json.dumps(record, sort_keys=True, default=_plain).encode()).hexdigest()[:length]
+    text = json.dumps(record, sort_keys=True, default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
 
-# %% ../nbs/api/00_core.ipynb #058c262d
+# %% ../nbs/api/00_core.ipynb #3b69d9d2
 class FolderBusy(ValueError):
     "Raised when another process works in the folder"
 
+# %% ../nbs/api/00_core.ipynb #058c262d
 def _try_lock(descriptor:int)->bool:
     "Take the system's lock on an open file, without waiting"
     try:
         if os.name == 'nt':
             import msvcrt
-            os.lseek(descriptor, 2**20, os.SEEK_SET)                 # beyond the text, which others may then read
+            os.lseek(descriptor, 2**20, os.SEEK_SET) # beyond the text, which others may then read
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)           # type: ignore
         else:
             import fcntl
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as e:
         if e.errno in (11, 13, 36): return False
-        raise OSError(e.errno, f'this file system has no locks ({e.strerror}): choose a folder on another one') from None
+        raise OSError(e.errno, f'this file system has no locks ({e.strerror}): choose a folder '
+            'on another one') from None
     return True
 
-# %% ../nbs/api/00_core.ipynb #7182f32f
+# %% ../nbs/api/00_core.ipynb #a8bd3f56
 _held:set[str] = set()                                           # folders locked by this process
 _held_guard = threading.Lock()
 
 def _open_lock(file:Path)->int|None:
-    "The locked lock file, or None if another process has it; a file that was removed meanwhile does not count"
+    "The locked lock file, or None if another process has it or it was removed meanwhile"
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
     if _try_lock(descriptor):
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), os.stat(file)): return descriptor
     os.close(descriptor)
 
+# %% ../nbs/api/00_core.ipynb #80e78b71
 def _holder(file:Path)->str:
     "Who holds a lock, in words"
     try: who = json.loads(file.read_text(encoding='utf-8'))
-    except (OSError, ValueError): return 'another process'       # it has just been created or removed
+    except (OSError, ValueError): return 'another process' # it has just been created or removed
     here = '' if who['host'] == socket.gethostname() else f" on {who['host']}"
     return f"process {who['pid']}{here} ({who['command']}, since {who['since']})"
 
-# %% ../nbs/api/00_core.ipynb #d97c9740
+# %% ../nbs/api/00_core.ipynb #97474002
 def _wait_for_lock(folder:Path, wait:float, poll:float)->int:
     "Descriptor of the lock file, with this process written into it"
-    _new_file(folder/'.lock').unlink()                           # the folder exists and can be written
+    _new_file(folder/'.lock').unlink() # the folder exists and can be written
     end = time.monotonic()+wait
     while (descriptor := _open_lock(folder/'.lock')) is None:
         if time.monotonic() >= end:
             who = _holder(folder/'.lock')
-            raise FolderBusy(f'{folder} is in use by {who}: wait for it, stop it, or choose another folder')
+            raise FolderBusy(f'{folder} is in use by {who}: wait for it, stop it, or choose '
+                'another folder')
         time.sleep(poll)
     command = ' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200]
-    who = dict(host=socket.gethostname(), pid=os.getpid(), command=command, since=datetime.now().isoformat(' ', 'seconds'))
+    since = datetime.now().isoformat(' ', 'seconds')
+    who = dict(host=socket.gethostname(), pid=os.getpid(), command=command, since=since)
     os.write(descriptor, json.dumps(who).encode())
     return descriptor
 
+# %% ../nbs/api/00_core.ipynb #87e1c08e
 def _release(descriptor:int, file:Path):
-    if os.name == 'nt': return os.close(descriptor)              # Windows cannot remove an open file
-    with contextlib.suppress(OSError): os.unlink(file)           # while it is locked: nobody else can have locked it
+    if os.name == 'nt': return os.close(descriptor) # Windows cannot remove an open file
+    with contextlib.suppress(OSError):
+        os.unlink(file) # while it is locked: nobody else can have locked it
     os.close(descriptor)
 
 # %% ../nbs/api/00_core.ipynb #94fb5bb5
@@ -383,11 +424,12 @@ def folder_lock(
     wait:float=0., # Seconds to wait for another process before giving up
     poll:float=.2, # Seconds between two tries
 )->Iterator[Path]: # The folder
-    "Keep other processes out of a folder within the block; `FolderBusy` names the one that is inside"
+    "Keep other processes out of a folder within the block; `FolderBusy` names who is inside"
     folder = Path(folder)
     name = os.path.realpath(folder)
     with _held_guard:
-        if name in _held: raise FolderBusy(f'{folder} is in use by this process already; choose another folder')
+        if name in _held:
+            raise FolderBusy(f'{folder} is in use by this process already; choose another folder')
         _held.add(name)
     try:
         descriptor = _wait_for_lock(folder, wait, poll)
@@ -408,6 +450,7 @@ def progress_bars(
     try: yield
     finally: _bars.reset(before)
 
+# %% ../nbs/api/00_core.ipynb #a7d705e0
 def someone_looks()->bool:
     "Whether standard error is seen as it is written: on a terminal, or in a notebook"
     if sys.stderr is not None and sys.stderr.isatty(): return True
@@ -428,27 +471,31 @@ def progress_bar(
     shown = (_bars.get() if show is None else show) and someone_looks()
     return tqdm(items, desc=desc, total=total, disable=not shown, leave=False, delay=delay, **options)
 
-# %% ../nbs/api/00_core.ipynb #aa7c1532
-_PLAIN = {'α':'alpha', 'β':'beta', 'γ':'gamma', 'τ':'tau', 'Δ':'Delta', '├':'+', '└':'+', '│':'|', '─':'-', '•':'*', '…':'...', '×':'x',
-    '–':'-', '—':'-', '−':'-', '→':'->', '←':'<-', '≥':'>=', '≤':'<=', '≈':'~', '±':'+/-', '✓':'yes', '✗':'no', '“':'"', '”':'"',
-    '‘':"'", '’':"'", '›':'>', '·':'.', '█':'#', '\u202f':' ', '\u00a0':' '}
+# %% ../nbs/api/00_core.ipynb #109f9d21
+_PLAIN = {'α':'alpha', 'β':'beta', 'γ':'gamma', 'τ':'tau', 'Δ':'Delta', '├':'+', '└':'+', '│':'|',
+    '─':'-', '•':'*', '…':'...', '×':'x', '–':'-', '—':'-', '−':'-', '→':'->', '←':'<-', '≥':'>=',
+    '≤':'<=', '≈':'~', '±':'+/-', '✓':'yes', '✗':'no', '“':'"', '”':'"', '‘':"'", '’':"'", '›':'>', '·':'.', '█':'#', '\u202f':' ', '\u00a0':' '}
 
 def _plainer(error):
     "Error handler of an encoding: each character that it lacks as a plain one, else as '?'"
     return ''.join(_PLAIN.get(c, '?') for c in error.object[error.start:error.end]), error.end
+
+# %% ../nbs/api/00_core.ipynb #5a216daa
 codecs.register_error('kfr_plain', _plainer)
 
 def plain_output()->None:
     "Make standard output and standard error print any text, in whatever encoding they have"
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='kfr_plain')
+        reconfigure = getattr(stream, 'reconfigure', None)
+        if reconfigure: reconfigure(errors='kfr_plain')
 
 # %% ../nbs/api/00_core.ipynb #9430074e
 def printable(
     text:Any, # A name from outside
 )->str:
     "The text without control characters and half characters, each shown as its escape code"
-    return ''.join(c if c.isprintable() or c == ' ' else c.encode('unicode_escape').decode('ascii') for c in str(text))
+    return ''.join(c if c.isprintable() or c == ' '
+        '' else c.encode('unicode_escape').decode('ascii') for c in str(text))
 
 def plain_label(
     text:Any, # A name from outside
@@ -456,16 +503,19 @@ def plain_label(
     "The text as matplotlib shows it literally: no dollar sign starts a formula"
     return printable(text).replace('$', r'\$')
 
-# %% ../nbs/api/00_core.ipynb #6abea544
+# %% ../nbs/api/00_core.ipynb #b047dbef
 def _git(folder:Path, *command:str, variables:dict|None=None)->str|None:
-    "Output of a git command that runs no program of the repository's configuration; None if it fails"
-    safe = ['git','-c','core.fsmonitor=false','-c',f'core.hooksPath={os.devnull}','-c','core.pager=cat','-C',str(folder)]
+    "Output of a git command that runs no program of the repository's configuration, None on failure"
+    off = ('core.fsmonitor=false', f'core.hooksPath={os.devnull}', 'core.pager=cat')
+    safe = ['git', *(word for setting in off for word in ('-c', setting)), '-C', str(folder)]
     env = {**os.environ, 'GIT_OPTIONAL_LOCKS':'0', 'GIT_TERMINAL_PROMPT':'0', **(variables or {})}
-    try: done = subprocess.run([*safe,*command], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    try:
+        done = subprocess.run([*safe,*command], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         errors='replace', timeout=10)
     except (OSError, subprocess.TimeoutExpired): return None
     return None if done.returncode else done.stdout
 
+# %% ../nbs/api/00_core.ipynb #c869a4ef
 def _without_filters(folder:Path)->dict:
     "Variables that make git ignore every filter program of its configuration"
     found = _git(folder, 'config', '--null', '--name-only', '--get-regexp', r'^filter\.') or ''
@@ -480,7 +530,7 @@ def _without_filters(folder:Path)->dict:
 # %% ../nbs/api/00_core.ipynb #63266754
 def git_revision(
     folder:str|Path|None=None, # A folder of the work tree; that of this package by default
-)->str|None: # Hash, with '+' if the tree has uncommitted changes; outside a repository `$KFR_REVISION`, else None
+)->str|None: # Hash, with '+' for uncommitted changes; without a repository `$KFR_REVISION` or None
     "The git revision of a folder"
     file = Path(globals().get('__file__', 'core.py'))
     place = Path(folder) if folder else file.absolute().parent
@@ -491,7 +541,7 @@ def git_revision(
         variables=_without_filters(place))
     return head.strip() + ('+' if changed is None or changed.strip() else '')
 
-# %% ../nbs/api/00_core.ipynb #d8d497ff
+# %% ../nbs/api/00_core.ipynb #77e2448f
 def _cpu_name()->str:
     try: text = Path('/proc/cpuinfo').read_text()
     except OSError: return platform.processor() or platform.machine()
@@ -502,9 +552,11 @@ def _version(package:str)->str|None:
     try: return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError: return None
 
+# %% ../nbs/api/00_core.ipynb #b46bdcb1
 def environment()->dict:
     "Python, packages, machine and git revision, for a run's record"
-    packages = {p: v for p in ('kfr_nb','torch','torchvision','timm','accelerate','numpy') if (v := _version(p))}
+    names = ('kfr_nb','torch','torchvision','timm','accelerate','numpy')
+    packages = {p: v for p in names if (v := _version(p))}
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return dict(python=platform.python_version(), packages=packages, cpu=_cpu_name(), cores=os.cpu_count(),
                 threads=torch.get_num_threads(), gpu=gpu, git=git_revision())
@@ -521,7 +573,8 @@ def patch(
     name = next(iter(f.__annotations__.values()), None)
     to = f.__globals__.get(name) if isinstance(name, str) else name
     if not isinstance(to, type):
-        raise ValueError(f'patch adds {f.__name__!r} to the class that its first parameter is annotated with, and that is {name!r}')
+        raise ValueError(f'patch adds {f.__name__!r} to the class that its first parameter is '
+            f'annotated with, and that is {name!r}')
     f.__qualname__ = f'{to.__name__}.{f.__name__}'
     setattr(to, f.__name__, property(f) if as_prop else classmethod(f) if cls_method else f)
     return f.__globals__.get(f.__name__)

@@ -202,7 +202,7 @@ def decision_scores(
     rule:str='argmax', # 'argmax', 'crm' or 'hie'
     temperature:float=1., # Logits are divided by it, see `calibrate_temperature`
 )->Tensor: # Greater is better, shape (B, C)
-    "What a rule thinks of each class; its decision is the class with the highest score"
+    "Score of each class under a rule, whose decision is the class with the highest"
     choose('rule', rule, _SCORES)
     z = _scaled(logits, tree, temperature)
     t = _tensors_of(tree, z)
@@ -261,6 +261,12 @@ def _climb(p:Tensor, t:TreeTensors, k:Children, bar:float)->Tensor:
         if not go.any(): return k.nodes[at]
         at = torch.where(go, child, at)
 
+# %% ../nbs/api/48_decisions.ipynb #8cbc7534
+def _first_best(scores:Tensor)->Tensor:
+    "Column of the highest score of each row, shape (B,)"
+    if scores.device.type != 'cpu': return scores.argmax(1)
+    return torch.from_numpy(scores.detach().numpy().argmax(1))
+
 # %% ../nbs/api/48_decisions.ipynb #6e9b6a7f
 RULES = (*_SCORES,'climb')
 
@@ -276,8 +282,8 @@ def decide(
     if not 0 < bar <= 2: raise ValueError(f'bar must be a probability above 0, got {bar}')
     z = _scaled(logits, tree, temperature)
     t = _tensors_of(tree, z)
-    if rule == 'argmax': return z.argmax(1)
-    if rule != 'climb': return _in_blocks(lambda z: _SCORES[rule](z, t).max(1).indices, z)
+    if rule == 'argmax': return _first_best(z)
+    if rule != 'climb': return _in_blocks(lambda z: _first_best(_SCORES[rule](z, t)), z)
     k = tree_children(t)
     return _in_blocks(lambda z: _climb(z.softmax(1), t, k, bar), z)
 
@@ -316,10 +322,10 @@ def promised_bar(
     temperature:float=1., # As in `decide`; chosen on other images than these
 )->float: # The bar for `decide(..., rule='climb')`
     "The lowest bar at which answers are right with the promised precision, on average over draws"
-    y = check_labels(labels, logits.shape[1], len(logits)).to(logits.device)
     if not 0 < precision < 1:
         raise ValueError(f'precision must lie between 0 and 1, got {precision}')
     p = _scaled(logits, tree, temperature).softmax(1)
+    y = check_labels(labels, p.shape[1], len(p)).to(p.device)
     allowed = math.floor((1-precision)*(len(p)+1)+1e-9)-1
     if allowed < 0:
         least = math.ceil(1/(1-precision)-1e-9)-1

@@ -14,7 +14,7 @@ __all__ = ['choose', 'flat_paths', 'flat', 'changed', 'from_record', 'check_fiel
            'check_shares']
 
 # %% ../nbs/api/01_settings.ipynb #8ebc2429
-_named = 60                                                # so many names in a message; timm has over a thousand networks
+_named = 60                          # names in a message at most: timm has a thousand networks
 
 def choose(
     kind:str, # What is being chosen, for the message: 'method', 'data set'
@@ -27,7 +27,8 @@ def choose(
     near = difflib.get_close_matches(str(value), [str(k) for k in known], n=1, cutoff=0.5)
     hint = f'did you mean {near[0]!r}? ' if near else ''
     more = f' and {len(known)-_named} more' if len(known) > _named else ''
-    raise ValueError(f"unknown {kind} {value!r}: {hint}known: {', '.join(map(str, known[:_named]))}{more}")
+    names = ', '.join(map(str, known[:_named]))
+    raise ValueError(f'unknown {kind} {value!r}: {hint}known: {names}{more}')
 
 # %% ../nbs/api/01_settings.ipynb #d3ee0ee0
 def flat_paths(
@@ -39,8 +40,9 @@ def flat_paths(
         value = getattr(settings, f.name)
         inner = flat_paths(value) if dataclasses.is_dataclass(value) else {f.name: ()}
         for name,path in inner.items():
-            if name in paths: raise ValueError(f'{type(settings).__name__} has two settings {name!r}: rename one')
-            paths[name] = (f.name, *path) if path or name != f.name else (f.name,)
+            if name in paths:
+                raise ValueError(f'{type(settings).__name__} has two settings {name!r}: rename one')
+            paths[name] = (f.name, *path)
     return paths
 
 # %% ../nbs/api/01_settings.ipynb #43f5dbd5
@@ -86,28 +88,37 @@ def from_record(
 
 # %% ../nbs/api/01_settings.ipynb #f6bcb9b1
 def _fits(value:Any, kind:type)->bool:
-    "Whether a value can stand where a type is wanted: whole numbers also as float, truth values only as bool"
+    "Whether a value has a type: whole numbers are also floats, truth values only bools"
     if isinstance(value, bool): return kind is bool
     if kind is int: return isinstance(value, Integral)
     if kind is float: return isinstance(value, Real)
     return isinstance(value, kind)
 
+# %% ../nbs/api/01_settings.ipynb #689327ae
 def _kinds(hint:Any)->str:
     "What a field holds, for a message"
-    return ' or '.join('None' if t is type(None) else getattr(t, '__name__', str(t)) for t in get_args(hint) or (hint,))
+    kinds = get_args(hint) or (hint,)
+    names = ['None' if t is type(None) else getattr(t, '__name__', str(t)) for t in kinds]
+    return ' or '.join(names)
 
 # %% ../nbs/api/01_settings.ipynb #58d56392
+def _choices(hint:Any)->dict[str,None]:
+    "What the `Literal`s of a type allow, in order"
+    literals = [part for part in (hint, *get_args(hint)) if get_origin(part) is Literal]
+    return dict.fromkeys(choice for part in literals for choice in get_args(part))
+
+# %% ../nbs/api/01_settings.ipynb #c5c7ab54
 def check_fields(
-    settings:Any, # A settings dataclass whose fields have simple types, `Literal`s or settings dataclasses
+    settings:Any, # A dataclass whose fields are simple types, `Literal`s or settings dataclasses
 )->None:
-    "Raise `ValueError` for the first field whose value is of another type, or none of its choices"
+    "Raise `ValueError` for the first field of another type, or with none of its choices"
     hints = get_type_hints(type(settings))
     for f in dataclasses.fields(settings):
         value,hint = getattr(settings, f.name), hints[f.name]
-        choices = [c for part in (hint, *get_args(hint)) if get_origin(part) is Literal for c in get_args(part)]
-        if choices and value is None and type(None) in get_args(hint): continue
-        if choices: choose(f.name, value, dict.fromkeys(choices))
-        elif not any(_fits(value, kind) for kind in get_args(hint) or (hint,)):
+        kinds,choices = get_args(hint) or (hint,),_choices(hint)
+        if choices and value is None and type(None) in kinds: continue
+        if choices: choose(f.name, value, choices)
+        elif not any(_fits(value, kind) for kind in kinds):
             raise ValueError(f'{f.name} must be {_kinds(hint)}, got {value!r}')
 
 # %% ../nbs/api/01_settings.ipynb #885b5709
@@ -115,17 +126,22 @@ def check_at_least(settings:Any, low:float, *names:str)->None:
     "Raise `ValueError` where a setting is below `low`; None passes"
     for name in names:
         value = getattr(settings, name)
-        if value is not None and not value >= low: raise ValueError(f'{name} must be at least {low}, got {value}')
+        if value is not None and not value >= low:
+            raise ValueError(f'{name} must be at least {low}, got {value}')
 
+# %% ../nbs/api/01_settings.ipynb #c06f4707
 def check_positive(settings:Any, *names:str)->None:
     "Raise `ValueError` where a setting is not greater than 0; None passes"
     for name in names:
         value = getattr(settings, name)
-        if value is not None and not value > 0: raise ValueError(f'{name} must be greater than 0, got {value}')
+        if value is not None and not value > 0:
+            raise ValueError(f'{name} must be greater than 0, got {value}')
 
+# %% ../nbs/api/01_settings.ipynb #a42851df
 def check_shares(settings:Any, *names:str, whole:bool=False)->None:
-    "Raise `ValueError` where a setting is no share: at least 0 and less than 1, or 1 with `whole`; None passes"
+    "Raise `ValueError` where a setting is not in [0, 1), or [0, 1] with `whole`; None passes"
+    allowed = 'between 0 and 1' if whole else 'at least 0 and less than 1'
     for name in names:
         value = getattr(settings, name)
         if value is None or 0 <= value < 1 or whole and value == 1: continue
-        raise ValueError(f"{name} must be {'between 0 and 1' if whole else 'at least 0 and less than 1'}, got {value}")
+        raise ValueError(f'{name} must be {allowed}, got {value}')

@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterable, Sequence
 import numpy as np, torch
 from torch import Tensor
 from .core import choose, patch, printable, require
-from .tree_files.edges import Edge, TreeTable, edge_table, is_missing, name_of, rank_rows, rank_table, settle, short
+from .tree_files.edges import TreeTable, edge_table, name_of, rank_rows, rank_table, settle, short
 from .tree_files.nested import class_marks
 from .tree_files.newick import newick_table, newick_text
 from .tree_files.reader import at_file, read_table, write_tree_file
@@ -26,6 +26,7 @@ def _unknown(name, known:Iterable[str], what='node')->ValueError:
     hint = f'; did you mean {near[0]!r}?' if near else f' of {len(known)} nodes'
     return ValueError(f'{what} {short(name, 80)} is not in the tree{hint}')
 
+# %% ../nbs/api/10_tree.ipynb #30882c64
 def _cycle(parents, start)->list:
     "The nodes, from the top down, of the cycle that is reached upwards from `start`"
     seen,i = {},start
@@ -36,7 +37,7 @@ def _cycle(parents, start)->list:
     first = ring.index(min(ring))
     return ring[first:] + ring[:first]
 
-# %% ../nbs/api/10_tree.ipynb #fe5dbbce
+# %% ../nbs/api/10_tree.ipynb #59b1e5d1
 def _cycle_error(names, parents, start, places)->ValueError:
     "The error for a cycle, with its nodes"
     ring = _cycle(parents, start)
@@ -45,6 +46,7 @@ def _cycle_error(names, parents, start, places)->ValueError:
     more = f' ({len(ring)} nodes)' if len(ring) > 5 else ''
     return ValueError(f'{place}the tree has a cycle: {way}{more}; remove one of these edges')
 
+# %% ../nbs/api/10_tree.ipynb #fe5dbbce
 def _preorder(
     names:Sequence[str], # Names of the nodes
     parents:Sequence[int], # Number of each node's parent, -1 for a root
@@ -59,29 +61,37 @@ def _preorder(
         i = stack.pop()
         order.append(i)
         stack += below[i][::-1]
-    if len(order) < len(names): raise _cycle_error(names, parents, min(set(range(len(names))) - set(order)), places)
+    if len(order) < len(names):
+        raise _cycle_error(names, parents, min(set(range(len(names))) - set(order)), places)
     return np.array(order, dtype=np.int64)
 
-# %% ../nbs/api/10_tree.ipynb #17ba0791
+# %% ../nbs/api/10_tree.ipynb #ef1ae7ee
 def _check_parents(nodes, parents):
     "Raise `ValueError` unless there is one parent for each node, and it is one of them"
     if not len(nodes): raise ValueError('a tree needs at least one node, got none')
-    if len(parents) != len(nodes): raise ValueError(f'{len(nodes)} nodes need as many parents, got {len(parents)}')
+    if len(parents) != len(nodes):
+        raise ValueError(f'{len(nodes)} nodes need as many parents, got {len(parents)}')
     for n,p in zip(nodes, parents):
-        if p != int(p) or not -1 <= p < len(nodes): raise ValueError(f'node {short(n)} has parent {p}; expected -1 (the root) to {len(nodes)-1}')
+        if p != int(p) or not -1 <= p < len(nodes):
+            raise ValueError(f'node {short(n)} has parent {p}; expected -1 (the root) to '
+                f'{len(nodes)-1}')
 
+# %% ../nbs/api/10_tree.ipynb #17ba0791
 def _check_nodes(nodes, ids, parents, lengths):
     "Raise `ValueError` unless these arrays, in preorder, make one tree"
     if len(ids) < len(nodes):
         twice = next(n for i,n in enumerate(nodes) if ids[n] != i)
         raise ValueError(f'node {short(twice)} is named twice; give each node a name of its own')
     tops = [nodes[i] for i in np.flatnonzero(parents < 0)]
-    if len(tops) > 1: raise ValueError(f'a tree has one root, got {len(tops)}: {short(tops[:5], 80)}; `from_edges` joins several')
+    if len(tops) > 1:
+        raise ValueError(f'a tree has one root, got {len(tops)}: {short(tops[:5], 80)}; '
+            '`from_edges` joins several')
     for i in np.flatnonzero(~(np.isfinite(lengths) & (lengths >= 0)))[:1]:
         edge = f'{short(nodes[parents[i]])} > {short(nodes[i])}'
-        raise ValueError(f'edge {edge} has length {lengths[i]}; lengths must be finite and not negative')
+        raise ValueError(f'edge {edge} has length {lengths[i]}; lengths must be finite and not '
+            'negative')
 
-# %% ../nbs/api/10_tree.ipynb #0d497c65
+# %% ../nbs/api/10_tree.ipynb #81bed4fd
 def _sum_down(parents:np.ndarray, step:np.ndarray)->np.ndarray:
     "Sum of `step` over the edges from the root down to each node"
     total,up = step.tolist(),parents.tolist()
@@ -95,6 +105,7 @@ def _leaves(nodes, parents)->list[str]:
     inner[parents[1:]] = True
     return [nodes[i] for i in np.flatnonzero(~inner)]
 
+# %% ../nbs/api/10_tree.ipynb #9c2ff918
 def _class_numbers(ids:dict, classes:Sequence[str])->np.ndarray:
     "Node numbers of the classes; an unknown, doubled or missing class is an error"
     if not len(classes): raise ValueError('a tree needs at least one class, got none')
@@ -127,9 +138,11 @@ class KnowledgeTree:
     ):
         self.__dict__.update(_tree_arrays(nodes, parents, lengths, classes), notes=tuple(notes))
 
-    def __setattr__(self, k, v): raise AttributeError(f'a KnowledgeTree never changes, so {k!r} cannot be set; make a new tree instead')
+    def __setattr__(self, k, v): raise AttributeError(f'a KnowledgeTree never changes, so {k!r} '
+        'cannot be set; make a new tree instead')
     def __reduce__(self):
-        return KnowledgeTree, (self._nodes, self._parents.tolist(), self._lengths.tolist(), self._classes, self.notes)
+        parents,lengths = self._parents.tolist(),self._lengths.tolist()
+        return KnowledgeTree, (self._nodes, parents, lengths, self._classes, self.notes)
     def __len__(self)->int: return len(self._nodes)
     def __contains__(self, name)->bool: return name in self._ids
     def _id(self, name:str)->int:
@@ -144,22 +157,25 @@ def _tree_arrays(nodes, parents, lengths, classes)->dict:
     rank = np.argsort(order)
     up = np.asarray(parents, dtype=np.int64)[order]
     up = np.where(up < 0, -1, rank[up])
-    length = np.ones(len(order)) if lengths is None else np.asarray(lengths, dtype=np.float64)[order]
+    length = np.ones(len(order))
+    if lengths is not None: length = np.asarray(lengths, dtype=np.float64)[order]
     length[0] = 0
     names = tuple(name_of(nodes[i]) for i in order)
     ids = {n:i for i,n in enumerate(names)}
     _check_nodes(names, ids, up, length)
-    if isinstance(classes, str): raise ValueError(f'classes must be a list of names, got the text {short(classes)}')
+    if isinstance(classes, str):
+        raise ValueError(f'classes must be a list of names, got the text {short(classes)}')
     known = tuple(_leaves(names, up) if classes is None else (name_of(c, 'class') for c in classes))
     arrays = dict(_parents=up, _lengths=length, _class_ids=_class_numbers(ids, known),
         _depths=_sum_down(up, np.ones_like(up)), _heights=_sum_down(up, length))
     for a in arrays.values(): a.setflags(write=False)
-    return dict(_nodes=names, _ids=ids, _classes=known, _index={c:i for i,c in enumerate(known)}, **arrays)
+    index = {c:i for i,c in enumerate(known)}
+    return dict(_nodes=names, _ids=ids, _classes=known, _index=index, **arrays)
 
 # %% ../nbs/api/10_tree.ipynb #1574bddb
 def _of_table(
     table:TreeTable, # What a source says
-    classes:Sequence[str]|None, # Classes in label order; those of the table, else the leaves, by default
+    classes:Sequence[str]|None, # In label order; those of the table, else the leaves, by default
     parents:str|None=None, # Rule for a node with several parents
     root:str='root', # Name of the node under which several roots are joined
 )->KnowledgeTree:
@@ -170,8 +186,10 @@ def _of_table(
     number = {n:i for i,n in enumerate(names)}
     above = [number[up[n].parent] if n in up else -1 for n in names]
     lengths = [up[n].length if n in up else 1. for n in names]
-    _preorder(names, above, [table.place(up[n]) if n in up else '' for n in names])          # a cycle, with its line
-    return KnowledgeTree(names, above, lengths, table.classes if classes is None else classes, notes)
+    places = [table.place(up[n]) if n in up else '' for n in names]
+    _preorder(names, above, places)                                       # a cycle is named with its line
+    if classes is None: classes = table.classes
+    return KnowledgeTree(names, above, lengths, classes, notes)
 
 # %% ../nbs/api/10_tree.ipynb #0716d970
 @patch(cls_method=True)
@@ -180,7 +198,7 @@ def from_edges(
     edges:Any, # (parent, child) or (parent, child, length); also a DataFrame, a tensor or records
     classes:Sequence[str]|None=None, # Classes in label order; the leaves in preorder by default
     root:str='root', # Name of the node under which several roots are joined
-    parents:str|None=None, # Which of several parents to keep: 'first', 'last', 'shortest' or 'longest'; None: an error
+    parents:str|None=None, # Which of several parents to keep, one of `KEEP`; None: an error
 )->KnowledgeTree:
     "A tree from its edges"
     return _of_table(edge_table(edges), classes, parents, name_of(root, 'root'))
@@ -196,6 +214,7 @@ def nodes(self:KnowledgeTree)->list[str]:
     "Names of all nodes, in preorder"
     return list(self._nodes)
 
+# %% ../nbs/api/10_tree.ipynb #21b0dfb2
 @patch(as_prop=True)
 def root(self:KnowledgeTree)->str:
     "Name of the root"
@@ -238,7 +257,7 @@ def children(self:KnowledgeTree, node:str)->list[str]:
 
 # %% ../nbs/api/10_tree.ipynb #7719a1c7
 def _lca(parents:np.ndarray, u:np.ndarray, v:np.ndarray)->np.ndarray:
-    "Lowest common ancestors of pairs of nodes: the later of each pair in preorder climbs until they meet"
+    "Lowest common ancestors of pairs of nodes: the later in preorder climbs until they meet"
     u,v = u.copy(),v.copy()
     todo = np.flatnonzero(u != v)
     while len(todo):
@@ -248,12 +267,13 @@ def _lca(parents:np.ndarray, u:np.ndarray, v:np.ndarray)->np.ndarray:
         todo = todo[u[todo] != v[todo]]
     return u
 
+# %% ../nbs/api/10_tree.ipynb #6a7d3225
 @patch
 def lca(self:KnowledgeTree, a:str, b:str)->str:
     "Lowest common ancestor of two nodes"
     return self._nodes[_lca(self._parents, *(np.array([self._id(n)]) for n in (a,b)))[0]]
 
-# %% ../nbs/api/10_tree.ipynb #f058e74c
+# %% ../nbs/api/10_tree.ipynb #b5c7c1c8
 def _climb(t:KnowledgeTree, node:str, top:int)->list[str]:
     "The nodes from `node` up to, but without, the node number `top`"
     i,way = t._id(node),[]
@@ -262,6 +282,7 @@ def _climb(t:KnowledgeTree, node:str, top:int)->list[str]:
         i = t._parents[i]
     return way
 
+# %% ../nbs/api/10_tree.ipynb #acca7e0e
 @patch
 def path(self:KnowledgeTree, a:str, b:str)->list[str]:
     "The nodes on the path from `a` to `b`, both included"
@@ -273,11 +294,12 @@ def _over_lca(
     t:KnowledgeTree,
     value:np.ndarray, # Value of each node
     dtype:torch.dtype, # Of the result
-    finish:Callable, # (value of a class, values of all classes, values of their LCAs) -> entries of the row
+    finish:Callable, # (value of a class, values of all, values of their LCAs) -> entries of the row
     best=np.minimum, # The extreme that an ancestor's value is
 )->Tensor: # Shape (C, C)
     "A matrix over pairs of classes from their own values and that of their lowest common ancestor"
-    if dtype == torch.bfloat16: raise ValueError('bfloat16 is not offered here; ask for float16, or convert the result')
+    if dtype == torch.bfloat16:
+        raise ValueError('bfloat16 is not offered here; ask for float16, or convert the result')
     ids,C = t._class_ids,len(t._class_ids)
     order = np.argsort(ids)
     rank = np.argsort(order)
@@ -288,7 +310,8 @@ def _over_lca(
         row[i] = own[i]
         best.accumulate(gap[i:], out=row[i+1:])
         best.accumulate(leftward[C-1-i:], out=row[:i][::-1])
-        np.take(finish(own[i], own, row).astype(rows.dtype, copy=False), rank, out=rows[label], mode='clip')
+        entries = finish(own[i], own, row).astype(rows.dtype, copy=False)
+        np.take(entries, rank, out=rows[label], mode='clip')
     return out
 
 # %% ../nbs/api/10_tree.ipynb #ca3512f4
@@ -297,38 +320,47 @@ TRANSFORMS:dict[str,Callable[[Tensor],Tensor]] = dict(identity=lambda d: d, sqrt
 
 def _transformed(D:Tensor, k:float, transform)->Tensor:
     "Apply k and f_e and check that they made distances"
-    if not D.is_floating_point(): raise ValueError(f'k and transform need a float dtype, got {D.dtype}; ask for dtype=torch.float32')
+    if not D.is_floating_point():
+        raise ValueError(f'k and transform need a float dtype, got {D.dtype}; ask for '
+            'dtype=torch.float32')
     f = transform if callable(transform) else TRANSFORMS[choose('transform', transform, TRANSFORMS)]
     out = f(D.mul_(k))
     if not isinstance(out, Tensor) or out.shape != D.shape:
         got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
         raise ValueError(f'transform must return a tensor of shape {tuple(D.shape)}, got {got}')
     if (z := out.diagonal().abs().max()) != 0:
-        raise ValueError(f'transform must map 0 to 0, got {z.item():.4g}: a class is at distance 0 from itself')
+        raise ValueError(f'transform must map 0 to 0, got {z.item():.4g}: a class is at '
+            'distance 0 from itself')
     if not torch.isfinite(out).all() or out.min() < 0:
-        raise ValueError('transform made negative, infinite or NaN distances; it must map distances (0 and more) to distances')
+        raise ValueError('transform made negative, infinite or NaN distances; it must map '
+            'distances (0 and more) to distances')
     return out
+
+# %% ../nbs/api/10_tree.ipynb #56f9dc68
+def _check_dtype(t:KnowledgeTree, dtype:torch.dtype):
+    "Raise `ValueError` if an integer type cannot hold the distances"
+    if dtype.is_floating_point: return
+    if t.weighted:
+        raise ValueError(f'this tree has edge lengths other than 1, so its distances need a '
+            f'float dtype, got {dtype}')
+    if (most := 2*t.height) > torch.iinfo(dtype).max:
+        raise ValueError(f'distances reach up to {most}, too much for {dtype}')
 
 # %% ../nbs/api/10_tree.ipynb #af3e1334
 @patch
 def distances(
     self:KnowledgeTree,
     k:float=1.0, # Factor on every edge
-    transform:Callable[[Tensor],Tensor]|str|None=None, # f_e, acts on the sum: a function or one of `TRANSFORMS`
+    transform:Callable[[Tensor],Tensor]|str|None=None, # f_e of the sum: a function or one of `TRANSFORMS`
     dtype:torch.dtype=torch.float32, # Of the result; a smaller one where C is large
 )->Tensor: # Symmetric, zero diagonal, in the order of `classes`, shape (C, C)
     "Tree distances of all pairs of classes (KFR, Eq. 1)"
     if not (math.isfinite(k) and k > 0): raise ValueError(f'k must be a positive number, got {k}')
     _check_dtype(self, dtype)
-    w = self._heights if self.weighted else self._depths.astype(np.int16 if 2*self.height < 2**15 else np.int32)
+    small = np.int16 if 2*self.height < 2**15 else np.int32
+    w = self._heights if self.weighted else self._depths.astype(small)
     D = _over_lca(self, w, dtype, lambda a,b,lca: a+b-2*lca)
     return D if k == 1 and transform is None else _transformed(D, k, transform or 'identity')
-
-def _check_dtype(t:KnowledgeTree, dtype:torch.dtype):
-    "Raise `ValueError` if an integer type cannot hold the distances"
-    if dtype.is_floating_point: return
-    if t.weighted: raise ValueError(f'this tree has edge lengths other than 1, so its distances need a float dtype, got {dtype}')
-    if (most := 2*t.height) > torch.iinfo(dtype).max: raise ValueError(f'distances reach up to {most}, too much for {dtype}')
 
 # %% ../nbs/api/10_tree.ipynb #2e01e174
 def _rises(t:KnowledgeTree)->np.ndarray:
@@ -336,14 +368,6 @@ def _rises(t:KnowledgeTree)->np.ndarray:
     rise,up = [0]*len(t._nodes),t._parents.tolist()
     for i in range(len(rise)-1, 0, -1): rise[up[i]] = max(rise[up[i]], rise[i]+1)
     return np.array(rise, dtype=np.int32)
-
-@patch
-def lca_heights(
-    self:KnowledgeTree,
-    dtype:torch.dtype=torch.float32, # Of the result
-)->Tensor: # Edges, in the order of `classes`, shape (C, C); 0 for a leaf with itself
-    "Height of the lowest common ancestor of two classes: edges down to the deepest node below it"
-    return _over_lca(self, _rises(self), dtype, lambda a,b,lca: lca, best=np.maximum)
 
 # %% ../nbs/api/10_tree.ipynb #9a97c127
 @patch
@@ -355,7 +379,8 @@ def hierarchical_precision(
     "Fraction of the tree's height that two classes share"
     choose('measure', measure, ('depth','height'))
     H = self.height or 1                     # in a tree of one node nothing can differ: 1
-    if measure == 'depth': return _over_lca(self, self._depths, dtype, lambda a,b,lca: lca/H if self.height else lca+1.)
+    if measure == 'depth':
+        return _over_lca(self, self._depths + (self.height == 0), dtype, lambda a,b,lca: lca/H)
     return _over_lca(self, _rises(self), dtype, lambda a,b,lca: 1-lca/H, best=np.maximum)
 
 # %% ../nbs/api/10_tree.ipynb #a1c7e0d2
@@ -367,21 +392,24 @@ def lca_heights(
     "Height of the lowest common ancestor of each two classes: the literature's unit of severity"
     return _over_lca(self, _rises(self), dtype, lambda a,b,lca: lca, best=np.maximum).fill_diagonal_(0)
 
-# %% ../nbs/api/10_tree.ipynb #80e28a51
+# %% ../nbs/api/10_tree.ipynb #cb1143b4
 @patch
-def _kept(self:KnowledgeTree, keep:np.ndarray, lengths:np.ndarray, parents:np.ndarray, classes)->KnowledgeTree:
+def _kept(self:KnowledgeTree, keep:np.ndarray, lengths, parents, classes)->KnowledgeTree:
     "The tree of the nodes marked in `keep`, whose parents must be marked too"
     new,ids = np.cumsum(keep)-1,np.flatnonzero(keep)
     up = parents[ids]
-    return KnowledgeTree([self._nodes[i] for i in ids], np.where(up < 0, -1, new[up]), lengths[ids], classes)
+    nodes = [self._nodes[i] for i in ids]
+    return KnowledgeTree(nodes, np.where(up < 0, -1, new[up]), lengths[ids], classes)
 
+# %% ../nbs/api/10_tree.ipynb #80e28a51
 @patch
 def prune(
     self:KnowledgeTree,
     classes:Sequence[str], # Names of nodes to keep as classes, in label order
 )->KnowledgeTree: # Path lengths and depths are as before
     "The tree of some classes and their ancestors"
-    if isinstance(classes, str): raise ValueError(f'classes must be a list of names, got the text {classes!r}')
+    if isinstance(classes, str):
+        raise ValueError(f'classes must be a list of names, got the text {classes!r}')
     classes = tuple(name_of(c, 'class') for c in classes)
     keep = np.zeros(len(self._nodes), dtype=bool)
     keep[0] = True
@@ -409,12 +437,13 @@ def contract(
             up[i] = up[up[i]]
     return self._kept(keep, np.ones_like(length) if unit else length, up, self._classes)
 
-# %% ../nbs/api/10_tree.ipynb #e6c3dd63
+# %% ../nbs/api/10_tree.ipynb #8b5536d3
 @patch
 def with_classes(self:KnowledgeTree, classes:Sequence[str])->KnowledgeTree:
     "The same nodes with other classes, or the same in another order"
     return KnowledgeTree(self._nodes, self._parents, self._lengths, classes)
 
+# %% ../nbs/api/10_tree.ipynb #e6c3dd63
 @patch
 def rename(
     self:KnowledgeTree,
@@ -423,7 +452,8 @@ def rename(
     "The same tree with some nodes renamed"
     for n in names: self._id(n)
     new = {n: names.get(n, n) for n in self._nodes}
-    return KnowledgeTree([new[n] for n in self._nodes], self._parents, self._lengths, [new[c] for c in self._classes])
+    nodes,classes = ([new[n] for n in old] for old in (self._nodes, self._classes))
+    return KnowledgeTree(nodes, self._parents, self._lengths, classes)
 
 # %% ../nbs/api/10_tree.ipynb #a17554a0
 @patch
@@ -433,16 +463,19 @@ def shuffle(
 )->KnowledgeTree: # The label order of `classes` is as before
     "The same tree with the places of its classes permuted"
     if isinstance(seed, bool) or not isinstance(seed, (int,np.integer)) or seed < 0:
-        raise ValueError(f'the seed of a shuffled tree must be a whole number, 0 or more, got {seed!r}')
+        raise ValueError(f'the seed of a shuffled tree must be a whole number, 0 or more, got '
+            f'{seed!r}')
     order = np.random.default_rng(seed).permutation(len(self._classes))
-    return self.rename({self._classes[i]: self._classes[j] for i,j in enumerate(order)}).with_classes(self._classes)
+    moved = {self._classes[i]: self._classes[j] for i,j in enumerate(order)}
+    return self.rename(moved).with_classes(self._classes)
 
 # %% ../nbs/api/10_tree.ipynb #59129aac
 @patch
 def to_edges(self:KnowledgeTree)->list[tuple]:
     "Edges in preorder: (parent, child), with the length as a third item if any differs from 1"
     names = [(self._nodes[p], n) for p,n in zip(self._parents[1:], self._nodes[1:])]
-    return [(p,c,l) for (p,c),l in zip(names, self._lengths[1:].tolist())] if self.weighted else names
+    if not self.weighted: return names
+    return [(p,c,l) for (p,c),l in zip(names, self._lengths[1:].tolist())]
 
 @patch
 def __eq__(self:KnowledgeTree, other)->bool:
@@ -450,11 +483,14 @@ def __eq__(self:KnowledgeTree, other)->bool:
     same = self._classes == other._classes and self._nodes[0] == other._nodes[0]
     return same and set(self.to_edges()) == set(other.to_edges())
 
+# %% ../nbs/api/10_tree.ipynb #d266d89c
 @patch
 def __hash__(self:KnowledgeTree)->int: return hash((self._classes, frozenset(self._nodes)))
 
 # %% ../nbs/api/10_tree.ipynb #a72b2006
-def _number(n, noun)->str: return f"{n:,} {noun}{'' if n == 1 else 'es' if noun.endswith('s') else 's'}"
+def _number(n, noun)->str:
+    plural = 'es' if noun.endswith('s') else 's'
+    return f"{n:,} {noun}{'' if n == 1 else plural}"
 
 class _Drawing(str):
     "Text that shows itself as it is"
@@ -481,6 +517,17 @@ def _below(t:KnowledgeTree)->list[list[int]]:
         if p >= 0: below[p].append(i)
     return below
 
+# %% ../nbs/api/10_tree.ipynb #077a7ebb
+def _branches(kids:Sequence[int], stem:str, most:int, inside:np.ndarray)->list[tuple]:
+    "What `show` draws below a node"
+    last = len(kids)-1
+    marks = [('├─ ','│  ') if n < last else ('└─ ','   ') for n in range(len(kids))]
+    drawn = [(k, stem+mark, stem+line) for k,(mark,line) in zip(kids[:most], marks)]
+    left = kids[most:]
+    if not left: return drawn
+    return [*drawn, (f'… {len(left)} more with '
+        f'{_number(inside[left].sum(), "class")}', stem + '└─ ', '')]
+
 # %% ../nbs/api/10_tree.ipynb #b7103ca2
 @patch
 def show(
@@ -492,7 +539,7 @@ def show(
     is_class = np.zeros(len(self._nodes), dtype=int)
     is_class[self._class_ids] = 1
     below,inside,lines = _below(self),np.array(_counts(self._parents, is_class)),[]
-    todo:list[tuple] = [(0, '', '')]                                       # node, what stands before it, and before what is below
+    todo:list[tuple] = [(0, '', '')] # node, what stands before it, and before what is below
     while todo:
         i,lead,stem = todo.pop()
         if isinstance(i, str): lines.append(lead + i)
@@ -500,19 +547,12 @@ def show(
             hidden = bool(below[i]) and depth is not None and self._depths[i] >= depth
             rest = f' … {_number(inside[i]-is_class[i], "class")} below' if hidden else ''
             edge = f' ({self._lengths[i]:g})' if self.weighted and i else ''
-            lines.append(lead + ('• ' if is_class[i] else '') + printable(self._nodes[i]) + edge + rest)
+            mark = '• ' if is_class[i] else ''
+            lines.append(lead + mark + printable(self._nodes[i]) + edge + rest)
             todo += _branches([] if hidden else below[i], stem, most, inside)[::-1]
     return _Drawing('\n'.join(lines))
 
-def _branches(kids:Sequence[int], stem:str, most:int, inside:np.ndarray)->list[tuple]:
-    "What `show` draws below a node"
-    last = len(kids)-1
-    drawn = [(k, stem + ('├─ ' if n < last else '└─ '), stem + ('│  ' if n < last else '   ')) for n,k in enumerate(kids[:most])]
-    left = kids[most:]
-    if not left: return drawn
-    return [*drawn, (f'… {len(left)} more with {_number(inside[left].sum(), "class")}', stem + '└─ ', '')]
-
-# %% ../nbs/api/10_tree.ipynb #2396203c
+# %% ../nbs/api/10_tree.ipynb #b594de2e
 def _levels(t:KnowledgeTree, most:int)->list[str]:
     "A line for each level: its depth, how many nodes and classes, and the first names"
     is_class = np.zeros(len(t._nodes), dtype=bool)
@@ -523,25 +563,30 @@ def _levels(t:KnowledgeTree, most:int)->list[str]:
         at = np.flatnonzero((t._depths >= depth) & (t._depths <= last))
         names = ', '.join(printable(short(t._nodes[i], 32)[1:-1]) for i in at[:6])
         span = f'{depth}' if last == depth else f'{depth}-{last}'
-        lines.append(f'{span:>6} {len(at):8,} {is_class[at].sum():8,}  {names[:70]}' + (' …' if len(at) > 6 or len(names) > 70 else ''))
+        more = ' …' if len(at) > 6 or len(names) > 70 else ''
+        lines.append(f'{span:>6} {len(at):8,} {is_class[at].sum():8,}  {names[:70]}{more}')
     return lines
 
+# %% ../nbs/api/10_tree.ipynb #6726a398
 def describe_tree(
     tree:KnowledgeTree|str|Path, # A tree or a file
     levels:int=12, # Lines for levels; the deepest ones share the last
     **how, # As for `KnowledgeTree.read`
 )->str: # At most 25 lines; a text that shows itself
-    "What a tree or a tree file holds: classes, depth, the first names on each level, and what was left out"
+    "What a tree or a tree file holds: classes, depth, first names on each level, what was left out"
     t = tree if isinstance(tree, KnowledgeTree) else KnowledgeTree.read(tree, **how)
     inner = len(t) - len(_leaves(t._nodes, t._parents))
-    edges = f'edge lengths {t._lengths[1:].min():g} to {t._lengths[1:].max():g}' if t.weighted else 'each edge counts 1'
-    head = f'{_number(len(t._classes), "class")}, {_number(len(t), "node")} ({inner:,} inner), height {t.height}, {edges}'
+    edges = 'each edge counts 1'
+    if t.weighted: edges = f'edge lengths {t._lengths[1:].min():g} to {t._lengths[1:].max():g}'
+    size = f'{_number(len(t._classes), "class")}, {_number(len(t), "node")} ({inner:,} inner)'
+    head = f'{size}, height {t.height}, {edges}'
     some = ', '.join(printable(c) for c in t._classes[:8])
-    lines = [head, f'classes: {some[:90]}' + (' …' if len(t._classes) > 8 or len(some) > 90 else '')]
+    more = ' …' if len(t._classes) > 8 or len(some) > 90 else ''
+    lines = [head, f'classes: {some[:90]}{more}']
     lines += [' depth    nodes  classes  first names', *_levels(t, levels)]
     notes = [f'note: {printable(n)[:200]}' for n in t.notes]
-    more = [f'and {len(notes)-7} more notes'] if len(notes) > 8 else []
-    return _Drawing('\n'.join([*lines, *(notes[:7] if more else notes), *more]))
+    if len(notes) > 8: notes = [*notes[:7], f'and {len(notes)-7} more notes']
+    return _Drawing('\n'.join(lines + notes))
 
 # %% ../nbs/api/10_tree.ipynb #1f1362ea
 @patch
@@ -551,40 +596,43 @@ def to_newick(
 )->str: # One line
     "The tree in Newick format"
     usual = list(self._classes) == _leaves(self._nodes, self._parents)
-    marks = {int(i):label for label,i in enumerate(self._class_ids)} if classes and not usual else None
-    return newick_text(self._nodes, self._parents.tolist(), self._lengths.tolist() if self.weighted else None, marks)
+    marks = {int(i):label for label,i in enumerate(self._class_ids)}
+    if usual or not classes: marks = None
+    lengths = self._lengths.tolist() if self.weighted else None
+    return newick_text(self._nodes, self._parents.tolist(), lengths, marks)
 
 # %% ../nbs/api/10_tree.ipynb #b74f5ee9
 @patch(cls_method=True)
 def from_newick(
     cls:KnowledgeTree,
     text:str, # One tree
-    classes:Sequence[str]|None=None, # Classes in label order; those marked in the text, else the leaves, by default
+    classes:Sequence[str]|None=None, # In label order; those marked in the text, else the leaves, by default
     inner:bool|None=None, # Use the names of inner nodes; None: unless they are support values
     which:int|None=None, # Number of the tree, where there are several
 )->KnowledgeTree:
     "A tree from Newick text; edges without a length have length 1"
     return _of_table(newick_table(text, inner, which), classes)
 
-# %% ../nbs/api/10_tree.ipynb #76546f9a
+# %% ../nbs/api/10_tree.ipynb #fb791f7c
 @patch
 def write(
     self:KnowledgeTree,
-    path:str|Path, # Ends in .nwk, .newick, .tree (Newick), .csv, .tsv, .edges, .txt (table), .json or .paths
+    path:str|Path, # Ends in .nwk, .tree (Newick), .csv, .tsv, .edges, .txt (table), .json or .paths
 )->Path: # The file
     "Write the tree with its classes, atomically"
     labels = {int(i):label for label,i in enumerate(self._class_ids)}
     return write_tree_file(path, self._nodes, self._parents.tolist(), self._lengths.tolist(), labels)
 
+# %% ../nbs/api/10_tree.ipynb #76546f9a
 @patch(cls_method=True)
 def read(
     cls:KnowledgeTree,
     path:str|Path, # A tree file of any format that `tree_files` knows
-    classes:Sequence[str]|None=None, # Classes in label order; those marked in the file, else the leaves, by default
-    parents:str|None=None, # Which of several parents to keep: 'first', 'last', 'shortest' or 'longest'; None: an error
-    form:str|None=None, # 'table', 'paths', 'indented', 'newick', 'nexus' or 'json'; None: told by the content
+    classes:Sequence[str]|None=None, # In label order; those marked in the file, else the leaves, by default
+    parents:str|None=None, # Which of several parents to keep, one of `KEEP`; None: an error
+    form:str|None=None, # 'table', 'paths', 'indented', 'newick', 'nexus', 'json'; None: by the content
     encoding:str|None=None, # By default UTF-8, or what the byte-order mark says
-    inner:bool|None=None, # Newick: use the names of inner nodes; None: unless they are support values
+    inner:bool|None=None, # Newick: use names of inner nodes; None: unless they are support values
     which:int|None=None, # Newick, NEXUS: number of the tree, where there are several
 )->KnowledgeTree:
     "Read a tree; the format is told by the content, and `notes` says what was left out or renamed"
@@ -592,24 +640,28 @@ def read(
     try: return _of_table(table, classes, parents)
     except ValueError as e: raise ValueError(at_file(path, e)) from None
 
-# %% ../nbs/api/10_tree.ipynb #e62d7f1e
+# %% ../nbs/api/10_tree.ipynb #2c4dd4f0
 @patch
 def to_networkx(self:KnowledgeTree)->Any:
     "A networkx DiGraph, parent to child, with `length` on edges and `label` on class nodes"
     G = require('networkx', 'dev').DiGraph()
     G.add_nodes_from(self._nodes)
     lengths = self._lengths[1:].tolist()
-    G.add_edges_from((self._nodes[p], n, dict(length=l)) for p,n,l in zip(self._parents[1:], self._nodes[1:], lengths))
+    edges = zip(self._parents[1:], self._nodes[1:], lengths)
+    G.add_edges_from((self._nodes[p], n, dict(length=l)) for p,n,l in edges)
     for i,c in enumerate(self._classes): G.nodes[c]['label'] = i
     return G
 
+# %% ../nbs/api/10_tree.ipynb #e62d7f1e
 def _directed(graph, root)->list[tuple]:
     "The edges of a networkx graph from parent to child; an undirected one is walked from its root"
     if graph.is_directed(): return list(dict.fromkeys((p,c) for p,c,*_ in graph.edges()))
     if root is None or root not in graph:
-        raise ValueError(f'an undirected graph needs its root: root={root!r} is not one of its {len(graph)} nodes')
+        raise ValueError(f'an undirected graph needs its root: root={root!r} is not one of its '
+            f'{len(graph)} nodes')
     if graph.number_of_edges() != len(graph)-1:
-        raise ValueError(f'the graph is no tree: {len(graph)} nodes and {graph.number_of_edges()} edges, expected {len(graph)-1}')
+        raise ValueError(f'the graph is no tree: {len(graph)} nodes and '
+            f'{graph.number_of_edges()} edges, expected {len(graph)-1}')
     return list(require('networkx', 'dev').bfs_edges(graph, root))
 
 # %% ../nbs/api/10_tree.ipynb #6b62e4ed
@@ -617,10 +669,10 @@ def _directed(graph, root)->list[tuple]:
 def from_networkx(
     cls:KnowledgeTree,
     graph:Any, # A networkx graph; directed edges point from parent to child
-    classes:Sequence[str]|None=None, # Classes in label order; nodes with a `label` 0 to C-1, else the leaves, by default
+    classes:Sequence[str]|None=None, # In label order; nodes labelled 0 to C-1, else the leaves, by default
     root:Any=None, # The root, needed where the graph is undirected
     length:str='length', # Edge attribute that holds lengths; 1 where it is absent
-    parents:str|None=None, # Which of several parents to keep: 'first', 'last', 'shortest' or 'longest'; None: an error
+    parents:str|None=None, # Which of several parents to keep, one of `KEEP`; None: an error
 )->KnowledgeTree:
     "A tree from a networkx graph"
     def long(p, c):
@@ -628,7 +680,8 @@ def from_networkx(
         return (next(iter(data.values())) if graph.is_multigraph() else data).get(length, 1.)
     pairs = _directed(graph, root)
     below = {c for _,c in pairs}
-    table = edge_table([*((None, n) for n in graph if n not in below), *((p, c, long(p, c)) for p,c in pairs)])
+    tops = [(None, n) for n in graph if n not in below]
+    table = edge_table([*tops, *((p, c, long(p, c)) for p,c in pairs)])
     marked,notes = class_marks((name_of(n), l) for n,l in graph.nodes(data='label') if l is not None)
     return _of_table(TreeTable(table.edges, marked, notes, 'networkx graph'), classes, parents)
 
@@ -637,12 +690,20 @@ def from_networkx(
 def from_ranks(
     cls:KnowledgeTree,
     rows:Any, # A DataFrame, a dictionary of columns, or dictionaries, one per class
-    ranks:Sequence[str]|None=None, # Columns from coarse to fine; all columns by default. Empty cells are skipped
+    ranks:Sequence[str]|None=None, # Columns from coarse to fine; all by default. Empty cells are skipped
     root:str='root', # Name of the root, above the first rank
-    qualify:bool=False, # Name inner nodes by their whole path, and classes too where their names repeat
+    qualify:bool=False, # Name inner nodes by their whole path, and classes whose names repeat
 )->KnowledgeTree: # Classes in the order of the rows
     "A tree from a table of taxonomic ranks"
     return _of_table(rank_table(rank_rows(rows, ranks), root, qualify), None)
+
+# %% ../nbs/api/10_tree.ipynb #200068d4
+def _check_linkage(Z:np.ndarray, C:int):
+    "Raise `ValueError` unless these are the merges of C classes"
+    if Z.shape != (C-1,4):
+        raise ValueError(f'a linkage of {C} classes has shape ({C-1}, 4), got {Z.shape}')
+    if not np.isfinite(Z).all() or (Z[:,:2] < 0).any() or (Z[:,:2].max(1) >= C+np.arange(C-1)).any():
+        raise ValueError('the linkage refers to groups that do not exist yet')
 
 # %% ../nbs/api/10_tree.ipynb #08a35293
 @patch(cls_method=True)
@@ -658,12 +719,8 @@ def from_linkage(
     names = [*(name_of(c, 'class') for c in classes), *(f'merge{i}' for i in range(C-1))]
     h = np.concatenate([np.zeros(C), Z[:,2]])
     if lengths and (Z[:,2:3] < h[Z[:,:2].astype(int)]).any():
-        raise ValueError('the merge heights fall (centroid and median linkage do that), so there are no edge lengths; use lengths=False')
+        raise ValueError('the merge heights fall (centroid and median linkage do that), so '
+            'there are no edge lengths; use lengths=False')
     pairs = [(C+i, int(c)) for i,z in enumerate(Z) for c in z[:2]]
-    return cls.from_edges([(names[p], names[c], (h[p]-h[c])/2 if lengths else 1.) for p,c in pairs], classes)
-
-def _check_linkage(Z:np.ndarray, C:int):
-    "Raise `ValueError` unless these are the merges of C classes"
-    if Z.shape != (C-1,4): raise ValueError(f'a linkage of {C} classes has shape ({C-1}, 4), got {Z.shape}')
-    if not np.isfinite(Z).all() or (Z[:,:2] < 0).any() or (Z[:,:2].max(1) >= C+np.arange(C-1)).any():
-        raise ValueError('the linkage refers to groups that do not exist yet')
+    edges = [(names[p], names[c], (h[p]-h[c])/2 if lengths else 1.) for p,c in pairs]
+    return cls.from_edges(edges, classes)

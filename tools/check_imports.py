@@ -14,7 +14,7 @@ LAYERS = [
     ['knowledge', 'noise', 'data'],
     ['losses', 'metrics', 'decisions', 'localization', 'bn_inception', 'models', 'features'],
     ['methods'], ['train'], ['runs'], ['study'], ['claims'], ['bench', 'cli']]
-WITHIN = {'losses', 'metrics', 'tree_files', 'data', 'methods', 'train', 'runs', 'study', 'cli'}   # packages: their modules may import one another, not in a circle
+WITHIN = {'losses', 'metrics', 'localization', 'tree_files', 'data', 'methods', 'train', 'runs', 'study', 'cli'}   # packages: their modules may import one another, not in a circle
 DRAWS = 'viz'                                      # takes arrays, tables and trees: sees these layers and itself only
 DRAWN = {'settings', 'core', 'boxes', 'tree', 'geometry', 'knowledge', 'noise', 'data', 'losses', 'metrics', 'decisions', 'localization'}
 LIGHT = ['settings', 'losses', 'poincare', 'geometry', 'metrics', 'decisions', 'tree']  # bring nothing heavier than torch and numpy

@@ -160,7 +160,7 @@ PROPERTIES = [tables, newick, json_files, paths, objects, nested, distances, des
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--examples', type=int, default=60, help='random trees for each property (default %(default)s)')
+    p.add_argument('--examples', type=int, default=50, help='random trees for each property (default %(default)s)')
     args = p.parse_args()
     random.seed(0)
     faults, start = 0, time.time()

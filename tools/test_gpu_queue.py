@@ -1,5 +1,6 @@
-"""Tests of gpu_queue.py: its commands say what it does, it goes on where it stopped, also on another machine, and needs no notebook library."""
-import io, os, subprocess, sys, tempfile
+"""Tests of gpu_queue.py: its commands say what it does, it resumes where it stopped, also on another machine, keeps what
+had finished when it is killed, and needs no notebook library."""
+import io, os, subprocess, sys, tarfile, tempfile, time
 from contextlib import redirect_stderr
 from pathlib import Path
 
@@ -31,20 +32,19 @@ def commands():
     import kfr_nb.study as study
     from kfr_nb.cli import main
     asked, real = [], study.run_study
-    def catch(preset, *, reduced, weights, out, jobs, progress, command, minutes, **changes):
-        asked.append(study.configure(preset, reduced=reduced, weights=weights, **changes))
+    def catch(preset, *, out, jobs, progress, command, minutes, **changes):
+        asked.append(study.configure(preset, **changes))
         raise ValueError('caught')
     study.run_study = catch
+    heavy = [gpu_queue.with_backbone(q, 'timm:tf_efficientnet_lite0') for q in gpu_queue.QUEUE]
     try:
-        for piece in [*gpu_queue.QUEUE, *map(gpu_queue.tiny, gpu_queue.QUEUE),
-                *(gpu_queue.with_backbone(q, 'timm:tf_efficientnet_lite0') for q in gpu_queue.QUEUE)]:
+        for piece in [*gpu_queue.QUEUE, *map(gpu_queue.tiny, gpu_queue.QUEUE), *heavy]:
             with redirect_stderr(io.StringIO()): main(shlex.split(gpu_queue.command(piece, 'results'))[1:])
-            assert asked.pop() == study.configure(piece.preset, weights=piece.weights, **piece.changes), piece
+            assert asked.pop() == piece.config(), piece
     finally: study.run_study = real
     names = [q.name for q in gpu_queue.QUEUE]
     assert len(set(names)) == len(names)
-    other = gpu_queue.with_backbone(gpu_queue.QUEUE[1], 'timm:tf_efficientnet_lite0')
-    assert other.name == 'mini_imagenet_paper_tf_efficientnet_lite0' and gpu_queue.with_backbone(gpu_queue.QUEUE[0], 'resnet50') == gpu_queue.QUEUE[0]
+    assert heavy[1].name == 'mini_imagenet_paper_tf_efficientnet_lite0' and heavy[0] == gpu_queue.QUEUE[0]
 
 
 def tables(folder): return {f.name: f.read_text() for f in sorted(Path(folder).glob('*.csv'))}
@@ -73,7 +73,33 @@ def pieces(d):
     assert status == 2 and "no study 'cifar100'" in said, said
 
 
+def killed(d):
+    "A machine that is taken away: what had finished is kept"
+    kept = Path(d)/'killed.tar.gz'
+    words = ('--tiny', '--quiet', '--jobs', '1', '--only', 'cub200_ahsml_paper', '--keep', str(kept), '--out', f'{d}/k_out')
+    process = subprocess.Popen([sys.executable, str(ROOT/'tools'/'gpu_queue.py'), *words, '--work', f'{d}/k'],
+        env=os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1'), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic()+600
+    while not kept.exists():
+        assert process.poll() is None and time.monotonic() < end, 'no record was written while the study ran'
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    with tarfile.open(kept) as t: assert sum(n.endswith('result.json') for n in t.getnames()) == 1, t.getnames()
+    status, said = queue(d, *words, '--minutes', 30, '--work', f'{d}/bare')
+    assert status == 0 and 'records from' in said and '1 of 1 studies done' in said, said
+    assert len(list(Path(f'{d}/bare').rglob('weights.safetensors'))) == 1        # the other run alone was trained
+
+
+def missing(d):
+    "What is missing is said once for a study, before any of its runs begins"
+    status, said = queue(d, '--quiet', '--only', 'cars196_ahsml_paper', '--work', f'{d}/m', '--out', f'{d}/m_out')
+    assert status == 2 and said.count('cars196_ahsml_paper failed') == 1, said
+    assert not list(Path(f'{d}/m').rglob('config.json')), said
+
+
 if __name__ == '__main__':
     commands()
-    with tempfile.TemporaryDirectory() as d: pieces(d)
-    print('the queue says what it does, stops in time and goes on')
+    for check in (pieces, killed, missing):
+        with tempfile.TemporaryDirectory() as d: check(d)
+    print('the queue says what it does, stops in time, resumes, and keeps what had finished')

@@ -4,62 +4,14 @@
 
 # %% ../../nbs/api/20a_data_config.ipynb #da4b9237
 from __future__ import annotations
-from dataclasses import dataclass, fields
-from difflib import get_close_matches
-from numbers import Integral, Real
-from typing import Any, Literal, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import Literal
 
 # %% auto #0
-__all__ = ['check_fields', 'check_at_least', 'check_shares', 'DataConfig', 'ViewConfig']
+__all__ = ['DataConfig', 'ViewConfig']
 
-# %% ../../nbs/api/20a_data_config.ipynb #ac3478d6
-def _kind(hint:Any)->str:
-    "What a field holds, for a message"
-    names = [{type(None): 'None'}.get(t, getattr(t, '__name__', str(t))) for t in get_args(hint) or (hint,)]
-    return ' or '.join(names)
-
-# %% ../../nbs/api/20a_data_config.ipynb #902ba3cd
-def _fits(value:Any, kind:type)->bool:
-    "Whether a value can stand where a type is wanted: whole numbers also as float, truth values only as bool"
-    if isinstance(value, bool): return kind is bool
-    if kind is int: return isinstance(value, Integral)
-    if kind is float: return isinstance(value, Real)
-    return isinstance(value, kind)
-
-# %% ../../nbs/api/20a_data_config.ipynb #0ade7c2c
-def _choices(hint:Any)->tuple:
-    "The choices of a `Literal`; none for other types"
-    return tuple(c for c in get_args(hint) if not isinstance(c, type))
-
-# %% ../../nbs/api/20a_data_config.ipynb #17ba0791
-def check_fields(
-    config:Any, # A dataclass whose fields have simple types or `Literal`s
-)->None:
-    "Raise `ValueError` for the first field whose value is of another type, or none of its choices"
-    hints = get_type_hints(type(config))
-    for f in fields(config):
-        value,hint = getattr(config, f.name), hints[f.name]
-        known = _choices(hint)
-        if known and value not in known:
-            near = get_close_matches(str(value), [str(k) for k in known], n=1, cutoff=0.5)
-            hint = f'did you mean {near[0]!r}? ' if near else ''
-            raise ValueError(f"unknown {f.name} {value!r}: {hint}known: {', '.join(map(str, known))}")
-        if not known and not any(_fits(value, k) for k in get_args(hint) or (hint,)):
-            raise ValueError(f'{f.name} must be {_kind(hint)}, got {value!r}')
-
-# %% ../../nbs/api/20a_data_config.ipynb #fa35e192
-def check_at_least(config:Any, low:float, *names:str)->None:
-    "Raise `ValueError` where a field is below `low`; None passes"
-    for name in names:
-        value = getattr(config, name)
-        if value is not None and not value >= low: raise ValueError(f'{name} must be at least {low}, got {value}')
-
-# %% ../../nbs/api/20a_data_config.ipynb #1574bddb
-def check_shares(config:Any, *names:str)->None:
-    "Raise `ValueError` where a field is no share: at least 0 and less than 1"
-    for name in names:
-        value = getattr(config, name)
-        if not 0 <= value < 1: raise ValueError(f'{name} must be at least 0 and less than 1, got {value}')
+# %% ../../nbs/api/20a_data_config.ipynb #5e771465
+from ..settings import check_at_least, check_fields, check_shares
 
 # %% ../../nbs/api/20a_data_config.ipynb #b3f0c7f6
 @dataclass(frozen=True)

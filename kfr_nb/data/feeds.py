@@ -311,7 +311,7 @@ def _feed_options(options:dict)->tuple[dict,dict]:
     for name in options: choose('option of make_feed', name, known[0]+known[1])
     return tuple({k: options[k] for k in names if k in options} for names in known) # type: ignore
 
-# %% ../../nbs/api/20k_data_feeds.ipynb #5a5b0f9b
+# %% ../../nbs/api/20k_data_feeds.ipynb #e6c3dd63
 def make_feed(
     s:ImageSet, # Images and labels
     batch_size:int, # Images in a batch of one process

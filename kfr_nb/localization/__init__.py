@@ -8,5 +8,6 @@ __all__ = []
 # %% ../../nbs/api/55_localization.ipynb #28fa0849
 from .boxes import box_iou, cam_to_boxes, normalize_maps, resize_maps
 from .maps import CAM_METHODS, activation_maps
-from .scores import box_accuracy, box_curve, box_overlaps, centre_boxes, centre_maps
+from .scores import box_accuracy, box_curve, box_overlaps
+from .scores import centre_boxes, centre_maps
 from .scores import localization_scores, max_box_acc, max_box_acc_v2

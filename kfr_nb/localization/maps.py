@@ -30,8 +30,8 @@ def _cut_hook(layer:nn.Module, kept:list[Tensor])->Callable:
     "A hook that keeps a layer's output as a leaf from which the graph starts"
     def cut(module, args, out):
         if not isinstance(out, Tensor):
-            raise ValueError(f'the layer {type(layer).__name__} gives a {type(out).__name__}, not a tensor; '
-                             'name another one with layer=')
+            names = type(layer).__name__,type(out).__name__
+            raise ValueError('the layer %s gives a %s, not a tensor; name another one with layer=' % names)
         torch.set_grad_enabled(True)
         kept.append(out.detach().requires_grad_())
         return kept[-1].clone()  # what follows may write into its input
@@ -46,7 +46,8 @@ def _cut_at(model:nn.Module, layer:nn.Module, x:Tensor)->tuple[Tensor,Tensor]:
         with torch.inference_mode(False), torch.no_grad(): logits = model(x.clone())
     finally: hook.remove()
     if len(kept) != 1:
-        raise ValueError(f'the layer {type(layer).__name__} ran {len(kept)} times in a pass of the model, not once; '
+        name,times = type(layer).__name__,len(kept)
+        raise ValueError(f'the layer {name} ran {times} times in a pass of the model, not once; '
                          'name another one with layer=')
     if isinstance(logits, Tensor) and logits.ndim == 2: return kept[0],logits
     raise ValueError('the model must give logits (B, C); wrap it in one that does')
@@ -60,8 +61,9 @@ def _cam_layer(model:nn.Module, layer:Any, reshape:Callable|None)->tuple[nn.Modu
     if layer is not None: return layer,reshape
     known = getattr(model, 'cam_layer', None)
     if isinstance(known, nn.Module): return known,reshape or getattr(model, 'cam_reshape', None)
-    raise ValueError(f'{type(model).__name__} does not say where its feature map is (no cam_layer): name the last '
-                     'layer that has one with layer=, and with reshape= what turns its output into (B, c, h, w)')
+    raise ValueError(f'{type(model).__name__} does not say where its feature map is (no cam_layer): '
+                     'name the last layer that has one with layer=, '
+                     'and with reshape= what turns its output into (B, c, h, w)')
 
 # %% ../../nbs/api/51_activation_maps.ipynb #d87cd25b
 def _as_feature_map(out:Tensor, reshape:Callable|None)->Tensor:
@@ -93,14 +95,15 @@ def _no_bars(method:type)->Iterator[None]:
         if bars is not None: module.tqdm = bars
 
 # %% ../../nbs/api/51_activation_maps.ipynb #89603ab7
-def _gradients(logits:Tensor, classes:Tensor, leaf:Tensor, layer:nn.Module, reshape:Callable|None)->Tensor:
+def _gradients(logits:Tensor, classes:Tensor, leaf:Tensor, layer:nn.Module, reshape)->Tensor:
     "The gradient of each image's class at the map"
     gradient = None
     if logits.requires_grad:
         chosen = logits.gather(1, classes[:,None]).sum()
         gradient, = torch.autograd.grad(chosen, leaf, allow_unused=True)
     if gradient is not None: return _as_feature_map(gradient, reshape)
-    raise ValueError(f'the logits do not depend on the layer {type(layer).__name__}; name another one with layer=')
+    name = type(layer).__name__
+    raise ValueError(f'the logits do not depend on the layer {name}; name another one with layer=')
 
 # %% ../../nbs/api/51_activation_maps.ipynb #ca3df1d4
 def _gradcam(maps:np.ndarray, gradients:np.ndarray)->np.ndarray:
@@ -160,7 +163,7 @@ def activation_maps(
     classes:Tensor|None=None, # Classes to explain, shape (N,); the predicted ones by default
     method:str='gradcam', # A key of `CAM_METHODS`
     *,
-    layer:nn.Module|str|None=None, # Where the map is read, a module or its name; `model.cam_layer` by default
+    layer:nn.Module|str|None=None, # Where the map is read; `model.cam_layer` by default
     reshape:Callable|None=None, # From the layer's output to (B, c, h, w), where it is none
     batch_size:int=32, # Images at a time
     relu:bool=True, # Keep only what speaks for the class, as Grad-CAM does
@@ -183,5 +186,6 @@ def _joined(parts:list, relu:bool)->SimpleNamespace:
     "Maps, classes and logits of all batches, on the CPU"
     maps,classes,logits = zip(*parts)
     out = torch.from_numpy(np.concatenate(maps)).float()
-    return SimpleNamespace(maps=out.clamp_min(0) if relu else out, classes=torch.cat(classes).cpu().long(),
+    if relu: out = out.clamp_min(0)
+    return SimpleNamespace(maps=out, classes=torch.cat(classes).cpu().long(),
                            logits=torch.cat(logits).float().cpu())

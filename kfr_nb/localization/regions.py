@@ -34,7 +34,7 @@ def _join(p, q, parent, box, area):
 
 # %% ../../nbs/api/53_map_regions.ipynb #66e47f58
 def _new_squares(p, wide, parent):
-    "How much a pixel adds to twice the area inside a contour: a half for each square with three lit pixels"
+    "What a pixel adds to twice the area inside a contour: 1 for each square with three lit pixels"
     added = 0
     for k in range(4):  # the four squares of 2 x 2 pixels around it
         across,down = (-1,1,-1,1)[k],(-wide,-wide,wide,wide)[k]
@@ -59,7 +59,7 @@ def _add(p, near, wide, largest, parent, box, area, score):
 
 # %% ../../nbs/api/53_map_regions.ipynb #f29bddd5
 def _one_overlap(x0, y0, x1, y1, true, one):
-    "Overlap over union of a found box with a true one; `one` is the pixel that inclusive arithmetic adds"
+    "Overlap over union of two boxes; `one` is the pixel that inclusive arithmetic adds"
     w = min(x1, true[2])-max(x0, true[0])+one
     h = min(y1, true[3])-max(y0, true[1])+one
     if w <= 0 or h <= 0: return 0.
@@ -102,7 +102,7 @@ def _pick(alive, count, holes, largest, truth, one, H, W, parent, box, area, sco
 
 # %% ../../nbs/api/53_map_regions.ipynb #af76392a
 def _sweep(order, bright, H, W, truth, holes, largest, one, best, chosen):
-    "For each map and level, from bright to dark: the overlap of the region that counts, and its box"
+    "For each map and level, the overlap of the region that counts, and its box"
     n,P = order.shape
     wide,room,near = W+2,(H+2)*(W+2),4 if holes else 8
     alive,box = np.empty(P, np.int32),np.empty((room,4), np.int32)
@@ -120,14 +120,16 @@ def _sweep(order, bright, H, W, truth, holes, largest, one, best, chosen):
             if i == first and s < 254:  # nothing new
                 best[m,s],chosen[m,s] = best[m,s+1],chosen[m,s+1]
             if i == first: continue
-            count,top,best[m,s] = _pick(alive, count, holes, largest, truth[m], one, H, W, parent, box, area, score)
-            for j in range(4): chosen[m,s,j] = box[top,j]+(holes if j > 1 else -holes) if top >= 0 else 0
+            count,top,best[m,s] = _pick(
+                alive, count, holes, largest, truth[m], one, H, W, parent, box, area, score)
+            for j in range(4 if top >= 0 else 0):
+                chosen[m,s,j] = box[top,j]+(holes if j > 1 else -holes)
 
 # %% ../../nbs/api/53_map_regions.ipynb #a8379ff9
 def _fill(grey, filled):
-    "Each pixel's level: the least threshold at which a path leads to it from the frame through dark pixels"
+    "Each pixel's level: the least threshold at which a dark path leads to it from the frame"
     n,H,W = grey.shape
-    head,after = np.empty(256, np.int32),np.empty(H*W, np.int32)  # for each level a list of pixels that are reached at it
+    head,after = np.empty(256, np.int32),np.empty(H*W, np.int32)  # lists of pixels, level by level
     for m in range(n):
         flat,level = grey[m].ravel(),np.full(H*W, -1, np.int32)
         head[:] = -1
@@ -166,11 +168,12 @@ def compiled()->SimpleNamespace|None: # `sweep` and `fill`; None where numba is 
     except ModuleNotFoundError: return None
     overlap = _compile(_overlap, _one_overlap=_compile(_one_overlap))
     pick = _compile(_pick, _overlap=overlap, _at_frame=_compile(_at_frame))
-    add = _compile(_add, _root=_compile(_root), _join=_compile(_join), _new_squares=_compile(_new_squares))
-    return SimpleNamespace(sweep=_compile(_sweep, _add=add, _pick=pick), fill=_compile(_fill, _reach=_compile(_reach)))
+    parts = {f.__name__: _compile(f) for f in (_root,_join,_new_squares)}
+    sweep = _compile(_sweep, _add=_compile(_add, **parts), _pick=pick)
+    return SimpleNamespace(sweep=sweep, fill=_compile(_fill, _reach=_compile(_reach)))
 
 # %% ../../nbs/api/53_map_regions.ipynb #c026a14f
-def _swept(grey:np.ndarray, truth:np.ndarray, holes:int, largest:bool, inclusive:bool)->tuple[np.ndarray,np.ndarray]:
+def _swept(grey, truth, holes:int, largest:bool, inclusive:bool)->tuple[np.ndarray,np.ndarray]:
     "Overlap (n, 255) of the region that counts at each level, and its box (n, 255, 4)"
     n,H,W = grey.shape
     best,chosen = np.zeros((n,255)),np.zeros((n,255,4), np.int16)
@@ -183,7 +186,7 @@ def _swept(grey:np.ndarray, truth:np.ndarray, holes:int, largest:bool, inclusive
     return best,chosen
 
 # %% ../../nbs/api/53_map_regions.ipynb #9f3c3d78
-def _fast_overlaps(grey:np.ndarray, truth:np.ndarray, largest:bool, inclusive:bool)->tuple[np.ndarray,np.ndarray]:
+def _fast_overlaps(grey, truth, largest:bool, inclusive:bool)->tuple[np.ndarray,np.ndarray]:
     "Overlap (n, 255) at each level and the box it belongs to (n, 255, 4), by component trees"
     if largest:
         filled = np.empty_like(grey)
@@ -191,20 +194,22 @@ def _fast_overlaps(grey:np.ndarray, truth:np.ndarray, largest:bool, inclusive:bo
         return _swept(filled, truth, 0, True, inclusive)
     of_regions,regions = _swept(grey, truth, 0, False, inclusive)
     of_holes,holes = (part[:,::-1] for part in _swept(255-grey, truth, 1, False, inclusive))
-    return np.maximum(of_regions, of_holes),np.where((of_holes > of_regions)[...,None], holes, regions)
+    boxes = np.where((of_holes > of_regions)[...,None], holes, regions)
+    return np.maximum(of_regions, of_holes),boxes
 
 # %% ../../nbs/api/53_map_regions.ipynb #efc8b908
-def _one_level(mask:np.ndarray, truth:np.ndarray, largest:bool, inclusive:bool)->tuple[float,np.ndarray]:
+def _one_level(mask, truth, largest:bool, inclusive:bool)->tuple[float,np.ndarray]:
     "Overlap of the best contour of a mask, and its box; zeros where it has none"
     found = contour_boxes(mask, largest)
     if not len(found): return 0.,np.zeros(4)
     H,W = mask.shape
     ends = np.minimum(found, [10**9,10**9,W-1,H-1]) if inclusive else found
-    iou = box_iou(torch.from_numpy(ends)[:,None], torch.from_numpy(truth), inclusive).nan_to_num(0).amax(1)
+    iou = box_iou(torch.from_numpy(ends)[:,None], torch.from_numpy(truth), inclusive)
+    iou = iou.nan_to_num(0).amax(1)
     return iou.max().item(),found[iou.argmax()]
 
 # %% ../../nbs/api/53_map_regions.ipynb #e4ba8313
-def _plain_overlaps(grey, truth, largest:bool, inclusive:bool, levels:Sequence[int])->tuple[np.ndarray,np.ndarray]:
+def _plain_overlaps(grey, truth, largest:bool, inclusive:bool, levels)->tuple[np.ndarray,np.ndarray]:
     "The same map by map and level by level, by SciPy"
     best,chosen = np.zeros((len(grey),len(levels))),np.zeros((len(grey),len(levels),4), np.int16)
     for m,image in enumerate(grey):
@@ -223,7 +228,7 @@ def level_overlaps(
     largest:bool, # Only the largest contour counts
     inclusive:bool, # The reference's arithmetic
     levels:Sequence[int]=range(255), # Grey levels to threshold at
-)->tuple[np.ndarray,np.ndarray]: # Best overlap (n, levels) and its box (n, levels, 4), end exclusive
+)->tuple[np.ndarray,np.ndarray]: # Best overlap (n, levels) and its box (n, levels, 4)
     "Best overlap of a found box with a true one, for each map and level"
     if compiled() is None: best,box = _plain_overlaps(grey, truth, largest, inclusive, levels)
     else: best,box = (part[:,levels] for part in _fast_overlaps(grey, truth, largest, inclusive))

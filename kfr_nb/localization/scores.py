@@ -18,7 +18,7 @@ __all__ = ['box_overlaps', 'box_accuracy', 'box_curve', 'max_box_acc', 'max_box_
            'localization_scores']
 
 # %% ../../nbs/api/54_localization_scores.ipynb #5fae9170
-def _box_faults(boxes:Tensor, there:Tensor, size:tuple[int,int], inclusive:bool)->list[tuple[Tensor,str]]:
+def _box_faults(boxes:Tensor, there:Tensor, size:tuple, inclusive:bool)->list[tuple[Tensor,str]]:
     "Which boxes (N, K, 4) are wrong, and what is wrong with them"
     (H,W),slack,(x0,y0,x1,y1) = size,0.01,boxes.unbind(-1)
     full = (x1 >= x0) & (y1 >= y0) if inclusive else (x1 > x0) & (y1 > y0)
@@ -78,7 +78,8 @@ class _Judged:
         "What `work` makes of the rows, some at a time"
         step = max(1, min(512, 2**21//(self.size[0]*self.size[1])))
         parts = [self.rows[i:i+step] for i in range(0, len(self.rows), step)]
-        with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool: return list(pool.map(work, parts))
+        with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool:
+            return list(pool.map(work, parts))
 
 # %% ../../nbs/api/54_localization_scores.ipynb #d1d30455
 def _judge(cams:Tensor, boxes:Tensor, inclusive:bool, size:Any, mode:str)->_Judged:
@@ -92,7 +93,7 @@ def _judge(cams:Tensor, boxes:Tensor, inclusive:bool, size:Any, mode:str)->_Judg
 # %% ../../nbs/api/54_localization_scores.ipynb #10a34c8a
 def box_overlaps(
     cams:Tensor, # Maps, shape (N, h, w)
-    boxes:Tensor, # True boxes in pixels of the maps (of `size`), (N, 4) or (N, K, 4), NaN where there is none
+    boxes:Tensor, # True boxes in pixels of the maps (of `size`), (N, 4) or (N, K, 4), or NaN
     tau:float=0.15, # Threshold, as a fraction of the maximum, in [0, 1)
     contours:str='largest', # 'largest' or 'all'
     inclusive:bool=False, # The reference's arithmetic: both ends belong to the box
@@ -102,8 +103,10 @@ def box_overlaps(
     "For each image the best overlap of a found box with a true one, at one threshold"
     choose('contours', contours, ('largest','all'))
     level,judged = grey_level(tau),_judge(cams, boxes, inclusive, size, mode)
+    largest = contours == 'largest'
     def work(rows):
-        return level_overlaps(judged.grey(rows), judged.truth[rows], contours == 'largest', inclusive, [level])[0][:,0]
+        grey,truth = judged.grey(rows),judged.truth[rows]
+        return level_overlaps(grey, truth, largest, inclusive, [level])[0][:,0]
     out = torch.full((len(cams),), torch.nan, dtype=torch.float64)
     out[judged.rows] = torch.from_numpy(np.concatenate(judged.in_chunks(work)))
     return out
@@ -114,7 +117,7 @@ def box_accuracy(
     boxes:Tensor, # True boxes, as for `box_overlaps`
     tau:float=0.15, # Threshold, as a fraction of the maximum, in [0, 1)
     delta:float=0.3, # Least overlap over union that counts, in (0, 1]
-    correct:Tensor|None=None, # Is the prediction right? bool (N,): gives 'top-1' instead of 'class given'
+    correct:Tensor|None=None, # Is the prediction right? bool (N,): gives 'top-1'
     contours:str='largest', # 'largest' or 'all'
     inclusive:bool=False, # The reference's arithmetic
     size:int|tuple|None=None, # Resize the maps first
@@ -144,9 +147,10 @@ def box_curve(
     "Box accuracy at every threshold that makes a difference"
     choose('contours', contours, ('largest','all'))
     need = np.array([_check_delta(d) for d in deltas])[:,None,None]
-    judged,right = _judge(cams, boxes, inclusive, size, mode),_check_correct(correct, len(cams)).numpy()
+    judged = _judge(cams, boxes, inclusive, size, mode)
+    right,largest = _check_correct(correct, len(cams)).numpy(),contours == 'largest'
     def work(rows):
-        best,_ = level_overlaps(judged.grey(rows), judged.truth[rows], contours == 'largest', inclusive)
+        best,_ = level_overlaps(judged.grey(rows), judged.truth[rows], largest, inclusive)
         return ((best >= need) & right[rows,None]).sum(1)
     return _taus(),torch.from_numpy(sum(judged.in_chunks(work))/len(judged.rows))
 
@@ -171,7 +175,7 @@ def max_box_acc_v2(
     contours:str='all', # 'all' or 'largest'
     **kwargs, # `inclusive`, `size`, `mode` of `box_curve`
 )->float: # Mean over the deltas
-    "MaxBoxAccV2 (Choe et al. 2020): boxes of all contours, the mean over deltas at their best thresholds"
+    "MaxBoxAccV2 (Choe et al. 2020): boxes of all contours, mean over deltas at their best thresholds"
     return box_curve(cams, boxes, deltas, correct, contours, **kwargs)[1].amax(1).mean().item()
 
 # %% ../../nbs/api/54_localization_scores.ipynb #7927f57f
@@ -180,7 +184,7 @@ def centre_maps(
     sd:float=1.0, # Standard deviation, in halves of the shorter side
     n:int=1, # How many
 )->Tensor: # The same map n times, shape (n, H, W)
-    "A Gaussian in the middle of the image, whatever it shows (the centre baseline of Choe et al. 2020)"
+    "A Gaussian in the middle of the image (the centre baseline of Choe et al. 2020)"
     H,W = image_size(size)
     if not sd > 0: raise ValueError(f'sd must be positive, got {sd}')
     y,x = (((torch.arange(side)+0.5)*2-side)/min(H, W) for side in (H,W))
@@ -199,10 +203,11 @@ def centre_boxes(
     return torch.tensor([[W*(1-side)/2, H*(1-side)/2, W*(1+side)/2, H*(1+side)/2]]).expand(n, 4)
 
 # %% ../../nbs/api/54_localization_scores.ipynb #49816f32
-def _blind_overlaps(size:tuple[int,int], truth:np.ndarray, inclusive:bool)->tuple[np.ndarray,np.ndarray]:
-    "Overlaps with the true boxes (n, 255) of the centre map's box at each level, and of the whole image (n,)"
+def _blind_overlaps(size:tuple, truth:np.ndarray, inclusive:bool)->tuple[np.ndarray,np.ndarray]:
+    "Overlaps of the centre map's box at each level (n, 255), and of the whole image (n,)"
     H,W = size
-    _,found = level_overlaps(grey_maps(centre_maps(size)), np.full((1,1,4), np.nan), True, inclusive)
+    nowhere = np.full((1,1,4), np.nan)
+    _,found = level_overlaps(grey_maps(centre_maps(size)), nowhere, True, inclusive)
     every = torch.cat([torch.from_numpy(found[0].astype(np.int64)), torch.tensor([[0,0,W,H]])])
     if inclusive: every = torch.minimum(every, torch.tensor([10**9,10**9,W-1,H-1]))
     boxes,which = every.unique(dim=0, return_inverse=True)  # far fewer boxes than levels
@@ -212,12 +217,13 @@ def _blind_overlaps(size:tuple[int,int], truth:np.ndarray, inclusive:bool)->tupl
 
 # %% ../../nbs/api/54_localization_scores.ipynb #9a92dd1a
 def _spread(grey:np.ndarray)->dict[str,np.ndarray]:
-    "How widely each map is spread: the fraction above half its maximum, and exp(entropy) over the area"
+    "The fraction of each map above half its maximum, and exp(entropy) over its area"
     flat = grey.reshape(len(grey), -1).astype(np.float64)
     p = flat/np.maximum(flat.sum(1, keepdims=True), 1)
     entropy = -np.where(p > 0, p*np.log(np.where(p > 0, p, 1)), 0).sum(1)
     lit = flat.any(1)
-    return dict(map_spread=(flat > 127).mean(1), map_extent=np.where(lit, np.exp(entropy)/flat.shape[1], 0), flat=~lit)
+    extent = np.where(lit, np.exp(entropy)/flat.shape[1], 0)
+    return dict(map_spread=(flat > 127).mean(1), map_extent=extent, flat=~lit)
 
 # %% ../../nbs/api/54_localization_scores.ipynb #722c5fba
 def _looks(grey:np.ndarray, boxes:np.ndarray, truth:np.ndarray)->dict[str,np.ndarray]:
@@ -238,17 +244,19 @@ def _best(name:str, hits:np.ndarray, deltas:Sequence[float], n:int)->dict[str,fl
 
 # %% ../../nbs/api/54_localization_scores.ipynb #4cba481c
 def _figures(hits:Sequence[np.ndarray], deltas:Sequence[float], n:int)->dict[str,float]:
-    "The figures of one mode, from hits (deltas, levels) of the largest region, all regions, centre, threshold, whole image"
+    "The figures of one mode, from hits (deltas, levels) of each kind of box"
     largest,every,centre,fixed,whole = hits
-    out = dict(box_accuracy=fixed[0,0]/n, max_box_acc=largest[1].max()/n, **_best('max_box_acc', every[2:], deltas, n),
-               centre_box_accuracy=centre[0].max()/n, centre_max_box_acc=centre[1].max()/n,
-               **_best('centre_max_box_acc', centre[2:], deltas, n),
-               whole_box_accuracy=whole[0,0]/n, **_best('whole_max_box_acc', whole[2:], deltas, n))
-    out |= {f'best_tau_{100*delta:.0f}': _taus()[row.argmax()] for delta,row in zip(deltas, every[2:])}
+    out = dict(box_accuracy=fixed[0,0]/n, max_box_acc=largest[1].max()/n)
+    out |= _best('max_box_acc', every[2:], deltas, n)
+    out |= dict(centre_box_accuracy=centre[0].max()/n, centre_max_box_acc=centre[1].max()/n)
+    out |= _best('centre_max_box_acc', centre[2:], deltas, n)
+    out |= dict(whole_box_accuracy=whole[0,0]/n) | _best('whole_max_box_acc', whole[2:], deltas, n)
+    best_tau = [_taus()[row.argmax()] for row in every[2:]]
+    out |= {f'best_tau_{100*delta:.0f}': tau for delta,tau in zip(deltas, best_tau)}
     return {name: float(value) for name,value in out.items()}
 
 # %% ../../nbs/api/54_localization_scores.ipynb #c2eaa4ce
-def _count(judged:_Judged, rows:np.ndarray, level:int, need:np.ndarray, right:np.ndarray)->tuple[np.ndarray,dict]:
+def _count(judged:_Judged, rows, level:int, need:np.ndarray, right)->tuple[np.ndarray,dict]:
     "Hits (2 modes, 5 kinds, deltas, 255 levels) of some images, and the sums of their looks"
     grey,truth,inclusive = judged.grey(rows),judged.truth[rows],judged.inclusive
     largest,box = level_overlaps(grey, truth, True, inclusive)
@@ -263,7 +271,7 @@ def _count(judged:_Judged, rows:np.ndarray, level:int, need:np.ndarray, right:np
 def localization_scores(
     cams:Tensor, # Maps, shape (N, h, w)
     boxes:Tensor, # True boxes, as for `box_overlaps`
-    correct:Tensor|None=None, # Is the prediction right? bool (N,); with it there are '_top1' figures as well
+    correct:Tensor|None=None, # Is the prediction right? bool (N,); adds '_top1' figures
     tau:float=0.15, # Threshold of `box_accuracy`
     delta:float=0.3, # Least overlap over union of `box_accuracy`
     deltas:tuple=(0.3,0.5,0.7), # Those of `max_box_acc_v2`
@@ -274,7 +282,8 @@ def localization_scores(
     "All figures of a run in one pass, with those of a box in the middle and of the whole image"
     level = grey_level(tau)
     need = np.array([_check_delta(d) for d in (delta,0.5,*deltas)])[:,None,None]
-    judged,right = _judge(cams, boxes, inclusive, size, mode),_check_correct(correct, len(cams)).numpy()
+    judged = _judge(cams, boxes, inclusive, size, mode)
+    right = _check_correct(correct, len(cams)).numpy()
     counted = judged.in_chunks(lambda rows: _count(judged, rows, level, need, right))
     n,(given,top1) = len(judged.rows),sum(hits for hits,_ in counted)
     out = dict(pictures=n, no_box=len(cams)-n) | _figures(given, deltas, n)

@@ -107,7 +107,7 @@ class _PairShift:
         return mat-more if distance.is_inverted else mat+more
 
 # %% ../../nbs/api/46_adapters.ipynb #hk1
-def _hook(loss:nn.Module, hooks:_PairShift)->None:
+def _hook(loss:Any, hooks:_PairShift)->None:
     "Register the hooks; what the loss keeps for its distance is dropped even where it fails"
     loss.register_forward_pre_hook(hooks.before, with_kwargs=True)
     loss.register_forward_hook(hooks.after, always_call=True)

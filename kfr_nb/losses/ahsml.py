@@ -189,7 +189,7 @@ class _Within:
         self.least.scatter_reduce_(0, rows, torch.where(mask, s, torch.inf).amin(1), 'amin')
         self.greatest.scatter_reduce_(0, rows, torch.where(mask, s, -torch.inf).amax(1), 'amax')
 
-    def result(self, counts:Tensor)->tuple[Tensor,Tensor,Tensor]:
+    def result(self, counts:Tensor)->tuple[Tensor,...]:
         "Mean, least, greatest; NaN where a class has no pair"
         n = counts.to(self.total.dtype)
         mean = (self.total/(n*n-n)).to(self.least.dtype)
@@ -364,7 +364,8 @@ def _between(S:Tensor, spread:float, shift:bool|None, below:float, validate:bool
     how = (True,1)
     if validate or shift is not True:
         if _equal(lo, hi) or len(S) < 2: return torch.full_like(S, below)
-        how = _pole(*torch.stack([lo,hi]).tolist(), shift)
+        low,high = torch.stack([lo,hi]).tolist()
+        how = _pole(low, high, shift)
     ends = _joint_range(_reciprocal(rows, *how) for _,rows in _bands(S))
     same,out = _equal(lo, hi),torch.empty_like(S)
     for i,rows in _bands(S):
@@ -513,8 +514,8 @@ def similarity(self:ClassSimilarity,
     missing = missing or ('raise' if self.momentum is None else 'nan')
     _check_classes(counts, missing)
     if self.keep and not self.cosine:
-        samples,kind = self._samples(),dict(similarity=self.kind, tau=self.tau, missing=missing)
-        return class_similarity(*samples, self.num_classes, **kind)
+        z,y = self._samples()
+        return class_similarity(z, y, self.num_classes, self.kind, tau=self.tau, missing=missing)
     if self.momentum is None: S = _from_sums(s['sums'], s['squares'], counts, self.dtype)
     else: S = self._of_means(validate)
     absent = counts == 0
@@ -552,11 +553,12 @@ def extremes(self:ClassSimilarity,
     missing = missing or ('raise' if self.momentum is None else 'nan')
     _check_classes(s['counts'], missing)
     if self.momentum is not None:
-        return tuple(_impute(s[k], s['counts']) for k in ('least','greatest'))
+        least,greatest = (_impute(s[k], s['counts']) for k in ('least','greatest'))
+        return least, greatest
     if not self.keep:
         raise ValueError('extremes need the samples: use keep_samples=True, or a momentum')
-    samples,kind = self._samples(),dict(similarity=self.kind, tau=self.tau, missing=missing)
-    return class_extremes(*samples, self.num_classes, **kind)
+    z,y = self._samples()
+    return class_extremes(z, y, self.num_classes, self.kind, tau=self.tau, missing=missing)
 
 # %% ../../nbs/api/44_ahsml.ipynb #sp15c5912
 @patch
@@ -573,8 +575,9 @@ def margins(self:ClassSimilarity,
 @patch
 def state_dict(self:ClassSimilarity)->dict[str,Tensor]:
     "All that is needed to go on, as tensors"
-    state = {k: v.clone() for k,v in self._state.items()}
-    return state | (dict(zip(('z','labels'), self._samples())) if self.keep else {})
+    state:dict[str,Tensor] = {k: v.clone() for k,v in self._state.items()}
+    if self.keep: state['z'],state['labels'] = self._samples()
+    return state
 
 # %% ../../nbs/api/44_ahsml.ipynb #sp16c4d89
 @patch

@@ -12,18 +12,22 @@ from ..core import check_embeddings, check_labels, choose
 # %% auto #0
 __all__ = ['soft_labels', 'soft_label_loss', 'Lineages', 'lineages', 'hierarchical_cross_entropy']
 
-# %% ../../nbs/api/43_label_losses.ipynb #430c199e
+# %% ../../nbs/api/43_label_losses.ipynb #cd911bca
 def _square(D:Any)->Tensor:
     "Class distances as a tensor, shape (C, C); their values are not looked at"
     if not isinstance(D, Tensor):
         try: D = torch.as_tensor(np.asarray(D))
-        except (TypeError, ValueError): raise ValueError(f'D must be a matrix of numbers, got {type(D).__name__}') from None
-    if D.ndim != 2 or D.shape[0] != D.shape[1]: raise ValueError(f'D must have shape (C, C), got {tuple(D.shape)}')
+        except (TypeError, ValueError):
+            raise ValueError(f'D must be a matrix of numbers, got {type(D).__name__}') from None
+    if D.ndim != 2 or D.shape[0] != D.shape[1]:
+        raise ValueError(f'D must have shape (C, C), got {tuple(D.shape)}')
     return D
 
+# %% ../../nbs/api/43_label_losses.ipynb #03cc64fc
 def _softened(rows:Tensor, beta:float, validate:bool)->Tensor:
     "Softmax of minus beta times some rows of D"
-    if not 0 <= beta < float('inf'): raise ValueError(f'beta must be at least 0 and finite, got {beta}')
+    if not 0 <= beta < float('inf'):
+        raise ValueError(f'beta must be at least 0 and finite, got {beta}')
     if validate and not (torch.isfinite(rows) & (rows >= 0)).all():
         bad = rows[~(torch.isfinite(rows) & (rows >= 0))][0].item()
         raise ValueError(f'D holds the distance {bad}; distances must be finite and not negative')
@@ -48,7 +52,8 @@ def _checked(logits:Tensor, labels:Tensor, C:int, validate:bool)->Tensor:
     if not len(labels): raise ValueError('the batch is empty: the loss needs at least one image')
     if not validate: return labels.long()
     check_embeddings(logits, 'logits')
-    if logits.shape[1] != C: raise ValueError(f'logits have {logits.shape[1]} classes, and the tree has {C}')
+    if logits.shape[1] != C:
+        raise ValueError(f'logits have {logits.shape[1]} classes, and the tree has {C}')
     return check_labels(labels, C, len(logits))
 
 # %% ../../nbs/api/43_label_losses.ipynb #b3f07b02
@@ -63,11 +68,11 @@ def soft_label_loss(
     "Cross-entropy with labels that are softened by class distance"
     D = _square(D)
     labels = _checked(logits, labels, len(D), validate)
-    rows = D[labels.to(D.device)].to(logits.device)                      # those of the batch, shape (B, C)
+    rows = D[labels.to(D.device)].to(logits.device) # those of the batch, shape (B, C)
     target = _softened(rows, beta, validate).to(logits.dtype)
     return _reduced(-(target*logits.log_softmax(1)).sum(1), reduction)
 
-# %% ../../nbs/api/43_label_losses.ipynb #bd307a3e
+# %% ../../nbs/api/43_label_losses.ipynb #0b37567c
 class Lineages(NamedTuple):
     "Each class's path to the root, as tensors"
     paths:Tensor # Nodes from the class to the root, the root repeated to fill the row, shape (C, L)
@@ -75,25 +80,33 @@ class Lineages(NamedTuple):
     depths:Tensor # Divisions between the root and a node, shape (N,)
     def to(self, device)->Lineages: return Lineages(*(v.to(device) for v in self))
 
+# %% ../../nbs/api/43_label_losses.ipynb #bd307a3e
 def _ways_up(parents:Sequence[int], classes:Sequence[int])->list[list[int]]:
     "The nodes from each class up to its root"
     ways = []
     for v in classes:
-        if not 0 <= v < len(parents): raise ValueError(f'class node {v} is out of range for {len(parents)} nodes')
+        if not 0 <= v < len(parents):
+            raise ValueError(f'class node {v} is out of range for {len(parents)} nodes')
         way = []
         while v >= 0:
             way.append(int(v))
-            if len(way) > len(parents): raise ValueError(f'the tree has a cycle: {" > ".join(map(str, way[-2:]))}; remove an edge')
+            if len(way) > len(parents):
+                raise ValueError(f'the tree has a cycle: {" > ".join(map(str, way[-2:]))}; '
+                    'remove an edge')
             v = parents[v]
-            if v >= len(parents): raise ValueError(f'node {way[-1]} has parent {v}, out of range for {len(parents)} nodes')
+            if v >= len(parents):
+                raise ValueError(f'node {way[-1]} has parent {v}, out of range for '
+                    f'{len(parents)} nodes')
         ways.append(way)
-    if len({way[0] for way in ways}) < len(ways): raise ValueError('two classes stand at one node; give each a node of its own')
-    if len({way[-1] for way in ways}) != 1: raise ValueError(f'the classes need one root, got {len({way[-1] for way in ways})}')
+    if len({way[0] for way in ways}) < len(ways):
+        raise ValueError('two classes stand at one node; give each a node of its own')
+    if len({way[-1] for way in ways}) != 1:
+        raise ValueError(f'the classes need one root, got {len({way[-1] for way in ways})}')
     return ways
 
-# %% ../../nbs/api/43_label_losses.ipynb #274adefe
+# %% ../../nbs/api/43_label_losses.ipynb #c9e79905
 def _numbered(ways:Sequence[Sequence[int]])->tuple[list[list[int]],list[list[int]]]:
-    "Each class's path in new numbers, in which nodes with the same classes below are one; and the classes below each number"
+    "Paths in new numbers, in which nodes with the same classes below are one; and those classes"
     under:dict[int,list[int]] = {}
     for c,way in enumerate(ways):
         for v in way: under.setdefault(v, []).append(c)
@@ -101,10 +114,12 @@ def _numbered(ways:Sequence[Sequence[int]])->tuple[list[list[int]],list[list[int
     of_node = {}
     for way in ways:
         for v in way:
-            if v not in of_node and len(under[v]) > 1: of_node[v] = number.setdefault(tuple(under[v]), len(number))
+            if v not in of_node and len(under[v]) > 1:
+                of_node[v] = number.setdefault(tuple(under[v]), len(number))
     paths = [[c, *dict.fromkeys(of_node[v] for v in way if v in of_node)] for c,way in enumerate(ways)]
     return paths,[list(below) for below in number]
 
+# %% ../../nbs/api/43_label_losses.ipynb #9c88220f
 def lineages(
     parents:Sequence[int], # Parent of each node, -1 for the root
     classes:Sequence[int], # Node of each class
@@ -115,23 +130,25 @@ def lineages(
     for n,classes_below in enumerate(below): members[n,classes_below] = True
     for path in paths: depths[path] = torch.arange(len(path)-1, -1, -1.)
     longest = max(map(len, paths))
-    return Lineages(torch.tensor([path+[path[-1]]*(longest-len(path)) for path in paths]), members, depths)
+    filled = [path+[path[-1]]*(longest-len(path)) for path in paths]
+    return Lineages(torch.tensor(filled), members, depths)
 
 # %% ../../nbs/api/43_label_losses.ipynb #1574bddb
 def hierarchical_cross_entropy(
     logits:Tensor, # Classifier's output, shape (B, C)
     labels:Tensor, # Class indices, shape (B,), any integer dtype
     lineage:Lineages, # The tree, from `lineages`
-    decay:float=0.3, # A step's weight falls by this exponent for each division further down; 0: plain cross-entropy
+    decay:float=0.3, # Exponent by which weights fall per division further down; 0: cross-entropy
     reduction:str='mean', # 'mean', 'sum' or 'none'
     validate:bool=True, # Check the inputs (on a GPU this waits for the device)
 )->Tensor: # The loss
     "Weighted sum of the conditional log-probabilities on the path to a class (Bertinetto et al. 2020, Eq. 5)"
-    if not 0 <= decay < float('inf'): raise ValueError(f'decay must be at least 0 and finite, got {decay}')
+    if not 0 <= decay < float('inf'):
+        raise ValueError(f'decay must be at least 0 and finite, got {decay}')
     labels = _checked(logits, labels, len(lineage.paths), validate)
     lineage = lineage.to(logits.device)
-    path = lineage.paths[labels.to(logits.device)]                        # nodes from each class to the root, shape (B, L)
+    path = lineage.paths[labels.to(logits.device)] # nodes from each class to the root, shape (B, L)
     below = logits.log_softmax(1)[:,None].masked_fill(~lineage.members[path], -torch.inf)
-    logp = below.logsumexp(2)                                            # log-probability of each node, shape (B, L)
+    logp = below.logsumexp(2) # log-probability of each node, shape (B, L)
     weight = torch.exp(-decay*(lineage.depths.to(logp.dtype)[path[:,:-1]]-1))
     return _reduced((weight*(logp[:,1:]-logp[:,:-1])).sum(1), reduction)

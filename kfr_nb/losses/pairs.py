@@ -5,6 +5,7 @@
 # %% ../../nbs/api/40_pairs.ipynb #da4b9237
 from __future__ import annotations
 import math
+from typing import Any
 import torch, torch.nn.functional as F
 from torch import Tensor
 from ..core import check_embeddings, check_labels, choose
@@ -68,7 +69,7 @@ def _check_margins(margins)->None:
         if got != shape: raise ValueError(f'margins.{k} must have shape {shape}, got {got}')
 
 # %% ../../nbs/api/40_pairs.ipynb #cm2
-def _pair_margins(margins, labels, both_sides:bool, like:Tensor, validate:bool)->list[Tensor]:
+def _pair_margins(margins:Any, labels, both_sides:bool, like:Tensor, validate:bool)->list[Tensor]:
     "M_a, M_p, M_n of the pairs of a batch, as broadcast against (B, B); γ on both sides, or once"
     if isinstance(margins, (int,float)) and math.isfinite(margins):
         return [like.new_full((), m) for m in (margins,margins,margins*both_sides)]

@@ -6,22 +6,30 @@
 __all__ = ['METHODS', 'CrossEntropy', 'Joining', 'Method', 'Outputs', 'Replacing', 'Setup', 'method_of', 'Knowledge', 'Tensors',
            'class_distances', 'class_lineages', 'trained_tree', 'KFR', 'KFRAll', 'KFRPlus', 'KFRScaleFree', 'C2AM',
            'ContrastiveL1', 'ContrastiveL2', 'HierarchicalCE', 'InfoNCE', 'SoftLabels', 'TripletL1', 'TripletL2',
-           'LiftedStructure', 'LiftedStructureStar', 'MarginRule', 'MultiSimilarity', 'MultiSimilarityStar',
-           'MultiSimilarityStarKFR', 'Space', 'Triplet', 'TripletStar', 'embedding_space', 'Circle', 'ProxyAnchor',
-           'ProxyNCA', 'SoftTriple']
+           'LiftedStructure', 'LiftedStructureStar', 'Triplet', 'TripletStar', 'MultiSimilarity', 'MultiSimilarityStar',
+           'MultiSimilarityStarKFR', 'MarginRule', 'Space', 'embedding_space', 'Circle', 'ProxyAnchor', 'ProxyNCA',
+           'SoftTriple']
 
 # %% ../../nbs/api/65_methods.ipynb #8e79d63b
-from .base import METHODS, CrossEntropy, Joining, Method, Outputs, Replacing, Setup, method_of
-from .knowledge import Knowledge, Tensors, class_distances, class_lineages, trained_tree
+from .base import METHODS, CrossEntropy, Joining, Method, Outputs, Replacing, Setup
+from .base import method_of
+from .knowledge import Knowledge, Tensors
+from .knowledge import class_distances, class_lineages, trained_tree
 from .relativity import KFR, KFRAll, KFRPlus, KFRScaleFree
-from kfr_nb.methods.recognition import (C2AM, ContrastiveL1, ContrastiveL2, HierarchicalCE, InfoNCE, SoftLabels, TripletL1,
-    TripletL2)
-from .pairs import (LiftedStructure, LiftedStructureStar, MarginRule, MultiSimilarity, MultiSimilarityStar,
-    MultiSimilarityStarKFR, Space, Triplet, TripletStar, embedding_space)
+from .recognition import C2AM, ContrastiveL1, ContrastiveL2, HierarchicalCE
+from .recognition import InfoNCE, SoftLabels, TripletL1, TripletL2
+from .pairs import LiftedStructure, LiftedStructureStar, Triplet, TripletStar
+from .pairs import MultiSimilarity, MultiSimilarityStar, MultiSimilarityStarKFR
+from .pairs import MarginRule, Space, embedding_space
 from .proxies import Circle, ProxyAnchor, ProxyNCA, SoftTriple
+
+# %% ../../nbs/api/65_methods.ipynb #dc7d06eb
 _all_ = ['METHODS', 'CrossEntropy', 'Joining', 'Method', 'Outputs', 'Replacing', 'Setup', 'method_of',
-    'Knowledge', 'Tensors', 'class_distances', 'class_lineages', 'trained_tree', 'KFR', 'KFRAll', 'KFRPlus',
-    'KFRScaleFree', 'C2AM', 'ContrastiveL1', 'ContrastiveL2', 'HierarchicalCE', 'InfoNCE', 'SoftLabels',
-    'TripletL1', 'TripletL2', 'LiftedStructure', 'LiftedStructureStar', 'MarginRule', 'MultiSimilarity',
-    'MultiSimilarityStar', 'MultiSimilarityStarKFR', 'Space', 'Triplet', 'TripletStar', 'embedding_space',
+    'Knowledge', 'Tensors', 'class_distances', 'class_lineages', 'trained_tree',
+    'KFR', 'KFRAll', 'KFRPlus', 'KFRScaleFree',
+    'C2AM', 'ContrastiveL1', 'ContrastiveL2', 'HierarchicalCE',
+    'InfoNCE', 'SoftLabels', 'TripletL1', 'TripletL2',
+    'LiftedStructure', 'LiftedStructureStar', 'Triplet', 'TripletStar',
+    'MultiSimilarity', 'MultiSimilarityStar', 'MultiSimilarityStarKFR',
+    'MarginRule', 'Space', 'embedding_space',
     'Circle', 'ProxyAnchor', 'ProxyNCA', 'SoftTriple']

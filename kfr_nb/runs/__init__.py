@@ -8,8 +8,11 @@ __all__ = ['Suspects', 'embed_files', 'labels_of', 'similarity_history', 'study_
            'write_localization']
 
 # %% ../../nbs/api/72_runs_index.ipynb #fcef905c
-from .inspect import Suspects, embed_files, labels_of, similarity_history, study_suspects, suspects_of, tree_of
-from kfr_nb.runs.localize import (Localization, localization_gallery, localize_run, study_box_curves, study_localization,
-    write_localization)
-_all_ = ['Suspects', 'embed_files', 'labels_of', 'similarity_history', 'study_suspects', 'suspects_of', 'tree_of',
-    'Localization', 'localization_gallery', 'localize_run', 'study_box_curves', 'study_localization', 'write_localization']
+from .inspect import Suspects, embed_files, labels_of, similarity_history
+from .inspect import study_suspects, suspects_of, tree_of
+from .localize import Localization, localization_gallery, localize_run
+from .localize import study_box_curves, study_localization, write_localization
+_all_ = ['Suspects', 'embed_files', 'labels_of', 'similarity_history',
+    'study_suspects', 'suspects_of', 'tree_of',
+    'Localization', 'localization_gallery', 'localize_run',
+    'study_box_curves', 'study_localization', 'write_localization']

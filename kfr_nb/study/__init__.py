@@ -8,12 +8,13 @@ __all__ = []
 # %% ../../nbs/api/75_study.ipynb #77de68da
 from .answers import answer, compare, comparisons, differences_table, sentence, verdict
 from .arms import ARMS, Arm, add_variant, built_in_arms, control_of, variant_arms
-from .engine import Interrupted, Job, Unfinished, Workers, default_jobs, run_jobs, serve, worker_command
+from kfr_nb.study.engine import (Interrupted, Job, Limit, Unfinished, Workers, default_jobs, run_jobs, serve,
+    worker_command)
 from .figures import study_figures
 from .make import Study, run_study, run_sweep, write_study
 from .plan import arm_config, plan, trunk_key
 from .presets import PRESETS, StudyConfig, configure, read_preset, write_preset
-from .publish import Results, publish, read_results, write_table
+from .publish import Results, publish, read_results, recorded_config, write_table
 from .report import study_report
 from .runs import check_ready, make_runs
 from .tables import (MEASURES, Measure, collect, format_interval, format_number, label_of, means_table,

@@ -395,27 +395,51 @@ def only_study(
 
 # %% ../../nbs/api/75_study_engine.ipynb #a9334987
 class Limit:
-    "A limit of time, in minutes; one job begins in any case, so that repeated calls come to an end"
-    def __init__(self, minutes:float|None=None):
+    "A limit of time; one job begins in any case, so that repeated calls come to an end"
+    def __init__(
+        self,
+        minutes:float|None=None, # How many; no limit by default
+        whole:bool=False, # Begin no job that would not end in time, as far as those that ended tell
+    ):
         if minutes is not None and not minutes > 0:
             raise ValueError(f'minutes must be greater than 0, got {minutes}: leave it out to run without a limit')
         self.ends = None if minutes is None else time.monotonic()+60*minutes
-        self.began,self.startup = {},0.                      # when each job began; longest time to its first step
+        self.whole = whole
+        self.began:dict[str,float] = {}                      # when each job began
+        self.startup = self.longest = 0.                     # longest time to a first step, and of a job
 
     @property
     def seconds(self)->float|None:
         "Seconds that are left; None without a limit"
         return None if self.ends is None else max(self.ends-time.monotonic(), 0.)
 
-    def allows(self)->bool:
-        "Whether a job that begins now can make a step"
-        return self.ends is None or not self.began or time.monotonic()+self.startup < self.ends
+# %% ../../nbs/api/75_study_engine.ipynb #c5b76da3
+def _spent(limit:Limit, key:str)->float:
+    "Seconds since a job began"
+    return time.monotonic()-limit.began.get(key, time.monotonic())
 
-    def first_step(self, key:str)->None:
-        "Note that a job has made its first step"
-        if key in self.began: self.startup = max(self.startup, time.monotonic()-self.began[key])
+@patch
+def allows(self:Limit)->bool:
+    "Whether a job that begins now can make a step, or end, in time"
+    if self.ends is None or not self.began: return True
+    return time.monotonic() + max(self.startup, self.longest if self.whole else 0.) < self.ends
 
-# %% ../../nbs/api/75_study_engine.ipynb #80e28a51
+@patch
+def begin(self:Limit, key:str)->None:
+    "Note that a job begins"
+    self.began[key] = time.monotonic()
+
+@patch
+def first_step(self:Limit, key:str)->None:
+    "Note that a job makes steps"
+    self.startup = self.startup or _spent(self, key)
+
+@patch
+def end(self:Limit, key:str)->None:
+    "Note that a job has ended"
+    self.longest = max(self.longest, _spent(self, key))
+
+# %% ../../nbs/api/75_study_engine.ipynb #8effee40
 def _begin(client, board:Board, limit:Limit, study:str)->None:
     "Give a job to each idle worker"
     if not board.waiting or not limit.allows(): return
@@ -426,9 +450,9 @@ def _begin(client, board:Board, limit:Limit, study:str)->None:
         future = client.submit(perform, job, study, limit.seconds, key=f'run-{uuid.uuid4().hex}',
             workers=[address], allow_other_workers=True)
         board.running[future] = job,address
-        limit.began[job.key] = time.monotonic()
+        limit.begin(job.key)
 
-# %% ../../nbs/api/75_study_engine.ipynb #8effee40
+# %% ../../nbs/api/75_study_engine.ipynb #54ceb912
 def _finish(client, board:Board, ended:Callable)->None:
     "Take in the records of jobs that have ended; a worker that lost its GPU is started again"
     from distributed import KilledWorker
@@ -452,7 +476,7 @@ def _stop(client, board:Board, study:str, ended:Callable, seconds:float=20.)->No
         _finish(client, board, ended)
         time.sleep(0.05)
 
-# %% ../../nbs/api/75_study_engine.ipynb #54ceb912
+# %% ../../nbs/api/75_study_engine.ipynb #9109c85a
 class Interrupted(KeyboardInterrupt):
     "A study was stopped by Ctrl-C; what is done is kept"
 
@@ -462,16 +486,19 @@ def _loop(client, alive:Callable, board:Board, limit:Limit, bar:StudyBar, ended:
     def hear(event):
         limit.first_step(event[1]['key'])
         board.shares[event[1]['key']] = event[1]['share']
+    def note(key, record):
+        limit.end(key)
+        ended(key, record)
     client.subscribe_topic(study, hear)
     try:
         while _goes_on(client, board, limit, study):
             if not alive(): raise RuntimeError('the workers have ended; see workers.log')
-            _finish(client, board, ended)
+            _finish(client, board, note)
             bar.update()
             if any(r['status'] == 'full' for r in board.records.values()): return
             time.sleep(0.05)
     finally:
-        if board.running: _stop(client, board, study, ended)
+        if board.running: _stop(client, board, study, note)
 
 def _goes_on(client, board:Board, limit:Limit, study:str)->bool:
     "Begin what may begin; whether there is anything to wait for"
@@ -480,17 +507,18 @@ def _goes_on(client, board:Board, limit:Limit, study:str)->bool:
     if limit.seconds == 0 and not client.nthreads(): return False            # no worker came in time
     return bool(board.waiting) and limit.allows()
 
-# %% ../../nbs/api/75_study_engine.ipynb #9109c85a
+# %% ../../nbs/api/75_study_engine.ipynb #667be543
 def run_jobs(
     jobs:Sequence[Job], # What to do, in the order in which it should begin
     folder:str|Path, # Where the lock and the workers' log are; workers on other machines must see it
     workers:int|Workers|None=None, # Number of processes, or where they are
     progress:bool=True, # Show a bar with the time left
-    minutes:float|None=None, # Stop after so many minutes; no limit by default
+    minutes:float|Limit|None=None, # Stop after so many minutes; no limit by default
     ended:Callable=lambda key, record: None, # Called as `ended(key, record)` when a job has ended
 )->dict[str,dict]: # Records by key; a job that was not begun is 'unfinished'
     "Do jobs in worker processes"
-    board,limit,where = Board(jobs),Limit(minutes),as_workers(workers)
+    board,where = Board(jobs),as_workers(workers)
+    limit = minutes if isinstance(minutes, Limit) else Limit(minutes)
     if not jobs: return {}
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ __all__ = ['Study', 'record_of', 'write_study', 'run_study', 'run_sweep']
 from ..core import atomic_path, environment, write_json
 from ..settings import choose
 from .answers import compare
-from .engine import Workers
+from .engine import Limit, Workers
 from .figures import study_figures
 from .plan import plan, weight_of
 from .presets import StudyConfig, configure
@@ -97,7 +97,7 @@ def run_study(
     jobs:int|Workers|None=None, # Processes, one for each core or GPU by default; or where they are
     progress:bool=True, # Show a bar with the time left
     command:str|None=None, # How to make it again, for the report
-    minutes:float|None=None, # Stop after so many minutes and report what is finished; no limit by default
+    minutes:float|Limit|None=None, # Stop after so many minutes and report what is finished; no limit by default
     ended:Callable=lambda key, record: None, # Called as `ended(key, record)` when a run has ended
     **changes, # As in `configure`
 )->Study: # The study; `unfinished` lists what is left where the time has passed

@@ -12,10 +12,13 @@ from typing import Any
 import pandas as pd
 
 # %% auto #0
-__all__ = ['write_table', 'portable', 'publish', 'Results', 'read_results']
+__all__ = ['write_table', 'portable', 'publish', 'Results', 'read_results', 'recorded_config']
 
 # %% ../../nbs/api/75_study_publish.ipynb #77de68da
 from ..core import atomic_path, read_json, write_json
+from ..methods import METHODS, method_of
+from ..settings import choose, flat_paths
+from ..train.config import TrainConfig
 
 # %% ../../nbs/api/75_study_publish.ipynb #c1dfd96e
 def write_table(
@@ -103,3 +106,23 @@ def read_results(
     folder = Path(folder)
     tables = {part: _read(folder, name, part) for part in ('runs','history','sweep')}
     return Results(**tables, study=read_json(folder/f'{name}_study.json'))
+
+# %% ../../nbs/api/75_study_publish.ipynb #pub00002
+_former = ('negative_gamma',)                              # settings that were renamed; no record gives them a value
+
+def _settings_of_methods()->set[str]:
+    "Settings that some method has"
+    return {name for m in METHODS.values() for name in flat_paths(m())}
+
+def recorded_config(
+    base:Mapping[str,Any], # Settings of a record without their groups, as in `study['base']`
+    **changes, # Settings that differ; `method` is a method, or its name
+)->TrainConfig: # Settings of other methods are left out
+    "The configuration that a published record holds, of this version or an earlier one"
+    base = dict(base)
+    method = method_of(changes.pop('method', None) or base.pop('method', 'ce'))
+    known = TrainConfig(method=method).flat()
+    every = {*known, *_settings_of_methods(), *_former}
+    for name in base: choose('setting', name, every)
+    own = {name: v for name,v in base.items() if name in known and name != 'method' and v is not None}
+    return TrainConfig.of(method=method, **own | changes)

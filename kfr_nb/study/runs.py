@@ -17,7 +17,7 @@ __all__ = ['train', 'trunk_folder', 'trunk_done', 'branch', 'train_trunk', 'trai
 # %% ../../nbs/api/75_study_runs.ipynb #77de68da
 from ..core import atomic_path
 from ..models import build_network
-from .engine import Interrupted, Job, Tell, Unfinished, Workers, run_jobs
+from .engine import Job, Limit, Tell, Unfinished, Workers, run_jobs
 from .plan import Trunk, trunks_of
 from ..train import Paused, TrainConfig, checkpoint_name, fill_features, fit, open_data, save_checkpoint
 
@@ -133,7 +133,7 @@ def make_runs(
     folder:str|Path, # Each run has its folder here, named by its key
     jobs:int|Workers|None=None, # Processes, one for each core or GPU by default; or where they are
     progress:bool=True, # Show a bar with the time left
-    minutes:float|None=None, # Stop after so many minutes; no limit by default
+    minutes:float|Limit|None=None, # Stop after so many minutes; no limit by default
     ended:Callable=lambda key, record: None, # Called as `ended(key, record)` when a run has ended
 )->dict[str,dict]: # For each key: `status` ('done', 'failed', or 'unfinished' where the time has passed) and `error`
     "Make runs in parallel; finished ones are skipped, an interrupted one resumes"

@@ -12,18 +12,23 @@ __all__ = ['OptimisationConfig', 'RunConfig', 'TrainConfig', 'learning_rate', 'a
 
 # %% ../../nbs/api/70_train_index.ipynb #49bc89ec
 from .config import OptimisationConfig, RunConfig, TrainConfig, learning_rate
-from .parallel import average_gradients, gather, gather_views, joint_batchnorm, make_accelerator
-from kfr_nb.train.task import (Feeds, Place, Task, feature_bank, fill_features, judging_relations, make_feeds, open_data, prepare,
-    true_tree)
-from kfr_nb.train.checkpoints import (Meters, Paused, Progress, Stopped, checkpoint_name, newest_checkpoint, resume,
-    save_checkpoint)
-from .results import (RECALLS, Run, embed_run, evaluate_run, find_collapse, load_run, predict, recognition_metrics,
-    retrieval_metrics, run_data)
+from .parallel import average_gradients, gather, gather_views
+from .parallel import joint_batchnorm, make_accelerator
+from .task import Feeds, Place, Task, feature_bank, fill_features, judging_relations
+from .task import make_feeds, open_data, prepare, true_tree
+from .checkpoints import Meters, Paused, Progress, Stopped
+from .checkpoints import checkpoint_name, newest_checkpoint, resume, save_checkpoint
+from .results import RECALLS, Run, embed_run, evaluate_run, find_collapse, load_run
+from .results import predict, recognition_metrics, retrieval_metrics, run_data
 from .loop import fit, joint_outputs, loss_terms, train_step
-_all_ = ['OptimisationConfig', 'RunConfig', 'TrainConfig', 'learning_rate', 'average_gradients', 'gather',
-    'gather_views', 'joint_batchnorm', 'make_accelerator', 'Feeds', 'Place', 'Task', 'feature_bank',
-    'fill_features', 'judging_relations', 'make_feeds', 'open_data', 'prepare', 'true_tree', 'Meters',
-    'Paused', 'Progress', 'Stopped', 'checkpoint_name', 'newest_checkpoint', 'resume', 'save_checkpoint',
-    'RECALLS', 'Run', 'embed_run', 'evaluate_run', 'find_collapse', 'load_run', 'predict',
-    'recognition_metrics', 'retrieval_metrics', 'run_data', 'fit', 'joint_outputs', 'loss_terms',
-    'train_step']
+
+# %% ../../nbs/api/70_train_index.ipynb #b28b9ba4
+_all_ = ['OptimisationConfig', 'RunConfig', 'TrainConfig', 'learning_rate',
+    'average_gradients', 'gather', 'gather_views', 'joint_batchnorm', 'make_accelerator',
+    'Feeds', 'Place', 'Task', 'feature_bank', 'fill_features', 'judging_relations',
+    'make_feeds', 'open_data', 'prepare', 'true_tree',
+    'Meters', 'Paused', 'Progress', 'Stopped',
+    'checkpoint_name', 'newest_checkpoint', 'resume', 'save_checkpoint',
+    'RECALLS', 'Run', 'embed_run', 'evaluate_run', 'find_collapse', 'load_run',
+    'predict', 'recognition_metrics', 'retrieval_metrics', 'run_data',
+    'fit', 'joint_outputs', 'loss_terms', 'train_step']

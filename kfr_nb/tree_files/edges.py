@@ -13,7 +13,7 @@ from torch import Tensor
 from ..core import choose
 
 # %% auto #0
-__all__ = ['KEEP', 'is_missing', 'name_of', 'short', 'Edge', 'TreeTable', 'edge_table', 'column_roles', 'unique_names',
+__all__ = ['KEEP', 'is_missing', 'short', 'name_of', 'Edge', 'TreeTable', 'edge_table', 'column_roles', 'unique_names',
            'path_table', 'id_table', 'record_table', 'records', 'keep_one_parent', 'settle', 'rank_rows', 'rank_table']
 
 # %% ../../nbs/api/05_tree_edges.ipynb #8895f136
@@ -29,7 +29,16 @@ def is_missing(x)->bool:
     if isinstance(x, numbers.Real): return bool(math.isnan(x))
     return type(x).__name__ in ('NAType','NaTType')
 
-# %% ../../nbs/api/05_tree_edges.ipynb #df04619e
+# %% ../../nbs/api/05_tree_edges.ipynb #c11dc2bb
+def short(
+    x:Any, # Something from outside
+    most:int=40, # Characters
+)->str: # For a message
+    "How Python writes `x`, cut to a length that fits a message"
+    text = repr(x)
+    return text if len(text) <= most else text[:most-1] + '…'
+
+# %% ../../nbs/api/05_tree_edges.ipynb #417ce0e6
 def name_of(
     x:Any, # A text, a number, or a tensor or array of one element
     what:str='node', # What it names, for the message
@@ -43,15 +52,7 @@ def name_of(
         raise ValueError(f'a {what} has a text or a number as its name, got {short(x)}')
     return str(int(x)) if isinstance(x, float) and x == int(x) else str(x)
 
-def short(
-    x:Any, # Something from outside
-    most:int=40, # Characters
-)->str: # For a message
-    "How Python writes `x`, cut to a length that fits a message"
-    text = repr(x)
-    return text if len(text) <= most else text[:most-1] + '…'
-
-# %% ../../nbs/api/05_tree_edges.ipynb #4ed332f0
+# %% ../../nbs/api/05_tree_edges.ipynb #8d6dbbfd
 class Edge(NamedTuple):
     "One edge as it was read; without a parent it names the root"
     parent:str|None
@@ -59,6 +60,7 @@ class Edge(NamedTuple):
     length:float=1.
     line:int=-1 # Line or row, -1 if there is none
 
+# %% ../../nbs/api/05_tree_edges.ipynb #5b9d0042
 @dataclass(frozen=True)
 class TreeTable:
     "What a source says of a tree"
@@ -72,62 +74,98 @@ class TreeTable:
         "Where an edge stands, as the start of a message"
         return f'{self.unit} {edge.line}: ' if edge.line >= 0 else ''
 
-# %% ../../nbs/api/05_tree_edges.ipynb #e0a45591
+# %% ../../nbs/api/05_tree_edges.ipynb #1e26029e
 def _length(x, parent, child, where:str)->float:
     "An edge's length; an absent one is 1"
     if x is None or x == '': return 1.
     edge = f'{where}edge {short(parent)} > {short(child)}'
     try: length = float(x)
-    except (TypeError, ValueError): raise ValueError(f'{edge} has length {short(x)}, which is not a number') from None
+    except (TypeError, ValueError):
+        raise ValueError(f'{edge} has length {short(x)}, which is not a number') from None
     if 0 <= length < math.inf: return length
     raise ValueError(f'{edge} has length {length}; lengths must be finite and not negative')
 
+# %% ../../nbs/api/05_tree_edges.ipynb #67c81fb3
 def _edge(row, n:int, unit:str='row')->Edge:
     "One edge from a pair or a triple"
     if isinstance(row, (str,bytes)) or not hasattr(row, '__len__') or len(row) not in (2,3):
-        raise ValueError(f'{unit} {n}: an edge is (parent, child) or (parent, child, length), got {short(row)}')
+        raise ValueError(f'{unit} {n}: an edge is (parent, child) or (parent, child, length), '
+            f'got {short(row)}')
     parent,child,*rest = row
-    if is_missing(child): raise ValueError(f'{unit} {n}: the child of {short(parent)} has no name: got {child!r}')
+    if is_missing(child):
+        raise ValueError(f'{unit} {n}: the child of {short(parent)} has no name: got {child!r}')
     parent,child = None if is_missing(parent) else name_of(parent),name_of(child)
     length = rest[0] if rest else None
-    if isinstance(length, Mapping): length = length.get('length')          # as networkx gives edges with their data
+    if isinstance(length, Mapping):
+        length = length.get('length') # as networkx gives edges with their data
     return Edge(parent, child, _length(length, parent, child, f'{unit} {n}: '), n)
 
 # %% ../../nbs/api/05_tree_edges.ipynb #ba4ff59c
 def edge_table(
-    edges:Any, # Pairs or triples, a tensor or array of two columns, a DataFrame, or records with named columns
+    edges:Any, # Pairs or triples, a tensor or array, a DataFrame, or records with named columns
 )->TreeTable:
     "Edges from Python objects; a row without a parent names the root"
     if 'networkx' in type(edges).__module__ and (hasattr(edges, 'nodes') or 'Multi' in type(edges).__name__):
         raise ValueError('this is a networkx graph: use KnowledgeTree.from_networkx(graph)')
     if isinstance(edges, (str,bytes,Mapping)) or not hasattr(edges, '__iter__'):
-        raise ValueError(f'edges must be a list of pairs (parent, child), got {short(edges)}; KnowledgeTree.read reads files')
+        raise ValueError(f'edges must be a list of pairs (parent, child), got {short(edges)}; '
+            'KnowledgeTree.read reads files')
     if hasattr(edges, 'itertuples'):
         rows,header = list(edges.itertuples(index=False, name=None)),list(edges.columns)
-        return record_table(header, rows) if column_roles(header) else TreeTable([_edge(r, n) for n,r in enumerate(rows)])
+        if column_roles(header): return record_table(header, rows)
+        return TreeTable([_edge(r, n) for n,r in enumerate(rows)])
     rows = edges.tolist() if hasattr(edges, 'tolist') else list(edges)
     if rows and all(isinstance(r, Mapping) for r in rows): return records(rows)
     return TreeTable([_edge(r, n) for n,r in enumerate(rows)])
 
 # %% ../../nbs/api/05_tree_edges.ipynb #04a2a04d
-_PAIRS = [pair.split() for pair in ('source target', 'from to', 'hypernym hyponym', 'superclass subclass',
-    'superclass class', 'super sub', 'broader narrower', 'start end', 'src dst', 'ancestor descendant', 'coarse fine',
-    'supercategory category', 'supercategory name', 'category subcategory', 'superordinate subordinate', 'general specific')]
-_RANKS = set('domain superkingdom kingdom subkingdom phylum subphylum superclass class subclass superorder order suborder infraorder '
-    'superfamily family subfamily tribe subtribe genus subgenus species subspecies variety form cultivar breed supercategory category '
-    'subcategory subsubcategory group subgroup section division department aisle level rank tier l coarse middle fine'.split())
+_PAIRS = [pair.split() for pair in (
+    'source target', 'from to', 'hypernym hyponym', 'superclass subclass', 'superclass class',
+    'super sub', 'broader narrower', 'start end', 'src dst', 'ancestor descendant', 'coarse fine',
+    'supercategory category', 'supercategory name', 'category subcategory',
+    'superordinate subordinate', 'general specific')]
+_RANKS = set('''
+    domain superkingdom kingdom subkingdom phylum subphylum superclass class subclass
+    superorder order suborder infraorder superfamily family subfamily tribe subtribe
+    genus subgenus species subspecies variety form cultivar breed
+    supercategory category subcategory subsubcategory group subgroup section division
+    department aisle level rank tier l coarse middle fine'''.split())
 _IDS = set('id uid uuid key code gid wnid mid identifier idx index nr number'.split())
 _NAMES = set('name label title text'.split())
 
 def _words(title)->list[str]:
     "The words of a column title: 'parentTaxonID' has parent, taxon and id"
     spaced = re.sub(r'(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])', ' ', str(title))
-    return [re.sub(r'(parent|child)(id|uid|name)$', r'\1', w) for w in re.findall(r'[^\W_\d]+', spaced.lower())]
+    words = re.findall(r'[^\W_\d]+', spaced.lower())
+    return [re.sub(r'(parent|child)(id|uid|name)$', r'\1', w) for w in words]
 
-# %% ../../nbs/api/05_tree_edges.ipynb #71f4c295
+# %% ../../nbs/api/05_tree_edges.ipynb #2e956187
+def _parent_and_child(titles)->dict[str,int]:
+    "Columns of the parent and, if its title says so, of the child"
+    first = [t[0] if t and set(t[1:]) <= _IDS | _NAMES | {'node'} else '' for t in titles]
+    parents = [i for i,t in enumerate(titles) if {'parent','parents'} & set(t)]
+    if parents:
+        ids = [i for i in parents if titles[i][-1] in _IDS]
+        child = {'child': i for i,f in enumerate(first) if f in ('child','children')}
+        return dict(parent=(ids or parents)[0]) | child
+    for up,down in _PAIRS:
+        if up in first and down in first:
+            return dict(parent=first.index(up), child=first.index(down))
+    return {}
+
+# %% ../../nbs/api/05_tree_edges.ipynb #cc23573c
+def _with_child(roles, free)->dict[str,int]:
+    "The roles with a column for the child: its id, its name, or the only column that is left"
+    if 'child' in roles or 'id' in roles: return roles
+    if 'name' in roles:
+        name = roles.pop('name')
+        return {**roles, 'child': name}
+    return {**roles, 'child': free[0]} if len(free) == 1 else {}
+
+# %% ../../nbs/api/05_tree_edges.ipynb #2d2d6d52
 def column_roles(
     header:Sequence, # Column titles
-)->dict[str,Any]: # Column number of 'parent', 'child', 'id', 'name', 'length', 'class'; or 'ranks'; empty if unknown
+)->dict[str,Any]: # Column of 'parent', 'child', 'id', 'name', 'length', 'class'; or 'ranks'
     "What each column of a table holds, by its title"
     titles = [_words(h) for h in header]
     roles = _parent_and_child(titles)
@@ -144,23 +182,6 @@ def column_roles(
         elif last in _NAMES: roles.setdefault('name', i)
     return _with_child(roles, [i for i in free if i not in roles.values()])
 
-def _parent_and_child(titles)->dict[str,int]:
-    "Columns of the parent and, if its title says so, of the child"
-    first = [t[0] if t and set(t[1:]) <= _IDS | _NAMES | {'node'} else '' for t in titles]
-    parents = [i for i,t in enumerate(titles) if {'parent','parents'} & set(t)]
-    if parents:
-        ids = [i for i in parents if titles[i][-1] in _IDS]
-        return dict(parent=(ids or parents)[0]) | {'child': i for i,f in enumerate(first) if f in ('child','children')}
-    for up,down in _PAIRS:
-        if up in first and down in first: return dict(parent=first.index(up), child=first.index(down))
-    return {}
-
-def _with_child(roles, free)->dict[str,int]:
-    "The roles with a column for the child: its id, its name, or the only column that is left"
-    if 'child' in roles or 'id' in roles: return roles
-    if 'name' in roles: return {**roles, 'child': roles.pop('name')}
-    return {**roles, 'child': free[0]} if len(free) == 1 else {}
-
 # %% ../../nbs/api/05_tree_edges.ipynb #d549a15a
 def unique_names(
     names:Mapping[Hashable,str], # Name of each node, by a key
@@ -173,22 +194,26 @@ def unique_names(
     many = len(todo)
     above = {k: (k,) for k in todo}
     for _ in range(100):
-        above = {k: ((p,) if (p := up.get(way[0])) in names else ()) + way for k,way in above.items() if k in todo}
+        above = {k: ((up.get(above[k][0]),) if up.get(above[k][0]) in names else ()) + above[k] for k in todo}
         longer = {k: '/'.join(names[i] for i in above[k]) for k in todo}
         count = Counter(longer.values())
-        done = {k:n for k,n in longer.items() if count[n] == 1 and n not in taken and len(above[k]) > 1}
+        done = {k:n for k,n in longer.items() if count[n] == 1 and n not in taken}
+        done = {k:n for k,n in done.items() if len(above[k]) > 1}
         out |= done
         taken |= set(done.values())
         todo = [k for k in todo if k not in done]
         if not todo: break
         if not done and all(up.get(above[k][0]) not in names for k in todo): break
-    for k in todo: out[k] = f'{names[k]} ({k})' if not isinstance(k, tuple) else '/'.join(map(str, k))
+    for k in todo:
+        out[k] = f'{names[k]} ({k})' if not isinstance(k, tuple) else '/'.join(map(str, k))
     return out,many
 
-# %% ../../nbs/api/05_tree_edges.ipynb #25154ee3
+# %% ../../nbs/api/05_tree_edges.ipynb #a0f8dab0
 def _qualified(many:int)->tuple[str,...]:
-    return (f'names that stood for several nodes, now called by their path: {many}',) if many else ()
+    return (f'names that stood for several nodes, now called by their path: '
+        f'{many}',) if many else ()
 
+# %% ../../nbs/api/05_tree_edges.ipynb #25154ee3
 def path_table(
     paths:Iterable[Sequence], # From the root down; empty steps are skipped
     lines:Iterable[int]|None=None, # Line of each path
@@ -208,7 +233,18 @@ def path_table(
     edges = [Edge(called[up[k]] if up[k] else None, called[k], 1., line[k]) for k in names]
     return TreeTable(edges, None, _qualified(many), form, unit)
 
-# %% ../../nbs/api/05_tree_edges.ipynb #5a7c2277
+# %% ../../nbs/api/05_tree_edges.ipynb #72d0ecae
+def _by_name(rows, names)->bool:
+    "Whether parents are given by name, though there are ids"
+    parents = {p for _,p,_,_ in rows if p is not None}
+    return len(parents & set(names)) < len(parents & set(names.values()))
+
+def _without_row(alone)->tuple[str,...]:
+    if not alone: return ()
+    return (f'parents without a row of their own, called by their id: {len(alone)}, such as '
+        f'{short(min(alone))}',)
+
+# %% ../../nbs/api/05_tree_edges.ipynb #811034ec
 _NO_PARENT = {'0','-1','none','null','nan','na','n/a','\\n','root','__null__'}
 
 def id_table(
@@ -219,24 +255,18 @@ def id_table(
 )->TreeTable:
     "Edges between names from rows of ids; a parent without a row of its own is called by its id"
     places = range(10**12) if lines is None else lines
-    rows = [(name_of(i, f'node in {unit} {n}'), None if is_missing(p) else name_of(p), x, n) for (i,p,x),n in zip(rows, places)]
+    rows = [(name_of(i, f'node in {unit} {n}'), None if is_missing(p) else name_of(p), x, n)
+        for (i,p,x),n in zip(rows, places)]
     names = {i: i if is_missing(x) else name_of(x).strip() for i,_,x,_ in rows}
-    if _by_name(rows, names): rows,names = [(names[i],p,x,n) for i,p,x,n in rows],{n:n for n in names.values()}
-    alone = {p for _,p,_,_ in rows if p is not None and p not in names and p.lower() not in _NO_PARENT}
+    if _by_name(rows, names):
+        rows,names = [(names[i],p,x,n) for i,p,x,n in rows],{n:n for n in names.values()}
+    alone = {p for _,p,_,_ in rows if p is not None and p not in names}
+    alone = {p for p in alone if p.lower() not in _NO_PARENT}
     names |= {p:p for p in alone}
     rows = [(i, p if p in names and p != i else None, n) for i,p,_,n in rows]
     called,many = unique_names(names, {i:p for i,p,_ in rows})
     edges = [Edge(called[p] if p is not None else None, called[i], 1., n) for i,p,n in rows]
     return TreeTable(edges, None, _qualified(many) + _without_row(alone), form, unit)
-
-def _by_name(rows, names)->bool:
-    "Whether parents are given by name, though there are ids"
-    parents = {p for _,p,_,_ in rows if p is not None}
-    return len(parents & set(names)) < len(parents & set(names.values()))
-
-def _without_row(alone)->tuple[str,...]:
-    if not alone: return ()
-    return (f'parents without a row of their own, called by their id: {len(alone)}, such as {short(min(alone))}',)
 
 # %% ../../nbs/api/05_tree_edges.ipynb #1db85b99
 def record_table(
@@ -248,17 +278,21 @@ def record_table(
     "Edges from a table with titles: parent and child, ids with names, or ranks"
     roles,rows = column_roles(header),list(rows)
     lines = list(range(len(rows)) if lines is None else lines)
-    if not roles: raise ValueError(f'which column holds the parent? Call two columns parent and child; got {short(list(header), 80)}')
+    if not roles:
+        raise ValueError(f'which column holds the parent? Call two columns parent and child; '
+            f'got {short(list(header), 80)}')
     if 'ranks' in roles: return path_table(rows, lines, 'table of ranks', unit)
     if 'name' in roles and 'id' in roles:
-        return id_table([[row[roles[r]] for r in ('id','parent','name')] for row in rows], lines, unit=unit)
+        columns = [roles[r] for r in ('id','parent','name')]
+        return id_table([[row[c] for c in columns] for row in rows], lines, unit=unit)
     child = roles.get('child', roles.get('id'))
-    triples = [(row[roles['parent']], row[child], row[roles['length']] if 'length' in roles else None) for row in rows]
+    long = roles.get('length')
+    triples = [(row[roles['parent']], row[child], None if long is None else row[long]) for row in rows]
     edges = [_edge(t, n, unit) for t,n in zip(triples, lines)]
     marks = [row[roles['class']] for row in rows] if 'class' in roles else []
     return TreeTable(edges, _marked(edges, marks), (), 'table of edges', unit)
 
-# %% ../../nbs/api/05_tree_edges.ipynb #454063b2
+# %% ../../nbs/api/05_tree_edges.ipynb #2df8dbe9
 def _marked(edges:Sequence[Edge], marks:Sequence)->list[str]|None:
     "Classes in label order from a column that numbers them; None if it is empty"
     found = {}
@@ -268,10 +302,12 @@ def _marked(edges:Sequence[Edge], marks:Sequence)->list[str]|None:
         found[int(float(text)) if re.fullmatch(r'\d+(\.0+)?', text) else text] = edge.child
     if found and set(found) != set(range(len(found))):
         wrong = sorted(set(found)-set(range(len(found))), key=str)
-        raise ValueError(f'the class column must number the classes 0 to {len(found)-1}, got {short(wrong[0])}; '
+        raise ValueError(f'the class column must number the classes 0 to {len(found)-1}, got '
+            f'{short(wrong[0])}; '
             'rename the column if it holds something else')
     return [found[i] for i in range(len(found))] or None
 
+# %% ../../nbs/api/05_tree_edges.ipynb #413401b6
 def records(
     rows:Sequence[Mapping], # Dictionaries with the same keys
 )->TreeTable:
@@ -283,7 +319,7 @@ def records(
 KEEP = ('first','last','shortest','longest')
 
 def _depths(ups:Mapping[str,Sequence[str]], longest:bool)->dict[str,int]:
-    "Edges from a root down to each node, on the shortest or the longest way; nodes below a cycle may be absent"
+    "Edges from a root down to each node, on the shortest or longest path; none for those below a cycle"
     below,waits = {},{}
     for child,parents in ups.items():
         waits[child] = len(parents)
@@ -321,7 +357,8 @@ def _several_parents(table:TreeTable, edges:Sequence[Edge])->ValueError|None:
     for e in edges:
         if (old := seen.setdefault(e.child, e)) is e: continue
         if old.parent == e.parent:
-            return ValueError(f"{table.place(e)}edge {short(e.parent)} > {short(e.child)} is listed twice; "
+            return ValueError(f"{table.place(e)}edge {short(e.parent)} > {short(e.child)} is "
+                "listed twice; "
                 "remove one, or keep the first with parents='first'")
         count = Counter(x.child for x in {(y.parent,y.child):y for y in edges}.values())
         several = sum(n > 1 for n in count.values())
@@ -329,27 +366,30 @@ def _several_parents(table:TreeTable, edges:Sequence[Edge])->ValueError|None:
         if len({x.parent for x in edges}) == len(edges):
             return ValueError(f'{says}. Each node stands once in the first column: '
                 'if that is the child, swap the columns or title them child, parent')
-        return ValueError(f"{says} (nodes with several parents: {several}); remove edges, or choose a rule: "
+        return ValueError(f"{says} (nodes with several parents: {several}); remove edges, or "
+            "choose a rule: "
             "parents='first', 'shortest' or 'longest'")
 
-# %% ../../nbs/api/05_tree_edges.ipynb #cb658477
+# %% ../../nbs/api/05_tree_edges.ipynb #08b7e3e2
 def _lookalike(name:str)->str: return ' '.join(unicodedata.normalize('NFC', name).split())
 
 def _check_roots(tops:Sequence[str], names:Iterable[str]):
-    "Raise `ValueError` if a root differs from another node only in blanks or in how its accents are stored"
+    "Raise `ValueError` if a root and another node differ only in blanks or stored accents"
     like = {}
     for n in names: like.setdefault(_lookalike(n), []).append(n)
     for top in tops:
         for other in like[_lookalike(top)]:
             if other != top:
-                raise ValueError(f'{short(top)} and {short(other)} are two nodes, though they look alike: '
+                raise ValueError(f'{short(top)} and {short(other)} are two nodes, though they '
+                    'look alike: '
                     'they differ in blanks or in how an accent is stored; write both in the same way')
 
+# %% ../../nbs/api/05_tree_edges.ipynb #faa1c5f4
 def settle(
     table:TreeTable, # What a source says
     parents:str|None=None, # Rule for a node with several parents, one of `KEEP`; None: an error
     root:str='root', # Name of the node under which several roots are joined
-)->tuple[list[Edge],tuple[str,...]]: # One edge for each node but the root, or one without a parent; and all notes
+)->tuple[list[Edge],tuple[str,...]]: # An edge for each node but the root; and all notes
     "One parent for each node, and one root"
     edges,notes = [e for e in table.edges if e.parent is not None],table.notes
     if not table.edges: raise ValueError('a tree needs at least one edge, got none')
@@ -358,14 +398,16 @@ def settle(
         kept = keep_one_parent(edges, parents)
         notes += _left_out(edges, kept, parents)
         edges = kept
-    names = dict.fromkeys(n for e in [*table.edges, *edges] for n in (e.parent, e.child) if n is not None)
+    ends = [n for e in [*table.edges, *edges] for n in (e.parent, e.child)]
+    names = dict.fromkeys(n for n in ends if n is not None)
     tops = list(names.keys() - {e.child for e in edges}) if len(names) > len(edges)+1 else []
     if not tops: return edges or [Edge(None, next(iter(names)))],notes
     tops = [n for n in names if n in set(tops)]
     _check_roots(tops, names)
-    return _joined(edges, tops, names, root),notes + (f'roots joined under {root!r}: {len(tops)}, {short(tops, 80)}',)
+    return _joined(edges, tops, names, root),notes + (f'roots joined under {root!r}: '
+        f'{len(tops)}, {short(tops, 80)}',)
 
-# %% ../../nbs/api/05_tree_edges.ipynb #81d00af8
+# %% ../../nbs/api/05_tree_edges.ipynb #75b1ea93
 def _left_out(edges, kept, rule)->tuple[str,...]:
     "The note on the edges that a rule has left out"
     left = len(edges)-len(kept)
@@ -374,12 +416,15 @@ def _left_out(edges, kept, rule)->tuple[str,...]:
     first = next(e for e in edges if count[e.child] > 1 and id(e) not in stay)
     many = sum(n > 1 for n in count.values())
     example = f'such as {short(first.parent)} > {short(first.child)}'
-    return (f'nodes with several parents: {many}; edges left out by the rule {rule!r}: {left}, {example}',)
+    return (f'nodes with several parents: {many}; edges left out by the rule {rule!r}: {left}, '
+        f'{example}',)
 
+# %% ../../nbs/api/05_tree_edges.ipynb #2453f74a
 def _joined(edges, tops, names, root)->list[Edge]:
     "All edges, with several roots under a new one"
     if root in names:
-        raise ValueError(f'the {len(tops)} roots {short(tops, 80)} cannot be joined under {root!r}, which is a node already; '
+        raise ValueError(f'the {len(tops)} roots {short(tops, 80)} cannot be joined under '
+            f'{root!r}, which is a node already; '
             'give another name: root=..., or add the missing edges')
     return [*edges, *(Edge(root, n) for n in tops)]
 
@@ -393,29 +438,34 @@ def rank_rows(
     rows = rows.to_dict('records') if hasattr(rows, 'to_dict') else list(rows)
     if not rows: raise ValueError('the table has no rows')
     if not all(isinstance(row, Mapping) for row in rows):
-        raise ValueError(f'expected a DataFrame, dictionaries or a dictionary of columns, got a row {short(rows[0])}')
+        raise ValueError(f'expected a DataFrame, dictionaries or a dictionary of columns, got a '
+            f'row {short(rows[0])}')
     ranks = list(rows[0]) if ranks is None else list(ranks)
     if not ranks: raise ValueError('the table has no columns, or ranks names none of them')
     for n,row in enumerate(rows):
         for rank in ranks:
-            if rank not in row: raise ValueError(f'row {n} has no column {rank!r}; it has {short(list(row), 80)}')
-    paths = [[name_of(row[rank]).strip() for rank in ranks if not is_missing(row[rank])] for row in rows]
-    if [] in paths: raise ValueError(f'row {paths.index([])} is empty in the columns {short(ranks, 80)}; remove it')
+            if rank not in row:
+                raise ValueError(f'row {n} has no column {rank!r}; it has {short(list(row), 80)}')
+    cells = [[row[rank] for rank in ranks] for row in rows]
+    paths = [[name_of(x).strip() for x in row if not is_missing(x)] for row in cells]
+    if [] in paths:
+        raise ValueError(f'row {paths.index([])} is empty in the columns {short(ranks, 80)}; '
+            'remove it')
     return paths
 
 # %% ../../nbs/api/05_tree_edges.ipynb #c1f77494
 def rank_table(
     paths:Sequence[Sequence[str]], # As `rank_rows` gives them
     root:str='root', # Name of the root, above the first rank
-    qualify:bool=False, # Name inner nodes by their whole path, and classes too where their names repeat
-)->TreeTable: # Classes in the order of the rows; a row that ends at an inner node is one only if it has nothing below
+    qualify:bool=False, # Name inner nodes by their whole path, and classes whose names repeat
+)->TreeTable: # Classes in the order of the rows; rows of inner nodes are none
     "Edges from rows of ranks; a name in two places is an error unless `qualify`"
     root = name_of(root, 'root')
     whole = {tuple(p) for p in paths}
     inner = {key[:i] for key in whole for i in range(1, len(key))}
     classes = [tuple(p) for p in paths if tuple(p) not in inner]
     _check_classes(classes, paths)
-    names = {(): root} | {key[:i]: key[i-1] for p in paths for i in range(1, len(p)+1) for key in [tuple(p)]}
+    names = {(): root} | {tuple(p[:i]): p[i-1] for p in paths for i in range(1, len(p)+1)}
     if qualify:
         names = {key: '/'.join(key) if key in inner else n for key,n in names.items()}
         count = Counter(names.values())
@@ -426,21 +476,25 @@ def rank_table(
     notes = (f'rows of inner nodes, which are no classes: {left}',) if left else ()
     return TreeTable(edges, [names[key] for key in classes], notes, 'table of ranks')
 
-# %% ../../nbs/api/05_tree_edges.ipynb #6efc2f3d
+# %% ../../nbs/api/05_tree_edges.ipynb #81519b24
 def _check_classes(classes, paths):
     "Raise `ValueError` for a class that has two rows"
     for key,n in Counter(classes).items():
         if n == 1: continue
         second = [i for i,p in enumerate(paths) if tuple(p) == key][1]
-        raise ValueError(f'row {second}: class {short(key[-1])} is there already; remove one of the rows')
+        raise ValueError(f'row {second}: class {short(key[-1])} is there already; remove one of '
+            'the rows')
 
+# %% ../../nbs/api/05_tree_edges.ipynb #9173c030
 def _check_places(names:Mapping[tuple,str]):
     "Raise `ValueError` for a name that stands in two places"
     place:dict[str,tuple] = {}
     for key,name in names.items():
         other = place.setdefault(name, key)
         if other == key: continue
-        if not other: raise ValueError(f'{short(name)} is the name of the root and of a node; give the root another one: root=...')
+        if not other:
+            raise ValueError(f'{short(name)} is the name of the root and of a node; give the '
+                'root another one: root=...')
         here,there = (short(' > '.join(k[:-1]) or 'the root', 60) for k in (key,other))
         raise ValueError(f'{short(name)} stands under {here} here but under {there} before; '
             'correct one, or tell them apart with qualify=True')

@@ -6,17 +6,18 @@
 from __future__ import annotations
 import json
 from typing import Any, Iterable, Mapping, Sequence
-from .edges import (Edge, TreeTable, _length, _qualified, column_roles, edge_table, name_of,
-    records, short, unique_names)
+from .edges import (Edge, TreeTable, _length, _qualified, column_roles, edge_table,
+    name_of, records, short, unique_names)
 from .tables import Line, paths_table
 
 # %% auto #0
 __all__ = ['nested_table', 'mapping_table', 'class_marks', 'node_link_table', 'list_table', 'json_table', 'json_text']
 
-# %% ../../nbs/api/08_tree_json.ipynb #d96244d8
+# %% ../../nbs/api/08_tree_json.ipynb #43ab30d6
 _ID_KEYS = ('labelname','id','key')
 _NAME_KEYS = ('name','label','title','text','display_name',*_ID_KEYS)
-_CHILD_KEYS = ('children','child','_children','subcategory','subcategories','subclasses','subcategorys','descendants','nodes','items')
+_CHILD_KEYS = ('children','child','_children','subcategory','subcategories','subclasses',
+    'descendants','nodes','items')
 _LENGTH_KEYS = ('length','branch_length','branchlength')
 
 def _value(node:Mapping, keys:Sequence[str])->Any:
@@ -24,31 +25,51 @@ def _value(node:Mapping, keys:Sequence[str])->Any:
     lower = {str(k).lower(): v for k,v in node.items()}
     return next((lower[k] for k in keys if lower.get(k) is not None), None)
 
+# %% ../../nbs/api/08_tree_json.ipynb #fc5d8df8
 def _is_node(x)->bool:
     "Whether an object is a node with a name, rather than a dictionary whose keys are names"
-    return isinstance(x, Mapping) and isinstance(_value(x, _NAME_KEYS), (str,int)) and not isinstance(_value(x, ('parent',)), (str,int))
+    if not isinstance(x, Mapping): return False
+    return isinstance(_value(x, _NAME_KEYS), (str,int)) and not isinstance(_value(x, ('parent',)), (str,int))
 
-# %% ../../nbs/api/08_tree_json.ipynb #54782827
+# %% ../../nbs/api/08_tree_json.ipynb #58341c38
+def _items(below, name)->list:
+    "Children in any form as a list of items"
+    if below is None or below == '': return []
+    if isinstance(below, Mapping):
+        return [below] if _is_node(below) else [_Named(k, v) for k,v in below.items()]
+    if not isinstance(below, list): return [below]
+    items = []
+    for item in below:
+        names = isinstance(item, Mapping) and not _is_node(item)
+        items += _items(item, name) if names else [item]
+    return items
+
+class _Named(tuple):
+    "A name and what stands below it"
+    def __new__(cls, name, below): return super().__new__(cls, (name, below))
+
+# %% ../../nbs/api/08_tree_json.ipynb #a42e6329
 def _inside(node)->tuple[Any,float,list]:
     "Name, length and children of one item: (None, 1, children) for a dictionary of names"
     if isinstance(node, (str,int,float)): return node,1.,[]
     if _is_node(node):
         name,below = _value(node, _NAME_KEYS),_value(node, _CHILD_KEYS)
         return name,_length(_value(node, _LENGTH_KEYS), None, name, ''),_items(below, name)
-    raise ValueError(f'cannot read {short(node, 60)} as a node: it needs a name and, if it has any, children')
+    raise ValueError(f'cannot read {short(node, 60)} as a node: it needs a name and, if it has '
+        'any, children')
 
-def _items(below, name)->list:
-    "Children in any form as a list of items"
-    if below is None or below == '': return []
-    if isinstance(below, Mapping): return [below] if _is_node(below) else [_Named(k, v) for k,v in below.items()]
-    if not isinstance(below, list): return [below]
-    return [i for item in below for i in (_items(item, name) if isinstance(item, Mapping) and not _is_node(item) else [item])]
+# %% ../../nbs/api/08_tree_json.ipynb #c1430a95
+def _other_lists(node:Mapping)->set[str]:
+    "Keys of a node that hold nodes and are not read"
+    lists = {k for k,v in node.items() if isinstance(v, list) and any(_is_node(x) for x in v)}
+    return {k for k in lists if str(k).lower() not in _CHILD_KEYS}
 
-class _Named(tuple):
-    "A name and what stands below it"
-    def __new__(cls, name, below): return super().__new__(cls, (name, below))
+def _only_ids(tree)->bool:
+    "Whether the outermost objects have an id and no name"
+    first = tree[0] if isinstance(tree, list) and tree else tree
+    return _is_node(first) and _value(first, _NAME_KEYS[:-len(_ID_KEYS)]) is None
 
-# %% ../../nbs/api/08_tree_json.ipynb #018aeff5
+# %% ../../nbs/api/08_tree_json.ipynb #673fb739
 def _walk(tree)->tuple[dict,dict,dict,set]:
     "Name, parent and length of every node, by number; and the keys of other lists of nodes"
     names,up,lengths,other = {},{},{},set()
@@ -61,16 +82,6 @@ def _walk(tree)->tuple[dict,dict,dict,set]:
         todo += [(child, key) for child in below[::-1]]
         if isinstance(item, Mapping): other |= _other_lists(item)
     return names,up,lengths,other
-
-def _other_lists(node:Mapping)->set[str]:
-    "Keys of a node that hold nodes and are not read"
-    lists = {k for k,v in node.items() if isinstance(v, list) and any(_is_node(x) for x in v)}
-    return {k for k in lists if str(k).lower() not in _CHILD_KEYS}
-
-def _only_ids(tree)->bool:
-    "Whether the outermost objects have an id and no name"
-    first = tree[0] if isinstance(tree, list) and tree else tree
-    return _is_node(first) and _value(first, _NAME_KEYS[:-len(_ID_KEYS)]) is None
 
 # %% ../../nbs/api/08_tree_json.ipynb #85e16f3a
 def nested_table(
@@ -89,8 +100,10 @@ def mapping_table(
 )->TreeTable|None: # None if it is neither
     "Edges from a flat dictionary"
     values = list(tree.values())
-    if len(tree) > 1 and all(v is None or isinstance(v, (str,int)) for v in values) and any(v is not None for v in values):
-        return TreeTable(edge_table([(v, k) for k,v in tree.items()]).edges, None, (), 'JSON, the parent of each node')
+    single = all(v is None or isinstance(v, (str,int)) for v in values)
+    if len(tree) > 1 and single and any(v is not None for v in values):
+        return TreeTable(edge_table([(v, k) for k,v in tree.items()]).edges, None, (), 'JSON, '
+            'the parent of each node')
     flat = all(v is None or isinstance(v, list) and all(isinstance(x, (str,int)) for x in v) for v in values)
     if flat and {str(x) for v in values for x in v or []} & {str(k) for k in tree}:
         pairs = [(k, x) for k,v in tree.items() for x in v or []]
@@ -102,40 +115,48 @@ def class_marks(
 )->tuple[list[str]|None,tuple[str,...]]: # Classes in label order, None if the labels mark none; and notes
     "The classes that node labels mark: those numbered 0 to C-1, each number once"
     labels = list(labels)
-    found = {label: name for name,label in labels if isinstance(label, int) and not isinstance(label, bool)}
-    if labels and sorted(found) == list(range(len(labels))): return [found[i] for i in range(len(found))],()
-    note = f"the attribute 'label' does not number classes from 0 and is not used, such as {short(labels[0][1])}" if labels else ''
-    return None,(note,) if note else ()
+    found = {label: name for name,label in labels if type(label) is int}
+    if labels and sorted(found) == list(range(len(labels))):
+        return [found[i] for i in range(len(found))],()
+    if not labels: return None,()
+    example = short(labels[0][1])
+    return None,(f"the attribute 'label' does not number classes from 0 and is not used, such as {example}",)
 
-# %% ../../nbs/api/08_tree_json.ipynb #6f8adb29
+# %% ../../nbs/api/08_tree_json.ipynb #8bbb74cb
+def _end(link, end:str, named:list, numbered:bool):
+    "The node at one end of a link"
+    if not isinstance(link, Mapping) or end not in link:
+        raise ValueError(f'the link {short(link, 60)} has no {end}')
+    at = link[end]
+    if isinstance(at, Mapping): at = at.get('id', at.get('name'))
+    if not numbered: return at
+    if not isinstance(at, int) or not 0 <= at < len(named):
+        raise ValueError(f'the link {short(link, 60)} names no node of {len(named)}')
+    return named[at]
+
+# %% ../../nbs/api/08_tree_json.ipynb #ea48954e
 def node_link_table(
     graph:Mapping, # 'nodes', and 'links' or 'edges'
 )->TreeTable:
     "Edges from node-link JSON"
     if graph.get('directed') is False:
-        raise ValueError('this graph is undirected, so no node is the parent of another; read it with networkx and use '
+        raise ValueError('this graph is undirected, so no node is the parent of another; read '
+            'it with networkx and use '
             'KnowledgeTree.from_networkx(graph, root=...)')
     nodes = [n if isinstance(n, Mapping) else {'id': n} for n in graph['nodes']]
     links = graph.get('links', graph.get('edges'))
     named = [n.get('id', n.get('name')) for n in nodes]
-    numbered = not any('id' in n for n in nodes)                          # D3's old form: links hold positions
-    ends = [(_end(link, 'source', named, numbered), _end(link, 'target', named, numbered), link.get('length')) for link in links]
+    numbered = not any('id' in n for n in nodes) # D3's old form: links hold positions
+    ends = [tuple(_end(link, e, named, numbered) for e in ('source','target')) for link in links]
+    ends = [(*pair, link.get('length')) for pair,link in zip(ends, links)]
     below = {str(name_of(c)) for _,c,_ in ends}
     tops = [(None, n) for n in named if name_of(n) not in below]
     table = edge_table([*tops, *ends])
-    classes,notes = class_marks((name_of(n), node['label']) for n,node in zip(named, nodes) if node.get('label') is not None)
+    labels = [(name_of(n), node.get('label')) for n,node in zip(named, nodes)]
+    classes,notes = class_marks((n, l) for n,l in labels if l is not None)
     return TreeTable(table.edges, classes, notes, 'node-link JSON')
 
-def _end(link, end:str, named:list, numbered:bool):
-    "The node at one end of a link"
-    if not isinstance(link, Mapping) or end not in link: raise ValueError(f'the link {short(link, 60)} has no {end}')
-    at = link[end]
-    if isinstance(at, Mapping): at = at.get('id', at.get('name'))
-    if not numbered: return at
-    if not isinstance(at, int) or not 0 <= at < len(named): raise ValueError(f'the link {short(link, 60)} names no node of {len(named)}')
-    return named[at]
-
-# %% ../../nbs/api/08_tree_json.ipynb #c2befb19
+# %% ../../nbs/api/08_tree_json.ipynb #47a3dd62
 def _by_children(rows:Sequence[Mapping])->TreeTable|None:
     "Edges from records that list the ids of their children; None if these do not"
     below = [_value(row, ('child_ids','children_ids','childids','children')) for row in rows]
@@ -146,8 +167,10 @@ def _by_children(rows:Sequence[Mapping])->TreeTable|None:
     called,many = unique_names(names | {c:c for _,c in pairs if c not in names}, {c:p for p,c in pairs})
     has_parent = {c for _,c in pairs}
     tops = [Edge(None, called[i]) for i in names if i not in has_parent]
-    return TreeTable([*tops, *(Edge(called[p], called[c]) for p,c in pairs)], None, _qualified(many), 'JSON records with the ids of children')
+    edges = [*tops, *(Edge(called[p], called[c]) for p,c in pairs)]
+    return TreeTable(edges, None, _qualified(many), 'JSON records with the ids of children')
 
+# %% ../../nbs/api/08_tree_json.ipynb #c0a5066d
 def list_table(
     rows:list, # Edges, paths, records or nodes
 )->TreeTable:
@@ -155,33 +178,42 @@ def list_table(
     if not rows: raise ValueError('the list is empty')
     if all(isinstance(r, str) for r in rows):
         table = paths_table([Line(n, r) for n,r in enumerate(rows)])
-        if not table: raise ValueError(f'a list of names is no tree: got {short(rows[0])}; paths such as A > B make one')
+        if not table:
+            raise ValueError(f'a list of names is no tree: got {short(rows[0])}; paths such as '
+                'A > B make one')
         return table
-    if all(isinstance(r, list) for r in rows): return TreeTable(edge_table(rows).edges, None, (), 'JSON list of edges')
+    if all(isinstance(r, list) for r in rows):
+        return TreeTable(edge_table(rows).edges, None, (), 'JSON list of edges')
     if all(isinstance(r, Mapping) for r in rows):
         if table := _by_children(rows): return table
         if column_roles(list(dict.fromkeys(k for r in rows for k in r))): return records(rows)
     return nested_table(rows)
 
-# %% ../../nbs/api/08_tree_json.ipynb #395df876
+# %% ../../nbs/api/08_tree_json.ipynb #bc040d08
 def _no_repeats(pairs):
     "An object, whose keys must differ: Python would keep only the last of two"
     out = dict(pairs)
     if len(out) < len(pairs):
         twice = next(k for i,(k,_) in enumerate(pairs) if k in dict(pairs[:i]))
-        raise ValueError(f'the key {short(twice)} stands twice in one object; give the nodes names of their own')
+        raise ValueError(f'the key {short(twice)} stands twice in one object; give the nodes '
+            'names of their own')
     return out
 
+# %% ../../nbs/api/08_tree_json.ipynb #84eae42a
 def json_table(
     text:str, # A JSON file
 )->TreeTable:
     "Edges from JSON in any of the forms above"
     try: tree = json.loads(text, object_pairs_hook=_no_repeats)
-    except json.JSONDecodeError as e: raise ValueError(f'line {e.lineno}: not valid JSON: {e.msg}') from None
-    except RecursionError: raise ValueError('the JSON is nested too deeply for Python; use a list of edges') from None
+    except json.JSONDecodeError as e:
+        raise ValueError(f'line {e.lineno}: not valid JSON: {e.msg}') from None
+    except RecursionError:
+        raise ValueError('the JSON is nested too deeply for Python; use a list of edges') from None
     if isinstance(tree, list): return list_table(tree)
-    if not isinstance(tree, Mapping): raise ValueError(f'expected an object or a list, got {short(tree)}')
-    if isinstance(tree.get('nodes'), list) and isinstance(tree.get('links', tree.get('edges')), list): return node_link_table(tree)
+    if not isinstance(tree, Mapping):
+        raise ValueError(f'expected an object or a list, got {short(tree)}')
+    if isinstance(tree.get('nodes'), list) and isinstance(tree.get('links', tree.get('edges')), list):
+        return node_link_table(tree)
     if not tree: raise ValueError('the object is empty')
     return (None if _is_node(tree) else mapping_table(tree)) or nested_table(tree)
 
@@ -194,6 +226,7 @@ def json_text(
 )->str:
     "A tree as node-link JSON"
     nodes = [{'id': n} | ({'label': labels[i]} if i in labels else {}) for i,n in enumerate(names)]
-    links = [dict(source=names[p], target=n, length=float(l)) for n,p,l in zip(names, parents, lengths) if p >= 0]
+    links = [dict(source=names[p], target=n, length=float(l))
+        for n,p,l in zip(names, parents, lengths) if p >= 0]
     graph = dict(directed=True, multigraph=False, graph={}, nodes=nodes, links=links)
     return json.dumps(graph, indent=1) + '\n'

@@ -23,7 +23,7 @@ def _quoted(name:str)->str:
 def newick_text(
     names:Sequence[str], # Nodes in preorder
     parents:Sequence[int], # Number of each node's parent, -1 for the root
-    lengths:Sequence[float]|None=None, # Length of the edge above each node, if they are to be written
+    lengths:Sequence[float]|None=None, # Length of the edge above each node, if wanted
     marks:dict[int,int]|None=None, # Class label of a node, if the classes are to be marked
 )->str: # One line
     "A tree in Newick format"
@@ -47,9 +47,19 @@ _token = re.compile(r"""(?P<blank>\s+)|(?P<mark>[(),:;])|(?P<comment>\[)|'(?P<si
     r"""|"(?P<double>(?:[^"]|"")*)"(?![^\s()\[\]:;,])|(?P<plain>[^\s()\[\]:;,'"][^\s()\[\]:;,]*)""")
 
 def _unreadable(text:str, at:int)->ValueError:
-    return ValueError(f'Newick: cannot read {text[at:at+20]!r} at character {at}: an unclosed quote or bracket')
+    return ValueError(f'Newick: cannot read {text[at:at+20]!r} at character {at}: an unclosed '
+        'quote or bracket')
 
-# %% ../../nbs/api/06_tree_newick.ipynb #4c49aabe
+# %% ../../nbs/api/06_tree_newick.ipynb #33c2d9bf
+def _end_of_comment(text:str, at:int)->int:
+    "The character after a comment, which may hold comments"
+    depth = 0
+    for found in re.compile(r'[\[\]]').finditer(text, at):
+        depth += 1 if found[0] == '[' else -1
+        if not depth: return found.end()
+    raise _unreadable(text, at)
+
+# %% ../../nbs/api/06_tree_newick.ipynb #26977e58
 def tokens(text:str)->Iterator[Token]:
     "The tokens of a Newick text; quoted names without their quotes"
     at = 0
@@ -67,15 +77,7 @@ def tokens(text:str)->Iterator[Token]:
             yield Token(at, 'mark' if kind == 'mark' else 'name', found[0])
         at = end
 
-def _end_of_comment(text:str, at:int)->int:
-    "The character after a comment, which may hold comments"
-    depth = 0
-    for found in re.compile(r'[\[\]]').finditer(text, at):
-        depth += 1 if found[0] == '[' else -1
-        if not depth: return found.end()
-    raise _unreadable(text, at)
-
-# %% ../../nbs/api/06_tree_newick.ipynb #b1520ee8
+# %% ../../nbs/api/06_tree_newick.ipynb #bc22154d
 @dataclass
 class Nodes:
     "The nodes of a Newick text, the first of which is the root"
@@ -88,26 +90,42 @@ class Nodes:
 
     def new(self, parent:int)->int:
         "Add a node"
-        for values,v in ((self.names,None), (self.parents,parent), (self.lengths,None)): values.append(v)
+        for values,v in ((self.names,None), (self.parents,parent), (self.lengths,None)):
+            values.append(v)
         return len(self.names)-1
 
+# %% ../../nbs/api/06_tree_newick.ipynb #e39b0c95
 def _not_here(token:Token)->ValueError:
-    return ValueError(f'Newick: {short(token.text, 30)} at character {token.at} does not belong there; '
+    return ValueError(f'Newick: {short(token.text, 30)} at character {token.at} does not belong '
+        'there; '
         'is a comma or a bracket missing before it?')
 
 # %% ../../nbs/api/06_tree_newick.ipynb #4f506381
 def _number(token:Token)->float:
     "An edge length"
     try: return float(token.text)
-    except ValueError: raise ValueError(f'Newick: {short(token.text, 30)} at character {token.at} is not an edge length') from None
+    except ValueError:
+        raise ValueError(f'Newick: {short(token.text, 30)} at character {token.at} is not an '
+            'edge length') from None
 
 def _add_name(nodes:Nodes, now:int, token:Token):
     "Give a node its name"
     if nodes.names[now] is not None or nodes.lengths[now] is not None:
-        raise ValueError(f'Newick: {short(token.text, 30)} at character {token.at} follows {short(nodes.names[now], 30)}; '
+        raise ValueError(f'Newick: {short(token.text, 30)} at character {token.at} follows '
+            f'{short(nodes.names[now], 30)}; '
             'quote names with blanks, and separate nodes by commas')
-    if not token.text.strip(): raise ValueError(f'Newick: the name at character {token.at} is empty')
+    if not token.text.strip():
+        raise ValueError(f'Newick: the name at character {token.at} is empty')
     nodes.names[now] = token.text
+
+# %% ../../nbs/api/06_tree_newick.ipynb #52314f78
+def _open(nodes, stack, now)->int:
+    stack.append(now)
+    return nodes.new(now)
+
+def _close(nodes, stack)->int:
+    nodes.closed.add(stack[-1])
+    return stack.pop()
 
 # %% ../../nbs/api/06_tree_newick.ipynb #c4c90813
 def parse_newick(
@@ -117,13 +135,16 @@ def parse_newick(
     nodes,stack,now,before = Nodes(),[],0,''
     for token in tokens(text):
         if token.kind == 'comment':
-            if mark := re.fullmatch(r'\[&class=(\d+)\]', token.text): nodes.marks[int(mark[1])] = now
+            mark = re.fullmatch(r'\[&class=(\d+)\]', token.text)
+            if mark: nodes.marks[int(mark[1])] = now
             continue
         sign = token.text if token.kind == 'mark' else ''
-        if before == ':' and sign: raise ValueError(f'Newick: {sign!r} at character {token.at} is not an edge length')
+        if before == ':' and sign:
+            raise ValueError(f'Newick: {sign!r} at character {token.at} is not an edge length')
         if before == ':' and nodes.lengths[now] is None: nodes.lengths[now] = _number(token)
         elif before == ':': nodes.supports += 1
-        elif sign == '(' and before in ('','(',',') and nodes.names[now] is None: now = _open(nodes, stack, now)
+        elif sign == '(' and before in ('','(',',') and nodes.names[now] is None:
+            now = _open(nodes, stack, now)
         elif sign == ',' and stack: now = nodes.new(stack[-1])
         elif sign == ')' and stack: now = _close(nodes, stack)
         elif sign == ';': break
@@ -133,17 +154,10 @@ def parse_newick(
     if stack: raise ValueError(f'Newick: {len(stack)} opening bracket(s) without a closing one')
     return nodes
 
-def _open(nodes, stack, now)->int:
-    stack.append(now)
-    return nodes.new(now)
-
-def _close(nodes, stack)->int:
-    nodes.closed.add(stack[-1])
-    return stack.pop()
-
-# %% ../../nbs/api/06_tree_newick.ipynb #7700dadf
+# %% ../../nbs/api/06_tree_newick.ipynb #4ee69291
 def _is_support(name:str)->bool: return bool(re.fullmatch(r'[\d.eE+-]+(/[\d.eE+-]+)*', name))
 
+# %% ../../nbs/api/06_tree_newick.ipynb #7700dadf
 def _name_nodes(
     nodes:Nodes, # As parsed; gets its names
     inner:bool|None, # Keep the names of inner nodes; None: unless they are support values
@@ -156,7 +170,8 @@ def _name_nodes(
     support = repeat and all(_is_support(nodes.names[i]) for i in named)
     if repeat and inner is None and not support:
         twice = next(nodes.names[i] for i in named if count[nodes.names[i]] > 1)
-        raise ValueError(f'Newick: node {short(twice)} is named twice; inner=False leaves out the names of inner nodes')
+        raise ValueError(f'Newick: node {short(twice)} is named twice; inner=False leaves out '
+            'the names of inner nodes')
     drop = inner is False or (support and inner is None)
     for i in named if drop else []: nodes.names[i] = None
     _fresh_names(nodes, has_children)
@@ -173,9 +188,11 @@ def _fresh_names(nodes:Nodes, has_children:set):
         if i not in has_children: raise ValueError(f'Newick: leaf {i} has no name')
         nodes.names[i] = next(fresh)
     for n,many in Counter(nodes.names).items():
-        if many > 1: raise ValueError(f'Newick: node {short(n)} is named twice; give each node a name of its own')
+        if many > 1:
+            raise ValueError(f'Newick: node {short(n)} is named twice; give each node a name of '
+                'its own')
 
-# %% ../../nbs/api/06_tree_newick.ipynb #9d4a89fd
+# %% ../../nbs/api/06_tree_newick.ipynb #f08c4d0d
 def split_trees(text:str)->list[str]:
     "The trees of a text, each without its semicolon"
     ends,start,parts,filled = [],0,[],False
@@ -187,36 +204,25 @@ def split_trees(text:str)->list[str]:
         else: filled = True
     return [*parts, text[start:]] if filled else parts
 
+# %% ../../nbs/api/06_tree_newick.ipynb #af49dab8
 def pick_tree(
     trees:Sequence, # The trees of a source
     which:int|None, # Number of the one to take; None: there must be one
 ):
     "The only tree, or the one that was asked for"
     if which is None and len(trees) > 1:
-        raise ValueError(f'there are {len(trees)} trees; say which one: which=0 takes the first, or split the file')
-    if not 0 <= (which or 0) < len(trees): raise ValueError(f'there is no tree {which}: the numbers are 0 to {len(trees)-1}')
+        raise ValueError(f'there are {len(trees)} trees; say which one: which=0 takes the '
+            'first, or split the file')
+    if not 0 <= (which or 0) < len(trees):
+        raise ValueError(f'there is no tree {which}: the numbers are 0 to {len(trees)-1}')
     return trees[which or 0]
 
-# %% ../../nbs/api/06_tree_newick.ipynb #3132b60e
-def newick_table(
-    text:str, # Newick; comments, NHX and a byte-order mark are skipped
-    inner:bool|None=None, # Keep the names of inner nodes; None: unless they are support values
-    which:int|None=None, # Number of the tree, where there are several
-)->TreeTable:
-    "Edges from Newick text; edges without a length have length 1"
-    text = re.sub(r'^\ufeff?\s*\d+[ \t]+\d+\s*\n(?=\s*\()', '', text).removeprefix('\ufeff')       # PAML counts trees first
-    _check_newick(text)
-    nodes = parse_newick(pick_tree(split_trees(text), which))
-    notes = _name_nodes(nodes, inner) + _length_notes(nodes)
-    edges = [Edge(nodes.names[p] if p >= 0 else None, n, 1. if l is None else l)
-        for n,p,l in zip(nodes.names, nodes.parents, nodes.lengths)]
-    classes = _marked_classes(nodes)
-    return TreeTable(edges, classes, notes, 'Newick')
-
+# %% ../../nbs/api/06_tree_newick.ipynb #ca4bde70
 def _marked_classes(nodes:Nodes)->list[str]|None:
     "The classes in label order, if the text marks them"
     if sorted(nodes.marks) != list(range(len(nodes.marks))):
-        raise ValueError(f'Newick: the class marks are {short(sorted(nodes.marks))}, expected 0 to {len(nodes.marks)-1}')
+        raise ValueError(f'Newick: the class marks are {short(sorted(nodes.marks))}, expected 0 '
+            f'to {len(nodes.marks)-1}')
     return [nodes.names[nodes.marks[i]] for i in range(len(nodes.marks))] or None
 
 def _length_notes(nodes:Nodes)->tuple[str,...]:
@@ -226,23 +232,43 @@ def _length_notes(nodes:Nodes)->tuple[str,...]:
     if not any(given) or all(given): return notes
     return notes + (f'edges without a length, which count 1: {given.count(False)}',)
 
+# %% ../../nbs/api/06_tree_newick.ipynb #6c636bb9
+def newick_table(
+    text:str, # Newick; comments, NHX and a byte-order mark are skipped
+    inner:bool|None=None, # Keep the names of inner nodes; None: unless they are support values
+    which:int|None=None, # Number of the tree, where there are several
+)->TreeTable:
+    "Edges from Newick text; edges without a length have length 1"
+    text = text.removeprefix('\ufeff')
+    text = re.sub(r'^\s*\d+[ \t]+\d+\s*\n(?=\s*\()', '', text)             # PAML counts the trees first
+    _check_newick(text)
+    nodes = parse_newick(pick_tree(split_trees(text), which))
+    notes = _name_nodes(nodes, inner) + _length_notes(nodes)
+    edges = [Edge(nodes.names[p] if p >= 0 else None, n, 1. if l is None else l)
+        for n,p,l in zip(nodes.names, nodes.parents, nodes.lengths)]
+    classes = _marked_classes(nodes)
+    return TreeTable(edges, classes, notes, 'Newick')
+
 # %% ../../nbs/api/06_tree_newick.ipynb #56231026
 def _check_newick(text:str):
     "Raise `ValueError` for a text that is no Newick at first sight"
     bare = text.strip(' ;\r\n\t')
     if not bare: raise ValueError('Newick: the text is empty')
-    if bare[0] == '<': raise ValueError('this is XML or HTML, not Newick; export the tree as Newick')
-    if bare[:6].lower() == '#nexus': raise ValueError('this is NEXUS, not Newick: KnowledgeTree.read reads such files')
+    if bare[0] == '<':
+        raise ValueError('this is XML or HTML, not Newick; export the tree as Newick')
+    if bare[:6].lower() == '#nexus':
+        raise ValueError('this is NEXUS, not Newick: KnowledgeTree.read reads such files')
     if '(' not in text and ';' not in text:
         raise ValueError(f'Newick: {short(bare, 60)} has neither brackets nor a semicolon; '
             'KnowledgeTree.read reads files')
 
-# %% ../../nbs/api/06_tree_newick.ipynb #31523d18
+# %% ../../nbs/api/06_tree_newick.ipynb #51319385
 def _translation(command:str)->dict[str,str]:
     "Names by their keys, from a translate command"
     words = [t.text for t in tokens(command) if t.kind == 'name']
     return dict(zip(words[1::2], words[2::2]))
 
+# %% ../../nbs/api/06_tree_newick.ipynb #31523d18
 def nexus_table(
     text:str, # A NEXUS file
     inner:bool|None=None, # As for `newick_table`
@@ -250,13 +276,16 @@ def nexus_table(
 )->TreeTable:
     "Edges from the block of trees of a NEXUS text"
     block = re.search(r'(?is)\bbegin\s+trees\s*;(.*?)\bend(?:block)?\s*;', text)
-    if not block: raise ValueError('this NEXUS file has no closed block of trees (begin trees; ... end;); export the tree as Newick')
+    if not block:
+        raise ValueError('this NEXUS file has no closed block of trees (begin trees; ... end;); '
+            'export the tree as Newick')
     names,trees = {},[]
     for command in split_trees(block[1]):
         if re.match(r'(?i)\s*(\[[^\]]*\]\s*)*translate\b', command): names |= _translation(command)
-        if tree := re.match(r"(?is)\s*(?:\[[^\]]*\]\s*)*u?tree\b\s*\*?\s*(?:'(?:[^']|'')*'|[^\s=]+)\s*=(.*)", command): trees.append(tree[1])
+        if tree := re.match(r"(?is)\s*(?:\[[^\]]*\]\s*)*u?tree\b\s*\*?\s*(?:'(?:[^']|'')*'|[^\s=]+)\s*=(.*)", command):
+            trees.append(tree[1])
     if not trees: raise ValueError('the block of trees of this NEXUS file is empty')
     table = newick_table(pick_tree(trees, which)+';', inner)
     called = {e.child: names.get(e.child, e.child) for e in table.edges}
-    edges = [e._replace(parent=called.get(e.parent, e.parent), child=called[e.child]) for e in table.edges]
+    edges = [Edge(called.get(e.parent), called[e.child], e.length) for e in table.edges]
     return TreeTable(edges, table.classes, table.notes, 'NEXUS')

@@ -17,12 +17,22 @@ from .tables import TEXT_FORMS, paths_text, table_text, text_table
 __all__ = ['NEWICK_ENDINGS', 'TABLE_ENDINGS', 'FORMS', 'WRITTEN', 'decode', 'tell_form', 'parse_tree', 'at_file', 'read_table',
            'tree_text', 'write_tree_file']
 
-# %% ../../nbs/api/09_tree_files.ipynb #04d63666
-_MARKS = {codecs.BOM_UTF8:'utf-8-sig', codecs.BOM_UTF32_LE:'utf-32', codecs.BOM_UTF32_BE:'utf-32', codecs.BOM_UTF16_LE:'utf-16',
-    codecs.BOM_UTF16_BE:'utf-16'}
-_OTHER = {b'PK\x03\x04':'an Excel workbook or a zip archive: save the sheet as CSV UTF-8, or unpack it', b'\x1f\x8b':'a gzip archive: unpack it',
-    b'%PDF':'a PDF', b'\x80\x03':'a Python pickle: write its edges to a file', b'\x80\x04':'a Python pickle: write its edges to a file',
-    b'\x80\x05':'a Python pickle: write its edges to a file', b'\xd0\xcf\x11\xe0':'an old Excel workbook: save the sheet as CSV UTF-8'}
+# %% ../../nbs/api/09_tree_files.ipynb #fbd35a40
+def _not_utf8(data:bytes, error:UnicodeDecodeError, encoding)->ValueError:
+    "The error for a byte that the encoding does not have"
+    line = data[:error.start].count(b'\n')+1
+    near = data[max(error.start-10, 0):error.start+10].decode('latin-1')
+    return ValueError(f"line {line} is not {encoding or 'UTF-8'}, near {near!r}; if that reads "
+        "well the file is Latin-1: "
+        "say encoding='latin-1' (or cp1252), or save it as UTF-8")
+
+# %% ../../nbs/api/09_tree_files.ipynb #7e941a4a
+_MARKS = {codecs.BOM_UTF8:'utf-8-sig', codecs.BOM_UTF32_LE:'utf-32', codecs.BOM_UTF32_BE:'utf-32',
+    codecs.BOM_UTF16_LE:'utf-16', codecs.BOM_UTF16_BE:'utf-16'}
+_OTHER = {b'PK\x03\x04':'an Excel workbook or a zip archive: save the sheet as CSV UTF-8, or unpack it',
+    b'\xd0\xcf\x11\xe0':'an old Excel workbook: save the sheet as CSV UTF-8',
+    b'\x1f\x8b':'a gzip archive: unpack it', b'%PDF':'a PDF: copy its table into a text file',
+    **{bytes([128,n]):'a Python pickle: write its edges to a file' for n in (3,4,5)}}
 
 def decode(
     data:bytes, # A file's content
@@ -33,29 +43,27 @@ def decode(
         if data.startswith(start): raise ValueError(f'this is {kind}')
     encoding = encoding or next((e for mark,e in _MARKS.items() if data.startswith(mark)), None)
     if encoding is None and data[:2000].count(0)*3 > len(data[:2000]):
-        raise ValueError("this is not UTF-8, and looks like UTF-16 without a mark; say encoding='utf-16-le', or save it as UTF-8")
+        raise ValueError("this is not UTF-8, and looks like UTF-16 without a mark; say "
+            "encoding='utf-16-le', or save it as UTF-8")
     try: return data.decode(encoding or 'utf-8')
-    except LookupError: raise ValueError(f'there is no encoding {encoding!r}; common ones are utf-8, latin-1, cp1252, utf-16') from None
+    except LookupError:
+        raise ValueError(f'there is no encoding {encoding!r}; common ones are utf-8, latin-1, '
+            'cp1252, utf-16') from None
     except UnicodeDecodeError as e: raise _not_utf8(data, e, encoding) from None
 
-def _not_utf8(data:bytes, error:UnicodeDecodeError, encoding)->ValueError:
-    "The error for a byte that the encoding does not have"
-    line = data[:error.start].count(b'\n')+1
-    near = data[max(error.start-10, 0):error.start+10].decode('latin-1')
-    return ValueError(f"line {line} is not {encoding or 'UTF-8'}, near {near!r}; if that reads well the file is Latin-1: "
-        "say encoding='latin-1' (or cp1252), or save it as UTF-8")
-
-# %% ../../nbs/api/09_tree_files.ipynb #90e14165
-NEWICK_ENDINGS = ('.nwk','.newick','.tree','.tre','.trees','.nw','.nh','.nhx','.treefile','.contree','.dnd','.ph','.new')
+# %% ../../nbs/api/09_tree_files.ipynb #fd00765f
+NEWICK_ENDINGS = ('.nwk','.newick','.tree','.tre','.trees','.nw','.nh','.nhx','.treefile',
+    '.contree','.dnd','.ph','.new')
 TABLE_ENDINGS = {'.csv':',', '.tsv':'\t', '.edges':'\t', '.txt':'\t', '.tab':'\t'}
 FORMS = ('newick','nexus','json',*TEXT_FORMS)
 
 def _is_json(text:str)->bool:
-    "Whether a text that starts with a bracket is JSON; a Newick text may start with a comment in brackets"
+    "Whether a text is JSON; a Newick text, too, may start with a square bracket"
     if text[:1] == '{': return True
     if text[:1] != '[' or re.match(r'\[[^\]]*\]\s*\(', text): return False
     return bool(re.match(r'\[\s*(["\[{\]\d-]|null|true|false)', text))
 
+# %% ../../nbs/api/09_tree_files.ipynb #d4e80ea2
 def tell_form(
     text:str, # A file's text
     ending:str='', # Of its name, with the dot
@@ -63,9 +71,12 @@ def tell_form(
     "The format of a tree file"
     start,ending = text.lstrip('\ufeff \t\r\n'),ending.lower()
     if not start: raise ValueError('the file is empty')
-    if start[:6].lower() == '#nexus' or re.match(r'(?i)begin\s+(trees|taxa|data)\s*;', start): return 'nexus'
-    if start[0] == '<': raise ValueError('this is XML or HTML; export the tree as Newick, JSON or a table')
-    if re.match(r'(strict\s+)?(di)?graph\b[^{\n]*\{', start): raise ValueError('this is Graphviz DOT; write its edges as lines: parent, child')
+    if start[:6].lower() == '#nexus' or re.match(r'(?i)begin\s+(trees|taxa|data)\s*;', start):
+        return 'nexus'
+    if start[0] == '<':
+        raise ValueError('this is XML or HTML; export the tree as Newick, JSON or a table')
+    if re.match(r'(strict\s+)?(di)?graph\b[^{\n]*\{', start):
+        raise ValueError('this is Graphviz DOT; write its edges as lines: parent, child')
     if ending == '.json' or _is_json(start): return 'json'
     if ending == '.paths': return 'paths'
     closed = start.rstrip().endswith(';')
@@ -78,7 +89,7 @@ def parse_tree(
     text:str, # A file's text
     ending:str='', # Of its name
     form:str|None=None, # One of `FORMS`; None: told by the content
-    inner:bool|None=None, # Newick: keep the names of inner nodes; None: unless they are support values
+    inner:bool|None=None, # Newick: keep names of inner nodes; None: unless they are support values
     which:int|None=None, # Newick, NEXUS: number of the tree, where there are several
 )->TreeTable:
     "Edges from the text of a tree file"
@@ -88,7 +99,7 @@ def parse_tree(
     if form == 'nexus': return nexus_table(text, inner, which)
     return json_table(text.removeprefix('\ufeff')) if form == 'json' else text_table(text, form)
 
-# %% ../../nbs/api/09_tree_files.ipynb #63d315ea
+# %% ../../nbs/api/09_tree_files.ipynb #f5cacfee
 def at_file(path, message, most:int=300)->str:
     "A message with its file in front, cut to a length that a terminal shows"
     name = str(path)
@@ -96,23 +107,25 @@ def at_file(path, message, most:int=300)->str:
     whole = f'{name}: {message}'
     return whole if len(whole) <= most else whole[:most-1] + '…'
 
+# %% ../../nbs/api/09_tree_files.ipynb #d29f1a4e
 def read_table(
     path:str|Path, # A file
     form:str|None=None, # One of `FORMS`; None: told by the content
     encoding:str|None=None, # By default UTF-8, or what the byte-order mark says
-    inner:bool|None=None, # Newick: keep the names of inner nodes; None: unless they are support values
+    inner:bool|None=None, # Newick: keep names of inner nodes; None: unless they are support values
     which:int|None=None, # Newick, NEXUS: number of the tree, where there are several
 )->TreeTable:
     "What a tree file says"
     path = Path(path)
     fault = damage(path)
     if fault == 'does not exist':
-        raise ValueError(f'there is no tree file {path}: a line for each edge, parent and child with a tab between, makes one')
+        raise ValueError(f'there is no tree file {path}: a line for each edge, parent and child '
+            'with a tab between, makes one')
     if fault: raise ValueError(at_file(path, f'{fault}; expected a tree'))
     try: return parse_tree(decode(path.read_bytes(), encoding), path.suffix, form, inner, which)
     except ValueError as e: raise ValueError(at_file(path, e)) from None
 
-# %% ../../nbs/api/09_tree_files.ipynb #97fa436a
+# %% ../../nbs/api/09_tree_files.ipynb #31737854
 WRITTEN = ('.nwk','.newick','.tree','.tre','.nh','.treefile',*TABLE_ENDINGS,'.json','.paths')
 
 def tree_text(
@@ -126,13 +139,18 @@ def tree_text(
     weighted = any(l != 1 for l in lengths[1:])
     inner = {int(p) for p in parents}
     leaves = [i for i in range(len(names)) if i not in inner]
-    usual = [i for i,_ in sorted(labels.items(), key=lambda item: item[1])] == leaves     # the classes are the leaves in order
-    if ending in TABLE_ENDINGS: return table_text(names, parents, lengths, labels, TABLE_ENDINGS[ending])
+    usual = sorted(labels, key=labels.get) == leaves                      # the classes are the leaves in order
+    if ending in TABLE_ENDINGS:
+        return table_text(names, parents, lengths, labels, TABLE_ENDINGS[ending])
     if ending == '.json': return json_text(names, parents, lengths, labels)
-    if ending != '.paths': return newick_text(names, parents, lengths if weighted else None, None if usual else labels) + '\n'
-    if weighted or not usual: raise ValueError('paths hold neither lengths nor classes other than the leaves in order; write .tsv, .json or .nwk')
+    if ending != '.paths':
+        return newick_text(names, parents, lengths if weighted else None, None if usual else labels) + '\n'
+    if weighted or not usual:
+        raise ValueError('paths hold neither lengths nor classes other than the leaves in '
+            'order; write .tsv, .json or .nwk')
     return paths_text(names, parents)
 
+# %% ../../nbs/api/09_tree_files.ipynb #68286ab8
 def write_tree_file(
     path:str|Path, # Its ending is one of `WRITTEN`
     *tree, # Names, parents, lengths and labels, as for `tree_text`
@@ -140,10 +158,12 @@ def write_tree_file(
     "Write a tree, atomically"
     ending = Path(path).suffix.lower()
     if ending not in WRITTEN:
-        raise ValueError(f'cannot tell the format of {short(str(path), 80)} from its ending; known: {", ".join(WRITTEN)}')
+        raise ValueError(f'cannot tell the format of {short(str(path), 80)} from its ending; '
+            f'known: {", ".join(WRITTEN)}')
     try: data = tree_text(ending, *tree).encode()
     except UnicodeEncodeError as e:
         name = next(n for n in tree[0] if re.search('[\ud800-\udfff]', n))
-        raise ValueError(f'the name {short(name)} is no text that a file can hold; rename it, or write .json') from e
+        raise ValueError(f'the name {short(name)} is no text that a file can hold; rename it, '
+            'or write .json') from e
     with atomic_path(path) as tmp: tmp.write_bytes(data)
     return Path(path)

@@ -6,8 +6,8 @@
 from __future__ import annotations
 import functools, re
 from typing import NamedTuple, Sequence
-from .edges import (Edge, TreeTable, _IDS, _NAMES, _PAIRS, _edge, _qualified, column_roles,
-    path_table, record_table, short, unique_names)
+from .edges import (Edge, TreeTable, _IDS, _NAMES, _PAIRS, _edge, _qualified,
+    column_roles, path_table, record_table, short, unique_names)
 
 # %% auto #0
 __all__ = ['TEXT_FORMS', 'Line', 'lines_of', 'Cell', 'Row', 'split_rows', 'tell_separator', 'find_header', 'titled_table',
@@ -24,7 +24,7 @@ def lines_of(text:str)->list[Line]:
     lines = re.split(r'\r\n|\n|\r', text)
     return [Line(n, line) for n,line in enumerate(lines, 1) if line.strip()]
 
-# %% ../../nbs/api/07_tree_tables.ipynb #5a3f0709
+# %% ../../nbs/api/07_tree_tables.ipynb #0da41e12
 class Cell(NamedTuple):
     "A cell of a table"
     text:str
@@ -35,11 +35,13 @@ class Row(NamedTuple):
     line:int # Line on which it starts
     cells:list[Cell]
 
+# %% ../../nbs/api/07_tree_tables.ipynb #53369d33
 def _quote_error(line:int, text:str, at:int)->ValueError:
-    return ValueError(f'line {line}: the quote that starts with {text[at:at+20]!r} is not closed before the cell ends; '
+    return ValueError(f'line {line}: the quote that starts with {text[at:at+20]!r} is not '
+        'closed before the cell ends; '
         'write a quote inside a name twice and close it, or remove it')
 
-# %% ../../nbs/api/07_tree_tables.ipynb #9d849f56
+# %% ../../nbs/api/07_tree_tables.ipynb #762ae062
 class _Pattern(NamedTuple):
     "What separates cells and rows"
     quoted:re.Pattern
@@ -48,6 +50,7 @@ class _Pattern(NamedTuple):
     sep:re.Pattern
     end:re.Pattern # End of a row
 
+# %% ../../nbs/api/07_tree_tables.ipynb #ecc2162f
 @functools.cache
 def _pattern(sep:str)->_Pattern:
     "The patterns of a separator; ' ' stands for any run of blanks"
@@ -59,18 +62,20 @@ def _pattern(sep:str)->_Pattern:
     return _Pattern(*map(re.compile, (rf'{pad}"((?:[^"]|"")*)"{pad}(?=[{one}\r\n]|\Z)', rf'{pad}"', rf'[^{one}\r\n]*', step,
         rf'{last}(?:\r\n|\n|\r|\Z)')))
 
-# %% ../../nbs/api/07_tree_tables.ipynb #1b911b20
+# %% ../../nbs/api/07_tree_tables.ipynb #e13d64f4
 def _next_row(text:str, at:int, line:int, pattern:_Pattern)->tuple[list[Cell],int]:
     "The cells of the row at a character, and the character at which the next row starts"
     cells = []
     while True:
-        if found := pattern.quoted.match(text, at): cells.append(Cell(found[1].replace('""', '"'), True))
+        if found := pattern.quoted.match(text, at):
+            cells.append(Cell(found[1].replace('""', '"'), True))
         elif pattern.opens.match(text, at): raise _quote_error(line, text, at)
         elif found := pattern.plain.match(text, at): cells.append(Cell(found[0].strip()))
         step = pattern.sep.match(text, found.end())
         if not step: return cells,pattern.end.match(text, found.end()).end()
         at = step.end()
 
+# %% ../../nbs/api/07_tree_tables.ipynb #a605af6f
 def split_rows(
     text:str, # Lines of a table
     sep:str, # ',', ';', '|', a tab, or ' ' for any run of blanks
@@ -79,20 +84,22 @@ def split_rows(
     "The rows of a table that are not blank; a quoted cell may hold separators and line breaks"
     pattern,rows,at,line = _pattern(sep),[],0,first
     while at < len(text):
-        start = at+len(text[at:])-len(text[at:].lstrip(' \t')) if sep == ' ' and text[at] in ' \t' else at
+        start = at
+        while sep == ' ' and text[start:start+1] in (' ','\t'): start += 1
         cells,end = _next_row(text, start, line, pattern)
         if any(c.text for c in cells): rows.append(Row(line, cells))
         line,at = line+len(re.findall(r'\r\n|\n|\r', text[at:end])),end
     return rows
 
-# %% ../../nbs/api/07_tree_tables.ipynb #3c693b74
-_SEPARATORS = ('\t', ';', ',', '|', ' ')                        # the rarer inside names, the earlier
+# %% ../../nbs/api/07_tree_tables.ipynb #229d6adc
+_SEPARATORS = ('\t', ';', ',', '|', ' ') # the rarer inside names, the earlier
 
 def _count(line:str, sep:str)->int:
     "Cells in a line"
     bare = re.sub(r'"(?:[^"]|"")*"', 'x', line.strip() if sep == ' ' else line)
     return len(bare.split()) if sep == ' ' else bare.count(sep)+1
 
+# %% ../../nbs/api/07_tree_tables.ipynb #5298e002
 def tell_separator(
     lines:Sequence[Line], # Lines without comments
 )->str:
@@ -105,9 +112,10 @@ def tell_separator(
         if new > score: best,score = sep,new
     return best
 
-# %% ../../nbs/api/07_tree_tables.ipynb #292cea64
+# %% ../../nbs/api/07_tree_tables.ipynb #29623319
 def _is_comment(line:Line)->bool: return bool(re.match(r'\s*#(?:[\s#!]|$)', line.text))
 
+# %% ../../nbs/api/07_tree_tables.ipynb #292cea64
 def _check_comments(rows:Sequence[Row]):
     "Raise `ValueError` where a comment and a name cannot be told apart"
     for line,cells in rows:
@@ -117,7 +125,8 @@ def _check_comments(rows:Sequence[Row]):
                 'Put a blank after # for a comment, or the name in double quotes')
         for cell in cells:
             if re.search(r'\s#', cell.text) and not cell.quoted:
-                raise ValueError(f'line {line}: {short(cell.text)} holds #, and only a whole line can be a comment; '
+                raise ValueError(f'line {line}: {short(cell.text)} holds #, and only a whole '
+                    'line can be a comment; '
                     'put the comment on a line of its own, or the name in double quotes')
 
 # %% ../../nbs/api/07_tree_tables.ipynb #2df311b8
@@ -133,14 +142,24 @@ def find_header(
             if len(cells) > 1 and column_roles([c.text for c in cells]): return at,sep
         if not _is_comment(line): return None
 
-# %% ../../nbs/api/07_tree_tables.ipynb #dda6423a
+# %% ../../nbs/api/07_tree_tables.ipynb #ed8c2c38
 def _plain_ids(rows:list[list])->list[list]:
-    "pandas writes a column of whole numbers with a gap as 1.0, 2.0; where the next column has 1, 2 they are the same"
+    "Rows in which 1.0 is 1 where the next column has whole numbers, as pandas writes a column with a gap"
     first,second = ([str(r[i]) for r in rows if len(r) > 1 and r[i]] for i in (0,1))
     floats = all(re.fullmatch(r'\d+\.0', x) for x in first) and first
     whole = all(re.fullmatch(r'\d+', x) for x in second)
     return [[r[0].removesuffix('.0'), *r[1:]] for r in rows] if floats and whole else rows
 
+# %% ../../nbs/api/07_tree_tables.ipynb #4c3a1912
+def _parents_as_ids(header, cells)->list[list]:
+    "Rows whose parent ids are spelled as the ids of the children"
+    roles = column_roles(header)
+    if 'ranks' in roles: return cells
+    up,down = roles['parent'],roles.get('id', roles.get('child'))
+    plain = _plain_ids([[row[up],row[down]] for row in cells])
+    return [[*row[:up], p, *row[up+1:]] for row,(p,_) in zip(cells, plain)]
+
+# %% ../../nbs/api/07_tree_tables.ipynb #a477be0e
 def titled_table(
     text:str, # The file from the line of titles on
     sep:str, # Its separator
@@ -153,23 +172,18 @@ def titled_table(
     for row in rows:
         extra = [c.text for c in row.cells[len(header):] if c.text]
         if extra or len(row.cells) < 2 <= len(header):
-            raise ValueError(f'line {row.line}: {len(row.cells)} cells, but {len(header)} titles; a name with the separator needs double quotes')
+            raise ValueError(f'line {row.line}: {len(row.cells)} cells, but {len(header)} '
+                'titles; a name with the separator needs double quotes')
     if not rows: raise ValueError('the table has titles and no rows')
     cells = [[c.text for c in row.cells] + ['']*(len(header)-len(row.cells)) for row in rows]
     table = record_table(header, _parents_as_ids(header, cells), [row.line for row in rows], 'line')
     named = {',':'commas', ';':'semicolons', '\t':'tabs', '|':'bars', ' ':'blanks'}[sep]
-    return TreeTable(table.edges, table.classes, table.notes, f'{table.form}, separated by {named}', 'line')
+    return TreeTable(table.edges, table.classes, table.notes, f'{table.form}, separated by '
+        f'{named}', 'line')
 
-def _parents_as_ids(header, cells)->list[list]:
-    "Rows whose parent ids are spelled as the ids of the children"
-    roles = column_roles(header)
-    if 'ranks' in roles: return cells
-    up,down = roles['parent'],roles.get('id', roles.get('child'))
-    plain = _plain_ids([[row[up],row[down]] for row in cells])
-    return [[*row[:up], p, *row[up+1:]] for row,(p,_) in zip(cells, plain)]
-
-# %% ../../nbs/api/07_tree_tables.ipynb #d3f8ee24
-_TITLES = _IDS | _NAMES | {w for pair in _PAIRS for w in pair} | {'parent','child','node','length','weight','rank','distance'}
+# %% ../../nbs/api/07_tree_tables.ipynb #03cc68c7
+_TITLES = _IDS | _NAMES | {w for pair in _PAIRS for w in pair}
+_TITLES |= {'parent','child','node','length','weight','rank','distance'}
 
 _number = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)')
 
@@ -177,19 +191,45 @@ def _bare_edge(row:Row, sep:str)->Edge:
     "The edge of a row without titles"
     cells = [c.text for c in row.cells]
     while len(cells) > 2 and not cells[-1]: cells.pop()
-    if any(c.quoted and re.search(r'[\r\n]', c.text) for c in row.cells): raise _quote_error(row.line, cells[0], 0)
-    if len(cells) == 3 and sep == ';': cells[2] = cells[2].replace(',', '.')                 # as German Excel writes numbers
+    if any(c.quoted and re.search(r'[\r\n]', c.text) for c in row.cells):
+        raise _quote_error(row.line, cells[0], 0)
+    if len(cells) == 3 and sep == ';':
+        cells[2] = cells[2].replace(',', '.') # as German Excel writes numbers
     if len(cells) > 3:
-        raise ValueError(f'line {row.line}: {len(cells)} columns, and no title says which is the parent; title two parent and child, '
+        raise ValueError(f'line {row.line}: {len(cells)} columns, and no title says which is '
+            'the parent; title two parent and child, '
             'or give the ranks: KnowledgeTree.from_ranks(pandas.read_csv(...), ranks=[...])')
     if len(cells) == 3 and not _number.fullmatch(cells[2]):
-        raise ValueError(f'line {row.line}: the third column should be a length, got {short(cells[2])}; '
+        raise ValueError(f'line {row.line}: the third column should be a length, got '
+            f'{short(cells[2])}; '
             'put names that hold the separator in double quotes, or title the columns')
     if not 2 <= len(cells) <= 3 or not cells[1]:
-        raise ValueError(f'line {row.line}: expected parent, child and perhaps a length, got {short(sep.join(cells), 60)}; '
+        raise ValueError(f'line {row.line}: expected parent, child and perhaps a length, got '
+            f'{short(sep.join(cells), 60)}; '
             'put names that hold the separator in double quotes')
     return _edge([cells[0] or None, *cells[1:]], row.line, 'line')
 
+# %% ../../nbs/api/07_tree_tables.ipynb #d849d84d
+def _single_quotes(rows:list[Row])->tuple[list[Row],tuple[str,...]]:
+    "Rows without the single quotes in which every name stands, and a note"
+    texts = [c.text for row in rows for c in row.cells[:2]]
+    if not all(len(t) > 2 and t[0] == t[-1] == "'" for t in texts): return rows,()
+    def bare_cell(c): return c._replace(text=c.text[1:-1]) if c.text[:1] == "'" else c
+    bare = [Row(n, [bare_cell(c) for c in cells]) for n,cells in rows]
+    return bare,('single quotes around every name left out',)
+
+# %% ../../nbs/api/07_tree_tables.ipynb #ea296cb5
+def _check_first(rows:Sequence[Row]):
+    "Raise `ValueError` for a first line that looks like titles we do not know"
+    names = {c.text for row in rows[1:] for c in row.cells}
+    head = [c.text for c in rows[0].cells]
+    titles = all(h and set(re.findall(r'[a-z]+', h.lower())) <= _TITLES for h in head)
+    if len(rows) > 1 and titles and not names & set(head):
+        raise ValueError(f'line {rows[0].line} looks like titles, and they do not say which '
+            'column is the parent: '
+            f'{short(head, 80)}; call them parent and child')
+
+# %% ../../nbs/api/07_tree_tables.ipynb #75435345
 def bare_table(
     lines:Sequence[Line], # The lines of the file
 )->TreeTable:
@@ -204,24 +244,10 @@ def bare_table(
     plain = _plain_ids([[c.text for c in row.cells] for row in rows])
     rows = [Row(r.line, [Cell(p[0], r.cells[0].quoted), *r.cells[1:]]) for r,p in zip(rows, plain)]
     named = {',':'commas', ';':'semicolons', '\t':'tabs', '|':'bars', ' ':'blanks'}[sep]
-    return TreeTable([_bare_edge(row, sep) for row in rows], None, notes, f'list of edges, separated by {named}', 'line')
+    return TreeTable([_bare_edge(row, sep) for row in rows], None, notes, f'list of edges, '
+        f'separated by {named}', 'line')
 
-def _single_quotes(rows:list[Row])->tuple[list[Row],tuple[str,...]]:
-    "Rows without the single quotes in which every name stands, and a note"
-    texts = [c.text for row in rows for c in row.cells[:2]]
-    if not all(len(t) > 2 and t[0] == t[-1] == "'" for t in texts): return rows,()
-    bare = [Row(n, [c._replace(text=c.text[1:-1]) if c.text[:1] == "'" else c for c in cells]) for n,cells in rows]
-    return bare,('single quotes around every name left out',)
-
-def _check_first(rows:Sequence[Row]):
-    "Raise `ValueError` for a first line that looks like titles we do not know"
-    names = {c.text for row in rows[1:] for c in row.cells}
-    head = [c.text for c in rows[0].cells]
-    if len(rows) > 1 and all(set(re.findall(r'[a-z]+', h.lower())) <= _TITLES and h for h in head) and not names & set(head):
-        raise ValueError(f'line {rows[0].line} looks like titles, and they do not say which column is the parent: '
-            f'{short(head, 80)}; call them parent and child')
-
-# %% ../../nbs/api/07_tree_tables.ipynb #f1a0b76a
+# %% ../../nbs/api/07_tree_tables.ipynb #a88863ba
 _ARROWS = (' > ', ' -> ', ' → ', ' › ', ' » ', '->', '→', '›', '»', '>')
 _step = re.compile(r'"((?:[^"]|"")*)"')
 _with_id = re.compile(r'\s*(?:gid:\S+|\d+|"\d+")\s*(?:-|:|[,;\t])\s*(?=\S)')
@@ -233,6 +259,7 @@ def _arrow(lines:Sequence[Line])->str|None:
     slashes = sum('/' in line.text for line in lines) >= len(lines)/2
     return '/' if slashes and not any(re.search(r'[\t,;|]', line.text) for line in lines) else None
 
+# %% ../../nbs/api/07_tree_tables.ipynb #05aace1d
 def _steps(line:Line, arrow:str)->list[str]:
     "The names in a path; one in double quotes may hold the arrow"
     safe = _step.sub(lambda m: m[0].replace(arrow, '\0'), line.text)
@@ -243,14 +270,15 @@ def _steps(line:Line, arrow:str)->list[str]:
         raise ValueError(f'line {line.number}: a step of the path {short(line.text, 60)} is empty')
     return [n for n in names if n.strip()]
 
-# %% ../../nbs/api/07_tree_tables.ipynb #2882e808
+# %% ../../nbs/api/07_tree_tables.ipynb #87c9051a
 def _without_id(line:Line)->Line:
-    "A line without the id at its start; behind a comma, semicolon or tab the path may be a quoted cell"
+    "A line without the id at its start; behind a separator the path may be a quoted cell"
     found = _with_id.match(line.text)
     path = line.text[found.end():].strip()
     cell = _step.fullmatch(path) if re.search(r'[,;\t]', found[0]) else None
     return Line(line.number, cell[1].replace('""', '"') if cell else path)
 
+# %% ../../nbs/api/07_tree_tables.ipynb #aada4efd
 def paths_table(
     lines:Sequence[Line], # The lines of the file
     sure:bool=False, # These are paths, though perhaps of one step
@@ -262,9 +290,10 @@ def paths_table(
     ids = all(_with_id.match(line.text) for line in lines)
     if ids: lines = [_without_id(line) for line in lines]
     form = f'paths with {arrow.strip()}' + (' and ids' if ids else '')
-    return path_table([_steps(line, arrow) for line in lines], [line.number for line in lines], form)
+    paths = [_steps(line, arrow) for line in lines]
+    return path_table(paths, [line.number for line in lines], form)
 
-# %% ../../nbs/api/07_tree_tables.ipynb #3b5fda09
+# %% ../../nbs/api/07_tree_tables.ipynb #8ac49050
 _indent = re.compile(r'(?:[ \t\u00a0]|[│|├└╰─┬┼`]|[-+*•>–]+(?=[ \t]))*')
 
 def _indents(lines:Sequence[Line])->list[tuple[int,str]]:
@@ -272,9 +301,11 @@ def _indents(lines:Sequence[Line])->list[tuple[int,str]]:
     lead = [_indent.match(line.text)[0] for line in lines]
     if any('\t' in l for l in lead) and any(re.match(' ', l) for l in lead):
         mixed = next(line.number for line,l in zip(lines, lead) if re.match(' ', l))
-        raise ValueError(f'line {mixed}: some lines are indented by tabs and some by blanks; use one of them')
+        raise ValueError(f'line {mixed}: some lines are indented by tabs and some by blanks; '
+            'use one of them')
     return [(len(l.expandtabs(4)), line.text[len(l):].rstrip()) for l,line in zip(lead, lines)]
 
+# %% ../../nbs/api/07_tree_tables.ipynb #a0798b9d
 def is_indented(
     lines:Sequence[Line], # Lines without comments
 )->bool:
@@ -282,14 +313,17 @@ def is_indented(
     if any(re.search(r'\S.*\t', line.text) for line in lines): return False
     wide = _indents(lines)
     least,most = min(w for w,_ in wide),max(w for w,_ in wide)
-    if least == most or wide[0][0] > least or any(all(sep in name for _,name in wide) for sep in ',;|'): return False
+    separated = any(all(sep in name for _,name in wide) for sep in ',;|')
+    if least == most or wide[0][0] > least or separated:
+        return False
     if not all(re.fullmatch(r'\S+\s+\S+(\s+[\d.]+)?', name) for _,name in wide): return True
     if any(re.search(r'\S', line.text[:w]) for line,(w,_) in zip(lines, wide)): return True
     if most-least < 2: return False
-    raise ValueError('each line has two words, and some are indented: are these edges or an indented list? '
+    raise ValueError('each line has two words, and some are indented: are these edges or an '
+        'indented list? '
         "Remove the blanks at the start, put names in double quotes, or say form='indented'")
 
-# %% ../../nbs/api/07_tree_tables.ipynb #dfb6fadc
+# %% ../../nbs/api/07_tree_tables.ipynb #eefc4103
 def _indented_nodes(lines:Sequence[Line])->tuple[dict[int,str],dict[int,int|None]]:
     "Name and parent of the node on each line, by line number"
     names,up,open_ = {},{},[]
@@ -299,11 +333,13 @@ def _indented_nodes(lines:Sequence[Line])->tuple[dict[int,str],dict[int,int|None
         while open_ and open_[-1][0] >= width: closed = open_.pop()[0]
         if closed != width:
             above = open_[-1][0] if open_ else 0
-            raise ValueError(f'line {line.number}: {short(name)} is indented by {width}, between the levels {above} and {closed}')
+            raise ValueError(f'line {line.number}: {short(name)} is indented by {width}, '
+                f'between the levels {above} and {closed}')
         names[line.number],up[line.number] = name,open_[-1][1] if open_ else None
         open_.append((width, line.number))
     return names,up
 
+# %% ../../nbs/api/07_tree_tables.ipynb #24d2339f
 def indented_table(
     lines:Sequence[Line], # The lines of the file
 )->TreeTable:
@@ -311,7 +347,8 @@ def indented_table(
     names,up = _indented_nodes([line for line in lines if not _is_comment(line)])
     if not names: raise ValueError('the file has no names')
     inner = {p for p in up.values() if p is not None}
-    if inner and all(names[p].endswith(':') for p in inner): names |= {p: names[p][:-1] for p in inner}
+    if inner and all(names[p].endswith(':') for p in inner):
+        names |= {p: names[p][:-1] for p in inner}
     called,many = unique_names(names, up)
     edges = [Edge(None if up[n] is None else called[up[n]], called[n], 1., n) for n in names]
     return TreeTable(edges, None, _qualified(many), 'indented list', 'line')
@@ -331,20 +368,26 @@ def text_table(
         at,sep = head
         start = [m.end() for m in re.finditer(r'\r\n|\n|\r', text)]
         first = lines[at].number
-        return titled_table(text.removeprefix('\ufeff') if first == 1 else text[start[first-2]:], sep, first)
+        rest = text.removeprefix('\ufeff') if first == 1 else text[start[first-2]:]
+        return titled_table(rest, sep, first)
     if form in (None,'paths') and (table := paths_table(lines, form == 'paths')): return table
     bare = [line for line in lines if not _is_comment(line)]
-    if form == 'indented' or (form is None and bare and is_indented(bare)): return indented_table(lines)
+    if form == 'indented' or (form is None and bare and is_indented(bare)):
+        return indented_table(lines)
     return bare_table(lines)
 
-# %% ../../nbs/api/07_tree_tables.ipynb #fd2f9548
+# %% ../../nbs/api/07_tree_tables.ipynb #45a79a1a
 def _cell(text:str, sep:str)->str:
     "A cell, in quotes where it would not be read back as it is"
-    plain = text == text.strip() and text[:1] != '#' and not re.search(rf'[{re.escape(sep)}"\r\n\ufeff]', text)
+    special = text[:1] == '#' or re.search(rf'[{re.escape(sep)}"\r\n\ufeff]', text)
+    plain = text == text.strip() and not special
     return text if plain else '"' + text.replace('"', '""') + '"'
 
-def _as_number(length:float)->str: return f'{length:g}' if length == float(f'{length:g}') else repr(length)
+def _as_number(length:float)->str:
+    short = f'{length:g}'
+    return short if length == float(short) else repr(length)
 
+# %% ../../nbs/api/07_tree_tables.ipynb #b2e36a3d
 def table_text(
     names:Sequence[str], # Nodes in preorder
     parents:Sequence[int], # Number of each node's parent, -1 for the root
@@ -355,7 +398,8 @@ def table_text(
     "A tree as a table with titles"
     rows = [('parent','child','length','class')]
     for i,(p,n,l) in enumerate(zip(parents, names, lengths)):
-        rows.append((names[p] if i else '', n, _as_number(float(l) if i else 0.), str(labels.get(i, ''))))
+        length = _as_number(float(l) if i else 0.)
+        rows.append((names[p] if i else '', n, length, str(labels.get(i, ''))))
     return ''.join(sep.join(_cell(c, sep) for c in row) + '\n' for row in rows)
 
 # %% ../../nbs/api/07_tree_tables.ipynb #b1b3a745
@@ -367,7 +411,9 @@ def paths_text(
     ways = []
     for name,p in zip(names, parents):
         if re.search(r'[\r\n\0]', name):
-            raise ValueError(f'paths cannot hold the line break in {short(name)}; write a table (.tsv) or .json')
+            raise ValueError(f'paths cannot hold the line break in {short(name)}; write a table '
+                '(.tsv) or .json')
         plain = re.fullmatch(r'[^\W\d]\w*( \w+)*', name)
-        ways.append((ways[p]+' > ' if p >= 0 else '') + (name if plain else '"' + name.replace('"', '""') + '"'))
+        step = name if plain else '"' + name.replace('"', '""') + '"'
+        ways.append(step if p < 0 else f'{ways[p]} > {step}')
     return '\n'.join(ways) + '\n'

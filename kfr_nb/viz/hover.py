@@ -8,7 +8,7 @@ import base64, io, json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
-import numpy as np, torch
+import numpy as np, torch, torch.nn.functional as F
 from torch import Tensor
 from ..core import check_labels, fingerprint, require
 from ..tree import KnowledgeTree
@@ -27,29 +27,32 @@ def _strip(
 )->str: # A data address
     "All images as small copies in one JPEG"
     from PIL import Image
-    small = torch.nn.functional.interpolate(pictures.float(), (side,side), mode='area').round().byte()
+    small = F.interpolate(pictures.float(), (side,side), mode='area').round().byte()
     rows = -(-len(small)//columns)
     grid = torch.cat([small, small.new_zeros(rows*columns-len(small), 3, side, side)])
-    grid = grid.view(rows, columns, 3, side, side).permute(0,3,1,4,2).reshape(rows*side, columns*side, 3)
+    grid = grid.view(rows, columns, 3, side, side).permute(0,3,1,4,2)
+    grid = grid.reshape(rows*side, columns*side, 3)
     file = io.BytesIO()
     Image.fromarray(grid.numpy()).save(file, 'JPEG', quality=72)
     return 'data:image/jpeg;base64,'+base64.b64encode(file.getvalue()).decode()
 
 # %% ../../nbs/api/80_viz_hover.ipynb #37ecc0b3
 _DRAW = '''
-  const box = document.getElementById(ID), [plot, card] = box.children, [thumb, words] = card.children;
-  const library = () => window.Plotly ? Promise.resolve() : (window.kfrPlotly ??= new Promise((done, failed) => {
+  const box = document.getElementById(ID), [plot, card] = box.children;
+  const [thumb, words] = card.children;
+  const load = (done, failed) => {
     const script = document.createElement('script');
     Object.assign(script, {src: DATA.library, onload: done, onerror: failed});
     document.head.append(script);
-  }));
-  try { await library(); } catch {
+  };
+  try { if (!window.Plotly) await (window.kfrPlotly ??= new Promise(load)); } catch {
     plot.textContent = 'This map needs plotly.js, which could not be loaded from ' + DATA.library;
     return;
   }
-  await Plotly.newPlot(plot, DATA.figure.data, DATA.figure.layout, {responsive: true, displaylogo: false});
+  const {data, layout} = DATA.figure;
+  await Plotly.newPlot(plot, data, layout, {responsive: true, displaylogo: false});
   const places = DATA.rings.map(() => []);
-  DATA.figure.data.forEach(t => t.customdata?.forEach((i, n) => places[t.meta][i] = [t.x[n], t.y[n]]));
+  data.forEach(t => t.customdata?.forEach((i, n) => places[t.meta][i] = [t.x[n], t.y[n]]));
 '''
 
 # %% ../../nbs/api/80_viz_hover.ipynb #a8a7eda0
@@ -62,14 +65,16 @@ _SHOW = '''
   const show = e => {
     const i = e.points[0].customdata;
     if (i === undefined) return;
-    const at = box.getBoundingClientRect(), x = e.event.clientX - at.left, y = e.event.clientY - at.top;
-    const left = x + 190 > at.width ? x - 184 : x + 14, side = DATA.side * DATA.zoom;
-    Object.assign(card.style, {display: 'flex', left: Math.max(0, left) + 'px', top: Math.max(0, y - 40) + 'px'});
+    const at = box.getBoundingClientRect(), side = DATA.side * DATA.zoom;
+    const x = e.event.clientX - at.left, y = Math.max(0, e.event.clientY - at.top - 40);
+    const left = Math.max(0, x + 190 > at.width ? x - 184 : x + 14);
+    Object.assign(card.style, {display: 'flex', left: left + 'px', top: y + 'px'});
     if (i === last) return;
     last = i;
     words.children[0].textContent = DATA.names[DATA.labels[i]];
     words.children[1].textContent = DATA.above[DATA.labels[i]];
-    thumb.style.backgroundPosition = `-${i % DATA.columns * side}px -${Math.floor(i / DATA.columns) * side}px`;
+    const column = i % DATA.columns, row = Math.floor(i / DATA.columns);
+    thumb.style.backgroundPosition = `-${column * side}px -${row * side}px`;
     ring(i);
   };
   plot.on('plotly_hover', show);
@@ -80,7 +85,8 @@ _SHOW = '''
 # %% ../../nbs/api/80_viz_hover.ipynb #8a145050
 def _ancestors(tree:KnowledgeTree)->list[str]:
     "What stands above each class, from the root down"
-    return [' › '.join(readable(name) for name in tree.path(tree.root, c)[:-1]) for c in tree.classes]
+    above = [tree.path(tree.root, c)[:-1] for c in tree.classes]
+    return [' › '.join(map(readable, names)) for names in above]
 
 def _safe(text:str)->str: return text.replace('<', '&lt;')
 
@@ -89,39 +95,46 @@ def _hex_colors(tree:KnowledgeTree)->list[str]:
     "Colours of the classes as '#rrggbb'"
     return ['#%02x%02x%02x' % tuple(c) for c in np.rint(255*branch_colors(tree)).astype(int)]
 
-def _add_branch(fig:Any, P:np.ndarray, y:np.ndarray, tree:KnowledgeTree, branch:Any, place:dict)->None:
+# %% ../../nbs/api/80_viz_hover.ipynb #c7be1f6d
+def _add_branch(fig:Any, P:np.ndarray, y, tree:KnowledgeTree, branch:Any, place:dict)->None:
     "The images of one branch on one map"
     own = np.flatnonzero(np.isin(y, branch.classes))
     if not len(own): return
     above,colors = _ancestors(tree),_hex_colors(tree)
     text = [f'<b>{_safe(readable(tree.classes[c]))}</b><br>{_safe(above[c])}' for c in y[own]]
-    marker = dict(color=[colors[c] for c in y[own]], symbol=branch.symbol, size=7, line=dict(width=.4, color='white'))
-    fig.add_scatter(x=P[own,0].round(3).tolist(), y=P[own,1].round(3).tolist(), mode='markers', marker=marker,
-                    name=_safe(branch.name), legendgroup=branch.name, showlegend=place['col'] == 1,
-                    customdata=own.tolist(), meta=place['col']-1, text=text, hovertemplate='%{text}<extra></extra>', **place)
+    marker = dict(color=[colors[c] for c in y[own]], symbol=branch.symbol, size=7)
+    marker['line'] = dict(width=.4, color='white')
+    across,up = P[own].round(3).T.tolist()
+    fig.add_scatter(x=across, y=up, mode='markers', marker=marker, name=_safe(branch.name),
+                    legendgroup=branch.name, showlegend=place['col'] == 1, customdata=own.tolist(),
+                    meta=place['col']-1, text=text, hovertemplate='%{text}<extra></extra>', **place)
 
 # %% ../../nbs/api/80_viz_hover.ipynb #f68539f2
-def _linked_figure(maps:dict, y:np.ndarray, tree:KnowledgeTree, tau:float|None, title:str, height:int)->Any:
+def _linked_figure(maps:dict, y, tree:KnowledgeTree, tau, title:str, height:int)->Any:
     "Maps side by side, each with its branches and, last, its ring"
-    fig = require('plotly.subplots', 'viz').make_subplots(1, len(maps), subplot_titles=list(maps), horizontal_spacing=.03)
+    subplots = require('plotly.subplots', 'viz').make_subplots
+    fig = subplots(1, len(maps), subplot_titles=list(maps), horizontal_spacing=.03)
     places = [dict(row=1, col=k+1) for k in range(len(maps))]
     for P,place in zip(maps.values(), places):
         if tau is not None: _add_circle(fig, tau**-.5, place)
         for branch in branch_marks(tree): _add_branch(fig, P, y, tree, branch, place)
-    ring = dict(symbol='circle-open', size=17, color='black', line=dict(width=2))
+    marker = dict(symbol='circle-open', size=17, color='black', line=dict(width=2))
+    ring = dict(x=[], y=[], mode='markers', showlegend=False, hoverinfo='skip', marker=marker)
     for place in places:
-        fig.add_scatter(x=[], y=[], mode='markers', showlegend=False, hoverinfo='skip', marker=ring, **place)
+        fig.add_scatter(**ring, **place)
         fig.update_yaxes(scaleanchor=f"x{place['col'] if place['col'] > 1 else ''}", **place)
     fig.update_xaxes(visible=False)
     fig.update_yaxes(visible=False)
     return fig.update_layout(
-        template='none', paper_bgcolor='white', plot_bgcolor='white', height=height, hovermode='closest',
-        title=dict(text=_safe(title), font_size=14), legend=dict(orientation='h', y=-.02),
+        template='none', paper_bgcolor='white', plot_bgcolor='white', height=height,
+        hovermode='closest', title=dict(text=_safe(title), font_size=14), legend=dict(orientation='h', y=-.02),
         margin=dict(l=10, r=10, t=45 if title or any(maps) else 10, b=10))
 
+# %% ../../nbs/api/80_viz_hover.ipynb #486f7391
 def _add_circle(fig:Any, radius:float, place:dict)->None:
     "The rim of the disc"
-    fig.add_shape(type='circle', x0=-radius, x1=radius, y0=-radius, y1=radius, line=dict(color='#999', width=1), **place)
+    square = dict(x0=-radius, x1=radius, y0=-radius, y1=radius)
+    fig.add_shape(type='circle', line=dict(color='#999', width=1), **square, **place)
 
 # %% ../../nbs/api/80_viz_hover.ipynb #8ad6edb8
 def _page_data(fig:Any, y:np.ndarray, tree:KnowledgeTree, side:int, zoom:int, columns:int)->str:
@@ -133,21 +146,22 @@ def _page_data(fig:Any, y:np.ndarray, tree:KnowledgeTree, side:int, zoom:int, co
         trace.pop('hovertemplate', None)
         if trace.get('hoverinfo') != 'skip': trace['hoverinfo'] = 'none'
     version = require('plotly.offline', 'viz').get_plotlyjs_version()
-    data = dict(figure=figure, labels=y.tolist(), names=[readable(c) for c in tree.classes], above=_ancestors(tree),
-                columns=columns, side=side, zoom=zoom, library=f'https://cdn.plot.ly/plotly-{version}.min.js',
+    data = dict(figure=figure, labels=y.tolist(), names=[readable(c) for c in tree.classes],
+                above=_ancestors(tree), columns=columns, side=side, zoom=zoom,
+                library=f'https://cdn.plot.ly/plotly-{version}.min.js',
                 rings=[k for k,trace in enumerate(figure['data']) if trace['hoverinfo'] == 'skip'])
     return json.dumps(data, separators=(',',':')).replace('</', '<\\/')
 
 # %% ../../nbs/api/80_viz_hover.ipynb #e814fc84
-_CARD = ('display:none;position:absolute;z-index:9;pointer-events:none;gap:8px;width:170px;padding:6px;'
-         'background:white;border:1px solid #888;border-radius:4px;font:12px sans-serif')
+_CARD = ('display:none;position:absolute;z-index:9;pointer-events:none;gap:8px;width:170px;'
+         'padding:6px;background:white;border:1px solid #888;border-radius:4px;font:12px sans-serif')
 
-def _hover_html(fig:Any, y:np.ndarray, tree:KnowledgeTree, strip:str|None, side:int, zoom:int=3, columns:int=40)->str:
+def _hover_html(fig:Any, y, tree:KnowledgeTree, strip:str|None, side:int, zoom=3, columns=40)->str:
     "The figure, the card and the script"
     data = _page_data(fig, y, tree, side, zoom, columns)
     name = 'kfr-'+fingerprint(dict(data=data, strip=strip))
-    picture = f'background:url({strip}) 0 0/{columns*side*zoom}px auto'
-    look = f'width:{side*zoom}px;height:{side*zoom}px;flex:none;{picture}' if strip else 'display:none'
+    size,picture = side*zoom,f'background:url({strip}) 0 0/{columns*side*zoom}px auto'
+    look = f'width:{size}px;height:{size}px;flex:none;{picture}' if strip else 'display:none'
     script = f'(async () => {{ const DATA = {data}, ID = {json.dumps(name)};{_DRAW}{_SHOW}}})();'
     return (f'<div id="{name}" style="position:relative;background:white;color:#222">'
             f'<div style="min-height:{fig.layout.height}px"></div>'
@@ -167,8 +181,10 @@ class HoverMap:
     def __repr__(self)->str: return f'HoverMap of {len(self.shown)} pictures'
     def write_html(self, path:str|Path)->Path:
         "Write a page of its own"
-        head = '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Map of embeddings</title></head>'
-        Path(path).write_text(f'{head}<body style="background:white">{self.html}</body></html>', encoding='utf-8')
+        head = '<head><meta charset="utf-8"><title>Map of embeddings</title></head>'
+        body = f'<body style="background:white">{self.html}</body>'
+        page = f'<!doctype html><html lang="en">{head}{body}</html>'
+        Path(path).write_text(page, encoding='utf-8')
         return Path(path)
 
 # %% ../../nbs/api/80_viz_hover.ipynb #8fd6f465
@@ -188,13 +204,14 @@ def _check_linked(maps:Mapping[str,Tensor], pictures:Tensor|None)->int:
         raise ValueError('linked maps show the same pictures, but they have '
                          +', '.join(f'{n} ({name})' for name,n in counts.items()))
     if pictures is None: return N
-    if pictures.dtype == torch.uint8 and pictures.ndim == 4 and pictures.shape[:2] == (N,3): return N
+    fits = pictures.ndim == 4 and pictures.shape[:2] == (N,3)
+    if fits and pictures.dtype == torch.uint8: return N
     raise ValueError(f'pictures must be uint8 of shape ({N}, 3, H, W), '
                      f'got {pictures.dtype} of shape {tuple(pictures.shape)}')
 
 # %% ../../nbs/api/80_viz_hover.ipynb #3bec8efb
 def hover_map(
-    points:Tensor|np.ndarray|Mapping[str,Any], # A map, shape (N, 2), or several of the same images by name
+    points:Tensor|np.ndarray|Mapping[str,Any], # A map, shape (N, 2), or several by name
     labels:Tensor, # Class of each image, shape (N,)
     tree:KnowledgeTree, # Its classes in label order
     pictures:Tensor|None=None, # uint8, shape (N, 3, H, W)
@@ -212,7 +229,10 @@ def hover_map(
     N = _check_linked(maps, pictures)
     y = check_labels(torch.as_tensor(labels).cpu(), len(tree.classes), N).numpy()
     keep = _stratified(y, most, seed)
-    if len(keep) < N: title = f"{title+': ' if title else ''}{len(keep):,} of {N:,} pictures, drawn by class"
-    fig = _linked_figure({name: p[keep].numpy() for name,p in maps.items()}, y[keep], tree, tau, title, height)
+    if len(keep) < N:
+        sample = f'{len(keep):,} of {N:,} pictures, drawn by class'
+        title = f'{title}: {sample}' if title else sample
+    shown = {name: p[keep].numpy() for name,p in maps.items()}
+    fig = _linked_figure(shown, y[keep], tree, tau, title, height)
     strip = None if pictures is None else _strip(pictures[keep].cpu(), thumb)
     return HoverMap(fig, _hover_html(fig, y[keep], tree, strip, thumb), keep)

@@ -21,7 +21,8 @@ def _positions(queries:Any, n:int)->Tensor:
     "Positions of queries, int64, shape (Q,)"
     q = torch.as_tensor(queries).cpu()
     if q.ndim != 1 or not len(q):
-        raise ValueError(f'queries must be positions, shape (Q,) with Q at least 1, got shape {tuple(q.shape)}')
+        raise ValueError('queries must be positions, shape (Q,) with Q at least 1, '
+                         f'got shape {tuple(q.shape)}')
     if q.is_floating_point() or q.dtype == torch.bool:
         raise ValueError(f'queries must be whole numbers, got {q.dtype}; '
                          'turn a mask into positions with nonzero().flatten()')
@@ -30,23 +31,28 @@ def _positions(queries:Any, n:int)->Tensor:
     raise ValueError(f'query {outside[0].item()} is out of range for {n} pictures (0 to {n-1})')
 
 # %% ../../nbs/api/80_viz_retrieval.ipynb #0cd3497e
+def _check_search(z:Tensor, other:Tensor, k:int, room:int)->None:
+    "ValueError where embeddings do not belong together, or there are fewer than k to return"
+    d = z.shape[1],other.shape[1]
+    if d[0] != d[1]:
+        raise ValueError(f'z has {d[0]} dimensions and the gallery {d[1]}; both must come from one net')
+    if not 1 <= k <= room:
+        raise ValueError(f'k must be from 1 to {room}, what a query can return, got {k}')
+
+# %% ../../nbs/api/80_viz_retrieval.ipynb #91a84543
 def nearest_pictures(
     z:Tensor, # Embeddings, shape (N, d)
     queries:Tensor|Sequence[int], # Positions of the queries, shape (Q,)
-    gallery:Tensor|None=None, # Embeddings to search, shape (M, d); z itself, without the query, by default
+    gallery:Tensor|None=None, # Embeddings to search, shape (M, d); z without the query by default
     k:int=8, # Images for each query
     similarity:Any='cosine', # A key of SIMILARITIES, or a function (n, d), (m, d) -> (n, m)
     *,
     tau:float=1., # Curvature, for the Poincaré ball
-)->Tensor: # Positions in the gallery, the nearest first; equal ones in their order, int64, shape (Q, k)
+)->Tensor: # Positions in the gallery, the nearest first, int64, shape (Q, k)
     "The images that a search returns"
     q = _positions(queries, len(check_embeddings(z)))
     other = z if gallery is None else check_embeddings(gallery)
-    if other.shape[1] != z.shape[1]:
-        raise ValueError(f'z has {z.shape[1]} dimensions and the gallery {other.shape[1]}; both must come from one net')
-    room = len(other)-(gallery is None)
-    if not 1 <= k <= room:
-        raise ValueError(f'k must be from 1 to {room}, the pictures that a query can return, got {k}')
+    _check_search(z, other, k, len(other)-(gallery is None))
     s = similarity_function(similarity, tau)(z[q], other).double()
     lost = q[s.isnan().any(1)]
     if len(lost):
@@ -58,10 +64,11 @@ def nearest_pictures(
 def _check_searched(gallery:tuple, p:Tensor, classes:Any)->tuple[Tensor,Tensor]:
     "Images and labels that were searched"
     x = as_pictures(gallery[0])
-    y = check_labels(torch.as_tensor(gallery[1]), None if classes is None else len(classes), len(x)).cpu()
-    if x.shape[1:] == p.shape[1:]: return x,y
-    raise ValueError(f'the pictures are {tuple(p.shape[1:])} and those of the gallery {tuple(x.shape[1:])}; '
-                     'bring them to one size')
+    count = None if classes is None else len(classes)
+    y = check_labels(torch.as_tensor(gallery[1]), count, len(x)).cpu()
+    ours,theirs = tuple(p.shape[1:]),tuple(x.shape[1:])
+    if ours == theirs: return x,y
+    raise ValueError(f'the pictures are {ours} and those of the gallery {theirs}; bring them to one size')
 
 # %% ../../nbs/api/80_viz_retrieval.ipynb #57760a90
 def _check_neighbours(neighbours:Mapping[str,Any], queries:int, pictures:int)->dict[str,Tensor]:
@@ -71,10 +78,12 @@ def _check_neighbours(neighbours:Mapping[str,Any], queries:int, pictures:int)->d
     near = {name: torch.as_tensor(n) for name,n in neighbours.items()}
     for name,n in near.items():
         if n.ndim != 2 or len(n) != queries or not n.shape[1]:
-            raise ValueError(f'the neighbours of {name!r} must have shape ({queries}, k), got {tuple(n.shape)}')
+            got = tuple(n.shape)
+            raise ValueError(f'the neighbours of {name!r} must have shape ({queries}, k), got {got}')
         outside = n[(n < 0) | (n >= pictures)]
         if len(outside):
-            raise ValueError(f'{name!r} has neighbour {outside[0].item()}, out of range for {pictures} pictures')
+            far = outside[0].item()
+            raise ValueError(f'{name!r} has neighbour {far}, out of range for {pictures} pictures')
     return near
 
 # %% ../../nbs/api/80_viz_retrieval.ipynb #17c49420
@@ -105,7 +114,8 @@ def _sample_recall(right:Mapping[str,Tensor], can:Tensor, recall:Mapping[str,flo
     "Recall@1 of the queries that can be answered, next to that of all images"
     out,lost = [],int((~can).sum())
     if lost:
-        out.append(f'{lost} of {len(can)} queries have no other picture of their class and are left out of Recall@1.')
+        out.append(f'{lost} of {len(can)} queries have no other picture of their class '
+                   'and are left out of Recall@1.')
     for name,first in right.items() if can.any() else ():
         whole = '' if recall is None else f', over all pictures {100*recall[name]:.0f}%'
         hit = first[can].double().mean().item()
@@ -119,7 +129,8 @@ def _gallery_rows(p, q, y, near, there, other, classes, D, size:float)->list[Row
     for k,i in enumerate(q.tolist()):
         query = Panel(p[i], ['query', *wrap_text(class_label(y[i], classes), 72*size)])
         for j,(name,n) in enumerate(near.items()):
-            found = [_result(there[m], other[m].item(), y[i].item(), classes, D, size) for m in n[k].tolist()]
+            found = [_result(there[m], other[m].item(), y[i].item(), classes, D, size)
+                     for m in n[k].tolist()]
             rows.append(Row(name, [None if j else query, *found], begins=j == 0 and k > 0))
     return rows
 
@@ -127,13 +138,13 @@ def _gallery_rows(p, q, y, near, there, other, classes, D, size:float)->list[Row
 def plot_retrieval(
     pictures:Tensor, # Images, uint8, shape (N, 3, H, W)
     queries:Tensor|Sequence[int], # Positions of the queries, shape (Q,)
-    neighbours:Mapping[str,Tensor], # Name of a method -> positions of its nearest images, shape (Q, k)
+    neighbours:Mapping[str,Tensor], # Method -> positions of its nearest images, shape (Q, k)
     labels:Tensor, # Classes, shape (N,)
     classes:Sequence[str]|None=None, # Class names in label order
-    D:Tensor|None=None, # Class distances, such as the tree's, shape (C, C); written under each image
+    D:Tensor|None=None, # Class distances, such as the tree's, shape (C, C), to be written
     recall:Mapping[str,float]|None=None, # Recall@1 of each method over all images
     *,
-    gallery:tuple[Tensor,Tensor]|None=None, # Images and labels that were searched, where they are others
+    gallery:tuple[Tensor,Tensor]|None=None, # Images and labels that were searched, if others
     seed:int|None=None, # Seed of the draw, written under the gallery
     size:float=1.05, # Width of an image in inches
     note:str='', # A sentence of your own
