@@ -50,7 +50,7 @@ def setting_files()->list[Path]: # Files that define settings
     "The files in which the settings of a run are defined"
     imports = ast.parse((_package/'methods/__init__.py').read_text(encoding='utf-8')).body
     modules = [n.module for n in imports if isinstance(n, ast.ImportFrom) and n.module]
-    methods = [m.split('.')[-1] for m in modules]
+    methods = dict.fromkeys(m.split('.')[-1] for m in modules)
     parts = ['data/config','models', *(f'methods/{m}' for m in methods), 'train/config']
     return [_package/f'{part}.py' for part in parts]
 
