@@ -146,10 +146,10 @@ def study(
     lists = dict(arms=arms, seeds=seeds, values=values, sweep=sweep, variants=variants)
     changes = dict(settings) | {name: value for name,value in lists.items() if value}
     if sweep == ['none']: changes['sweep'] = None
-    preset,weights = preset_of(preset, paper, settings),read_weights(alpha or [])
+    preset,changes['weights'] = preset_of(preset, paper, settings),read_weights(alpha or [])
     from kfr_nb.study import run_study
-    made = run_study(preset, out, _workers(jobs, scheduler, slurm or []), not quiet, typed_line(), minutes,
-        reduced=reduced, weights=weights, **changes)
+    made = run_study(preset, out=out, jobs=_workers(jobs, scheduler, slurm or []), progress=not quiet,
+        command=typed_line(), minutes=minutes, reduced=reduced, **changes)
     _tell(made)
     check_ended(_wanted(made), minutes, made.out)
 
