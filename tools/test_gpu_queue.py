@@ -32,7 +32,7 @@ def commands():
     import kfr_nb.study as study
     from kfr_nb.cli import main
     asked, real = [], study.run_study
-    def catch(preset, *, out, jobs, progress, command, minutes, **changes):
+    def catch(preset, out=None, jobs=None, progress=True, command=None, minutes=None, **changes):
         asked.append(study.configure(preset, **changes))
         raise ValueError('caught')
     study.run_study = catch
