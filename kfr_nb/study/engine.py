@@ -299,7 +299,7 @@ def local_workers(
     log = folder/'workers.log'
     with (tempfile.TemporaryDirectory() as scratch, dask.config.set(DASK_SETTINGS),
             _scheduler() as cluster, Client(cluster) as client):
-        started = start_workers(cluster.scheduler_address, processes, log, scratch)
+        started = start_workers(cluster.scheduler_address, processes, log, scratch) # type: ignore
         def alive(): return all(p.poll() is None for p in started)
         try:
             _wait_for_workers(client, alive, 120, f'see {log}')
