@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LONGEST = [
     'api/90_cli', 'api/80_viz_atlas', 'api/75_study_make', 'api/75_study_runs', 'api/75_study_engine', 'api/70_train', 'api/71_train_methods',
     'studies/50_margins_and_noise', 'api/55_localization', 'tutorials/01_quickstart', 'api/72_runs',
-    'tutorials/03_your_own_images', 'tutorials/04_your_own_training_loop', 'api/80_viz_confusion',
+    'tutorials/03_your_own_images', 'tutorials/07_a_method_of_your_own', 'tutorials/04_your_own_training_loop', 'api/80_viz_confusion',
     'api/60_models', 'tutorials/05_many_gpus', 'studies/60_hyperbolic_geometry',
     'studies/10_quantitative_relativity', 'api/80_viz_retrieval', 'studies/40_gradcam_gallery', 'api/20_data']
 
