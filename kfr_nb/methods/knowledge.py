@@ -36,8 +36,8 @@ class Knowledge:
         check_positive(self, 'k', 'level_ratio')
         check_at_least(self, 0, 'tree_seed')
         if self.level_ratio != 1 and self.distance != 'tree':
-            raise ValueError(f'level_ratio weighs the edges of a tree, and distance={self.distance!r} '
-                             'has none: use distance=tree')
+            raise ValueError('level_ratio weighs the edges of a tree, and '
+                             f'distance={self.distance!r} has none: use distance=tree')
 
 # %% ../../nbs/api/66_methods_knowledge.ipynb #c301d98a
 def _tree_seed(knowledge:Knowledge, setup:Setup)->int:
@@ -99,7 +99,8 @@ def class_distances(
         transform = None if knowledge.transform == 'identity' else knowledge.transform
         tree = _scaled_by_level(trained_tree(knowledge, setup), knowledge.level_ratio)
         return tree.distances(k=knowledge.k, transform=transform)
-    if knowledge.distance == 'precision': D = 1-trained_tree(knowledge, setup).hierarchical_precision()
+    if knowledge.distance == 'precision':
+        D = 1-trained_tree(knowledge, setup).hierarchical_precision()
     else: D = _graph_distances(knowledge, setup)
     return TRANSFORMS[knowledge.transform](knowledge.k*D.fill_diagonal_(0))
 
