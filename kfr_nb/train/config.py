@@ -100,14 +100,6 @@ def _check_group(name:str, value:Any, group:type)->None:
     raise ValueError(f'{name} must be a {group.__name__}, got {value!r}: '
                      'settings without their groups are written TrainConfig.of(...)')
 
-# %% ../../nbs/api/70_train_config.ipynb #eca9cb4e
-@patch(cls_method=True)
-def of(cls:TrainConfig,
-    **values, # Settings by name; `method` is a method, or its name
-)->TrainConfig: # What is not given keeps its default
-    "A configuration from settings without their groups"
-    return cls().changed(**values)
-
 # %% ../../nbs/api/70_train_config.ipynb #55399834
 @patch
 def changed(self:TrainConfig,
@@ -123,6 +115,14 @@ def changed(self:TrainConfig,
         groups.setdefault(known[choose('setting', name, names)], {})[name] = value
     new = {group: _changed(getattr(self, group), part) for group,part in groups.items()}
     return replace(self, method=_changed(method, own), **new)
+
+# %% ../../nbs/api/70_train_config.ipynb #eca9cb4e
+@patch(cls_method=True)
+def of(cls:TrainConfig,
+    **values, # Settings by name; `method` is a method, or its name
+)->TrainConfig: # What is not given keeps its default
+    "A configuration from settings without their groups"
+    return cls().changed(**values)
 
 # %% ../../nbs/api/70_train_config.ipynb #0be256f0
 @patch
