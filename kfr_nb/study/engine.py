@@ -4,7 +4,8 @@
 
 # %% ../../nbs/api/75_study_engine.ipynb #da4b9237
 from __future__ import annotations
-import gc, json, os, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time, traceback, uuid
+import gc, math, os, signal, socket, subprocess, sys, tempfile, threading, time, traceback, uuid
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +13,13 @@ from typing import Any, Callable, Iterator, Mapping, Sequence
 import torch
 
 # %% auto #0
-__all__ = ['DASK_SETTINGS', 'Job', 'Unfinished', 'Tell', 'gpu_lost', 'failure', 'free_memory', 'perform', 'Board', 'StudyBar',
-           'default_jobs', 'Workers', 'as_workers', 'worker_environment', 'worker_command', 'gpu_shares',
-           'start_workers', 'serve', 'stop_workers', 'local_workers', 'check_workers', 'scheduler_workers',
-           'slurm_cluster', 'slurm_workers', 'connect', 'only_study', 'Limit', 'Interrupted', 'run_jobs']
+__all__ = ['DASK_SETTINGS', 'Job', 'Unfinished', 'Tell', 'gpu_lost', 'failure', 'free_memory', 'perform', 'Board', 'board_bar',
+           'update_bar', 'default_jobs', 'Workers', 'as_workers', 'worker_environment', 'worker_command', 'gpu_shares',
+           'start_workers', 'stop_workers', 'serve', 'local_workers', 'unfit', 'check_workers', 'scheduler_workers',
+           'slurm_cluster', 'slurm_workers', 'connect', 'only_study', 'Limit', 'Session', 'Interrupted', 'run_jobs']
 
 # %% ../../nbs/api/75_study_engine.ipynb #77de68da
+import kfr_nb
 from ..core import patch, progress_bar, read_json, require, write_json
 
 # %% ../../nbs/api/75_study_engine.ipynb #902ba3cd
@@ -34,37 +36,38 @@ class Job:
 class Unfinished(Exception):
     "A job stopped before its end; the same call resumes it"
 
+@dataclass
 class Tell:
     "What a job reports while it runs, and how it learns that it should stop"
-    def __init__(
-        self,
-        study:str, # Name under which the client listens
-        key:str, # The job's key
-        seconds:float|None=None, # Time that the job has; no limit by default
-    ):
-        from distributed import Event, get_worker
-        self.study,self.key = study,key
-        self.worker,self.stop = get_worker(),Event(f'stop-{study}')
-        self.ends = None if seconds is None else time.monotonic()+seconds
-        self.next = 0.
+    key:str # The job's key
+    say:Callable # Called as `say(key, share)`
+    stopped:Callable # Whether the study is being stopped
+    ends:float=math.inf # When its time is up, on the clock of `time.monotonic`
+    next:float=0. # When it reports again
 
-    def __call__(
-        self,
-        share:float, # How much of the job is done, 0 to 1
-    )->None:
-        "Report progress; raise `Unfinished` where the study is being stopped"
+    def __call__(self, share:float)->None:
         if time.monotonic() < self.next: return
         self.next = time.monotonic()+0.5
-        if self.worker.status.name not in ('running','paused'): os._exit(1)
-        self.worker.log_event(self.study, dict(key=self.key, share=float(share)))
-        if self.stop.is_set(): raise Unfinished('the study was stopped')
+        self.say(self.key, float(share))
+        if self.stopped(): raise Unfinished('the study was stopped')
 
-    @property
-    def minutes(self)->float|None:
-        "Minutes that are left; None without a limit"
-        return None if self.ends is None else max(self.ends-time.monotonic(), 1e-3)/60
+@patch(as_prop=True)
+def minutes(self:Tell)->float|None:
+    "Minutes that are left; None without a limit"
+    return None if self.ends == math.inf else max(self.ends-time.monotonic(), 1e-3)/60
 
-# %% ../../nbs/api/75_study_engine.ipynb #7b52009b
+# %% ../../nbs/api/75_study_engine.ipynb #bd307a3e
+def _tell_of(job:Job, study:str, seconds:float|None)->Tell:
+    "What a job reports to, in a worker"
+    from distributed import Event, get_worker
+    worker,stop = get_worker(),Event(f'stop-{study}')
+    def say(key, share):
+        if worker.status.name not in ('running','paused'): os._exit(1)
+        worker.log_event(study, dict(key=key, share=share))
+    ends = math.inf if seconds is None else time.monotonic()+seconds
+    return Tell(job.key, say, stop.is_set, ends)
+
+# %% ../../nbs/api/75_study_engine.ipynb #f1abd670
 def gpu_lost()->bool:
     "Whether this process can no longer use its GPU, as after an illegal access"
     if not torch.cuda.is_initialized(): return False
@@ -74,93 +77,109 @@ def gpu_lost()->bool:
 
 def failure(
     error:Exception, # What a job raised
-)->dict: # Its record: `status`, `error` (one line), `traceback`, `gpu_lost`
+)->dict[str,Any]: # Its record: `status`, `error` (one line), `traceback`, `gpu_lost`
     "The record of an exception"
     status = 'full' if getattr(error, 'errno', None) == 28 else 'failed'
-    line = re.sub(r'\s+', ' ', f'{type(error).__name__}: {error}')
-    full = ''.join(traceback.format_exception(error))
-    return dict(status=status, error=line, traceback=full, gpu_lost=gpu_lost())
+    line = ' '.join(f'{type(error).__name__}: {error}'.split())
+    whole = ''.join(traceback.format_exception(error))
+    return dict(status=status, error=line, traceback=whole, gpu_lost=gpu_lost())
 
-# %% ../../nbs/api/75_study_engine.ipynb #0716d970
+# %% ../../nbs/api/75_study_engine.ipynb #91032ad7
 def free_memory()->None:
     "Give back what a run left on the GPU"
     gc.collect()
-    if torch.cuda.is_initialized(): torch.cuda.empty_cache()
+    if torch.cuda.is_initialized() and not gpu_lost(): torch.cuda.empty_cache()
 
 def perform(
     job:Job, # What to do
     study:str, # Name under which the client listens
     seconds:float|None=None, # Time that the job has
-)->dict: # Its record; `value` is what the call returned
+)->dict[str,Any]: # Its record; `value` is what the call returned
     "Do a job in a worker"
-    try: return dict(status='done', error='', value=job.call(*job.args, Tell(study, job.key, seconds)))
+    try: value = job.call(*job.args, _tell_of(job, study, seconds))
     except Unfinished: return dict(status='unfinished', error='')
     except Exception as e: return failure(e)
-    finally:
-        if not gpu_lost(): free_memory()
+    finally: free_memory()
+    return dict(status='done', error='', value=value)
 
-# %% ../../nbs/api/75_study_engine.ipynb #b3f0c7f6
+# %% ../../nbs/api/75_study_engine.ipynb #12c6fc06
 class Board:
     "Jobs that wait, jobs that run, and the records of those that ended"
     def __init__(
         self,
         jobs:Sequence[Job], # In the order in which they should begin
     ):
+        self.jobs = {j.key: j for j in jobs}
+        if len(self.jobs) < len(jobs): raise ValueError('two jobs have the same key')
         self.waiting = list(jobs)
-        self.running:dict = {}                               # future -> (job, address of its worker)
-        self.deaths:dict[str,int] = {}                       # how often a job's worker has died
+        self.running:dict = {}                               # future -> (job, its worker's address)
+        self.deaths = Counter()                              # how often a job's worker has died
         self.records:dict[str,dict] = {}
         self.shares:dict[str,float] = {}                     # how much of each running job is done
-        self.keys = {j.key for j in jobs}
         self.changed = threading.Event()                     # set when a job has ended
-        if len(self.keys) < len(jobs): raise ValueError('two jobs have the same key')
 
-    def next(self)->Job|None:
-        "The first job that may begin, taken off the list; None where none may"
-        for i,job in enumerate(self.waiting):
-            if job.after not in self.keys or job.after in self.records: return self.waiting.pop(i)
-        return None
+# %% ../../nbs/api/75_study_engine.ipynb #d435a6cd
+@patch
+def take_next(self:Board)->Job|None:
+    "The first job that may begin, taken off the list; None where none may"
+    for i,job in enumerate(self.waiting):
+        if job.after not in self.jobs or job.after in self.records: return self.waiting.pop(i)
+    return None
 
-    def end(self, job:Job, record:dict)->None:
-        "Note the record of a job"
-        self.records[job.key] = record
-        self.shares.pop(job.key, None)
+@patch
+def end(self:Board, job:Job, record:dict)->None:
+    "Note the record of a job"
+    self.records[job.key] = record
+    self.shares.pop(job.key, None)
 
-    def repeat(self, job:Job)->bool:
-        "Put a job back whose worker has died; False where that has happened before"
-        self.deaths[job.key] = self.deaths.get(job.key, 0)+1
-        if self.deaths[job.key] == 1: self.waiting.insert(0, job)
-        return self.deaths[job.key] == 1
+@patch
+def repeat(self:Board, job:Job)->bool:
+    "Put a job back whose worker has died; False where that has happened before"
+    self.deaths[job.key] += 1
+    again = self.deaths[job.key] == 1
+    if again: self.waiting.insert(0, job)
+    return again
 
-# %% ../../nbs/api/75_study_engine.ipynb #12c6fc06
-class StudyBar:
-    "Progress over all jobs, with the time that is left; jobs that others follow are not counted as runs"
-    def __init__(
-        self,
-        board:Board, # What is to be done
-        jobs:Sequence[Job], # All of it
-        show:bool=True, # Show it where somebody looks
-    ):
-        self.board = board
-        self.sizes = {j.key: j.size for j in jobs}
-        self.runs = set(self.sizes) - {j.after for j in jobs}
-        self.bar = progress_bar(total=sum(self.sizes.values()), show=show, delay=0, smoothing=0.02,
-            bar_format='{desc} {percentage:3.0f}%|{bar}| {elapsed} passed, {remaining} left')
+# %% ../../nbs/api/75_study_engine.ipynb #887309d0
+@patch(as_prop=True)
+def full(self:Board)->dict|None:
+    "The record that says that the disk is full; None where it is not"
+    return next((r for r in self.records.values() if r['status'] == 'full'), None)
 
-    def done(self, status:str='')->int:
-        "Number of runs that have ended, or ended so"
-        return sum(k in self.runs and status in ('', r['status']) for k,r in self.board.records.items())
+@patch(as_prop=True)
+def runs(self:Board)->set[str]:
+    "Keys of the jobs that no other follows"
+    return set(self.jobs) - {j.after for j in self.jobs.values()}
 
-    def update(self)->None:
-        "Show what is done"
-        b = self.board
-        failed = self.done('failed')
-        words = f'{self.done()} of {len(self.runs)} runs' + (f', {failed} failed' if failed else '')
-        self.bar.set_description_str(words, refresh=False)
-        done = sum(self.sizes[k] for k in b.records) + sum(self.sizes[k]*s for k,s in b.shares.copy().items())
-        self.bar.update(max(min(done, self.bar.total)-self.bar.n, 0))
+@patch
+def count(self:Board, status:str|None=None)->int:
+    "Runs that have ended, or ended so"
+    return sum(status in (None, self.records[k]['status']) for k in self.runs & set(self.records))
 
-# %% ../../nbs/api/75_study_engine.ipynb #f6e1126c
+@patch(as_prop=True)
+def done(self:Board)->float:
+    "How much is done, in the sizes of the jobs"
+    shares = self.shares | dict.fromkeys(self.records, 1.)
+    return sum(self.jobs[k].size*share for k,share in shares.items())
+
+# %% ../../nbs/api/75_study_engine.ipynb #7719a1c7
+_FORMAT = '{desc} {percentage:3.0f}%|{bar}| {elapsed} passed, {remaining} left'
+
+def board_bar(
+    board:Board, # What is to be done
+    show:bool=True, # Show it where somebody looks
+)->Any: # A tqdm bar
+    "A bar over all jobs of a board"
+    total = sum(j.size for j in board.jobs.values())
+    return progress_bar(total=total, show=show, delay=0, smoothing=0.02, bar_format=_FORMAT)
+
+def update_bar(bar:Any, board:Board)->None:
+    "Show what is done"
+    failed = f', {board.count("failed")} failed' if board.count('failed') else ''
+    bar.set_description_str(f'{board.count()} of {len(board.runs)} runs{failed}', refresh=False)
+    bar.update(max(min(board.done, bar.total)-bar.n, 0))
+
+# %% ../../nbs/api/75_study_engine.ipynb #cb4e5208
 def default_jobs()->int:
     "Processes for this machine: one for each GPU, or else for each core"
     if torch.cuda.is_available(): return torch.cuda.device_count()
@@ -171,22 +190,22 @@ def default_jobs()->int:
 class Workers:
     "Where jobs run"
     processes:int|None=None # How many, on this machine or in Slurm; `default_jobs()` by default
-    scheduler:str|None=None # Address of a Dask scheduler, 'tcp://HOST:PORT', whose workers are used instead
-    slurm:Mapping[str,Any]|None=None # Options of `dask_jobqueue.SLURMCluster`, such as `queue`, `memory`, `walltime`
+    scheduler:str|None=None # Address of a Dask scheduler whose workers are used, 'tcp://HOST:PORT'
+    slurm:Mapping[str,Any]|None=None # Options of `dask_jobqueue.SLURMCluster`, such as `queue`
 
-# %% ../../nbs/api/75_study_engine.ipynb #887309d0
+# %% ../../nbs/api/75_study_engine.ipynb #b6692ea5
 def as_workers(
     jobs:int|Workers|None=None, # Number of processes, or where they are
 )->Workers:
     "Where jobs run, from a number"
     where = jobs if isinstance(jobs, Workers) else Workers(jobs)
     if where.scheduler and where.slurm is not None:
-        raise ValueError('a study runs with the workers of a scheduler or in a Slurm partition: give one of the two')
+        raise ValueError('workers are those of a scheduler or those of Slurm: give one of the two')
     n = where.processes
     if n is not None and n < 1: raise ValueError(f'a study needs at least 1 process, got {n}')
     return where
 
-# %% ../../nbs/api/75_study_engine.ipynb #7719a1c7
+# %% ../../nbs/api/75_study_engine.ipynb #fc074d50
 _threads = {k: 1 for k in ('OMP_NUM_THREADS','MKL_NUM_THREADS','OPENBLAS_NUM_THREADS')}
 DASK_SETTINGS = {f'distributed.{name}': value for name,value in {
     'worker.daemon': False,
@@ -201,24 +220,25 @@ DASK_SETTINGS = {f'distributed.{name}': value for name,value in {
     'scheduler.allowed-failures': 0,
     'scheduler.work-stealing': False}.items()}
 
+# %% ../../nbs/api/75_study_engine.ipynb #5b384ce3
 def worker_environment()->dict[str,str]:
     "Environment variables of a worker: Dask's settings, and where this package is"
-    import dask, kfr_nb
+    import dask
     settings:dict = {}
-    dask.config.set(DASK_SETTINGS, config=settings)          # dotted names become a nested dictionary
-    root = str(Path(kfr_nb.__file__).parents[1])
-    paths = dict.fromkeys([root, *filter(None, [os.environ.get('PYTHONPATH')])])
-    return dict(DASK_INTERNAL_INHERIT_CONFIG=dask.config.serialize(settings), PYTHONPATH=os.pathsep.join(paths))
+    dask.config.set(DASK_SETTINGS, config=settings)          # dotted names become nested ones
+    here = str(Path(kfr_nb.__file__).parents[1])
+    path = os.pathsep.join(filter(None, [here, os.environ.get('PYTHONPATH')]))
+    return dict(DASK_INTERNAL_INHERIT_CONFIG=dask.config.serialize(settings), PYTHONPATH=path)
 
 def worker_command(
     address:str, # Of the scheduler
     processes:int=1, # Workers, of one thread each
 )->list[str]: # Words of a command line
     "The command that starts workers on a machine"
-    return [sys.executable,'-m','distributed.cli.dask_worker', address, '--nworkers',str(processes), '--nthreads','1',
-        '--memory-limit','0', '--no-dashboard']
+    options = ['--nworkers', str(processes), '--nthreads', '1', '--memory-limit', '0', '--no-dashboard']
+    return [sys.executable, '-m', 'distributed.cli.dask_worker', address, *options]
 
-# %% ../../nbs/api/75_study_engine.ipynb #cb4e5208
+# %% ../../nbs/api/75_study_engine.ipynb #761f22b2
 def gpu_shares(
     processes:int, # Workers of this machine
     gpus:int, # GPUs that are visible
@@ -229,7 +249,12 @@ def gpu_shares(
     names = visible.split(',') if visible else [str(i) for i in range(gpus)]
     return [(len(range(i, processes, gpus)), names[i].strip()) for i in range(min(gpus, processes))]
 
-# %% ../../nbs/api/75_study_engine.ipynb #972a67c4
+# %% ../../nbs/api/75_study_engine.ipynb #0286dd55
+def _begin_process(command:list[str], env:Mapping[str,str], log:Any)->subprocess.Popen:
+    "A process that Ctrl-C in this terminal does not reach"
+    return subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        start_new_session=True)
+
 def start_workers(
     address:str, # Of the scheduler
     processes:int, # How many
@@ -237,29 +262,17 @@ def start_workers(
     scratch:str|Path, # Folder for Dask's own files
 )->list[subprocess.Popen]: # One process for each group of workers; each worker is a child of one
     "Start the workers of this machine"
-    visible = os.environ.get('CUDA_VISIBLE_DEVICES', '')
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     started = []
-    for n,gpu in gpu_shares(processes, gpus, visible):
-        env = os.environ | worker_environment() | ({} if gpu is None else dict(CUDA_VISIBLE_DEVICES=gpu))
+    for n,gpu in gpu_shares(processes, gpus, os.environ.get('CUDA_VISIBLE_DEVICES', '')):
+        env = os.environ | worker_environment()
+        if gpu is not None: env['CUDA_VISIBLE_DEVICES'] = gpu
         command = [*worker_command(address, n), '--local-directory', str(scratch)]
         with open(log, 'ab') as f:
-            started.append(subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=f, stderr=f,
-                start_new_session=True))
+            started.append(_begin_process(command, env, f))
     return started
 
-def serve(
-    address:str, # Of the scheduler, 'tcp://HOST:PORT'
-    processes:int|None=None, # Workers; one for each GPU or core by default
-)->int: # Exit status, when the scheduler has gone
-    "Work for a scheduler on this machine until it ends"
-    with tempfile.TemporaryDirectory() as scratch:
-        log = Path(scratch)/'workers.log'
-        started = start_workers(address, processes or default_jobs(), log, scratch)
-        try: return max(p.wait() for p in started)
-        except KeyboardInterrupt: return stop_workers(started)
-
-# %% ../../nbs/api/75_study_engine.ipynb #fc074d50
+# %% ../../nbs/api/75_study_engine.ipynb #98fbc42f
 def stop_workers(
     started:Sequence[subprocess.Popen], # From `start_workers`
     seconds:float=15., # Time in which they may end by themselves
@@ -272,22 +285,36 @@ def stop_workers(
         except subprocess.TimeoutExpired: p.kill()
     return max((p.wait() for p in started), default=0)
 
-# %% ../../nbs/api/75_study_engine.ipynb #5b384ce3
-_QUIET = 60                                                  # no message of the scheduler is as important as this level
+# %% ../../nbs/api/75_study_engine.ipynb #fe2ef495
+def serve(
+    address:str, # Of the scheduler, 'tcp://HOST:PORT'
+    processes:int|None=None, # Workers; one for each GPU or core by default
+)->int: # Exit status, when the scheduler has gone
+    "Work for a scheduler on this machine until it ends"
+    with tempfile.TemporaryDirectory() as scratch:
+        log,n = Path(scratch)/'workers.log',processes or default_jobs()
+        started = start_workers(address, n, log, scratch)
+        try: return max(p.wait() for p in started)
+        except KeyboardInterrupt: return stop_workers(started)
 
-def _wait_for_workers(client, alive:Callable, seconds:float, hint:str)->None:
-    "Wait until a worker is connected; say what is wrong where none comes"
-    ends = time.monotonic()+seconds
-    while not client.nthreads():
-        if not alive() or time.monotonic() > ends: raise RuntimeError(f'no worker is connected; {hint}')
-        time.sleep(0.05)
+# %% ../../nbs/api/75_study_engine.ipynb #64e095fe
+_QUIET = 60                                                  # above the scheduler's messages
 
-def _scheduler():
+def _scheduler()->Any:
     "A scheduler in this process, without a dashboard"
     from distributed import LocalCluster
     options = dict(dashboard=False, dashboard_address='127.0.0.1:0')
     return LocalCluster(n_workers=0, silence_logs=_QUIET, scheduler_kwargs=options)
 
+def _wait_for_workers(client:Any, alive:Callable, seconds:float, hint:str)->None:
+    "Wait until a worker is connected; say what is wrong where none comes"
+    ends = time.monotonic()+seconds
+    while not client.nthreads():
+        late = time.monotonic() > ends
+        if late or not alive(): raise RuntimeError(f'no worker is connected; {hint}')
+        time.sleep(0.05)
+
+# %% ../../nbs/api/75_study_engine.ipynb #2e01e174
 @contextmanager
 def local_workers(
     processes:int, # How many
@@ -297,36 +324,45 @@ def local_workers(
     import dask
     from distributed import Client
     log = folder/'workers.log'
-    with (tempfile.TemporaryDirectory() as scratch, dask.config.set(DASK_SETTINGS),
-            _scheduler() as cluster, Client(cluster) as client):
-        started = start_workers(cluster.scheduler_address, processes, log, scratch) # type: ignore
-        def alive(): return all(p.poll() is None for p in started)
-        try:
-            _wait_for_workers(client, alive, 120, f'see {log}')
-            yield client,alive
-        finally: stop_workers(started)
+    with dask.config.set(DASK_SETTINGS), _scheduler() as cluster, Client(cluster) as client:
+        with tempfile.TemporaryDirectory() as scratch:
+            started = start_workers(cluster.scheduler_address, processes, log, scratch)
+            def alive(): return all(p.poll() is None for p in started)
+            try:
+                _wait_for_workers(client, alive, 120, f'see {log}')
+                yield client,alive
+            finally: stop_workers(started)
 
-# %% ../../nbs/api/75_study_engine.ipynb #761f22b2
-def _look(path:str, dask_worker=None)->dict:
-    "What a worker is: its package's version, its threads, its machine, and whether it sees a file"
+# %% ../../nbs/api/75_study_engine.ipynb #a9334987
+def _look(path:str, dask_worker:Any=None)->dict[str,Any]:
+    "What a worker is, and whether it sees a file; run in the worker"
     import kfr_nb
-    return dict(version=kfr_nb.__version__, threads=dask_worker.state.nthreads, host=socket.gethostname(),
-        sees=Path(path).exists())
+    threads = dask_worker.state.nthreads
+    host,sees = socket.gethostname(),Path(path).exists()
+    return dict(version=kfr_nb.__version__, threads=threads, host=host, sees=sees)
+
+def unfit(
+    worker:Mapping[str,Any], # From `_look`
+    folder:Path, # Folder of the runs
+)->str: # '' where it fits
+    "Why a worker cannot do our jobs"
+    ours,theirs,threads = kfr_nb.__version__,worker['version'],worker['threads']
+    if theirs != ours: return f'has kfr_nb {theirs}, this is {ours}: install the same on both'
+    if threads != 1: return f'has {threads} threads, and a run needs a process: start it with --nthreads 1'
+    if worker['sees']: return ''
+    return f'does not see {folder.resolve()}: choose a folder that all machines share under one name'
 
 def check_workers(
-    client, # Client of a scheduler
+    client:Any, # Client of a scheduler
     folder:Path, # Folder of the runs
 )->None:
     "Raise `ValueError` unless every worker can do our jobs"
-    from kfr_nb import __version__
-    with tempfile.NamedTemporaryFile(dir=folder, prefix='.seen-') as f:
-        found = client.run(_look, f.name)
-    for address,w in found.items():
-        who = f'the worker {address} on {w["host"]}'
-        if w['version'] != __version__: raise ValueError(f'{who} has kfr_nb {w["version"]}, this is {__version__}: install the same on both')
-        if w['threads'] != 1: raise ValueError(f'{who} has {w["threads"]} threads, and a run needs a process: start it with --nthreads 1')
-        if not w['sees']: raise ValueError(f'{who} does not see {folder.resolve()}: choose a folder that all machines share under the same name')
+    with tempfile.NamedTemporaryFile(dir=folder) as f: found = client.run(_look, f.name)
+    for address,worker in found.items():
+        why = unfit(worker, folder)
+        if why: raise ValueError(f'the worker {address} on {worker["host"]} {why}')
 
+# %% ../../nbs/api/75_study_engine.ipynb #80e28a51
 @contextmanager
 def scheduler_workers(
     address:str, # 'tcp://HOST:PORT'
@@ -337,14 +373,16 @@ def scheduler_workers(
     from distributed import Client
     try: client = Client(address, timeout=seconds)
     except (OSError, ValueError) as e:
-        raise ValueError(f'no scheduler answers at {address} ({type(e).__name__}): start one with: dask scheduler') from None
+        why = f'no scheduler answers at {address} ({type(e).__name__})'
+        raise ValueError(f'{why}: start one with: dask scheduler') from None
     with client:
         def alive(): return client.status == 'running'
-        _wait_for_workers(client, alive, seconds, f"start workers on each machine: kfr_nb.study.serve('{address}')")
+        hint = f"start some on each machine: kfr_nb.study.serve('{address}')"
+        _wait_for_workers(client, alive, seconds, hint)
         check_workers(client, folder)
         yield client,alive
 
-# %% ../../nbs/api/75_study_engine.ipynb #0286dd55
+# %% ../../nbs/api/75_study_engine.ipynb #54ceb912
 def _jobqueue():
     "The module `dask_jobqueue`, with Ctrl-C left as it was"
     handlers = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
@@ -352,17 +390,17 @@ def _jobqueue():
     for s,handler in handlers.items(): signal.signal(s, handler)
     return module
 
-# %% ../../nbs/api/75_study_engine.ipynb #fb644351
+# %% ../../nbs/api/75_study_engine.ipynb #667be543
 def slurm_cluster(
     options:Mapping[str,Any], # Of `dask_jobqueue.SLURMCluster`
     folder:Path, # Where workers write their logs
-): # A `SLURMCluster` without workers
+)->Any: # A `SLURMCluster` without workers
     "A cluster whose workers are jobs of Slurm"
-    exports = [f"export {k}='{v}'" for k,v in worker_environment().items()]
-    ours = dict(cores=1, processes=1, memory='16GB', log_directory=str(folder/'slurm'), scheduler_options=dict(dashboard=False),
-        worker_extra_args=['--memory-limit','0','--no-dashboard'])
-    prologue = [*exports, *options.get('job_script_prologue', ())]
-    return _jobqueue().SLURMCluster(**ours | dict(options) | dict(job_script_prologue=prologue))
+    ours = dict(cores=1, processes=1, memory='16GB', log_directory=str(folder/'slurm'))
+    dask = dict(scheduler_options=dict(dashboard=False), worker_extra_args=['--memory-limit','0','--no-dashboard'])
+    environment = [f"export {k}='{v}'" for k,v in worker_environment().items()]
+    prologue = [*environment, *options.get('job_script_prologue', ())]
+    return _jobqueue().SLURMCluster(**ours | dask | dict(options) | dict(job_script_prologue=prologue))
 
 @contextmanager
 def slurm_workers(
@@ -373,11 +411,12 @@ def slurm_workers(
     "Workers that Slurm starts, for the length of the block"
     import dask
     from distributed import Client
-    with dask.config.set(DASK_SETTINGS), slurm_cluster(options, folder) as cluster, Client(cluster) as client:
-        cluster.scale(processes)                             # they come when Slurm has room
-        yield client, lambda: client.status == 'running'
+    with dask.config.set(DASK_SETTINGS), slurm_cluster(options, folder) as cluster:
+        with Client(cluster) as client:
+            cluster.scale(processes)                         # they come when Slurm has room
+            yield client, lambda: client.status == 'running'
 
-# %% ../../nbs/api/75_study_engine.ipynb #827bfc45
+# %% ../../nbs/api/75_study_engine.ipynb #e6c3dd63
 def connect(
     where:Workers, # Where jobs run
     jobs:int, # How many there are, so that no idle process starts
@@ -389,7 +428,7 @@ def connect(
     if where.slurm is not None: return slurm_workers(n, where.slurm, folder)
     return local_workers(n, folder)
 
-# %% ../../nbs/api/75_study_engine.ipynb #2e01e174
+# %% ../../nbs/api/75_study_engine.ipynb #511a418e
 @contextmanager
 def only_study(
     folder:Path, # Folder of the runs
@@ -404,10 +443,11 @@ def only_study(
             owner.unlink(missing_ok=True)
     except Timeout:
         who = read_json(owner) if owner.exists() else {}
-        said = ' '.join(f'{k} {v}' for k,v in who.items())
-        raise ValueError(f'{folder} is in use by another study ({said}): wait until it has ended, or choose another folder') from None
+        words = ' '.join(f'{k} {v}' for k,v in who.items())
+        raise ValueError(f'{folder} is in use by another study ({words}): '
+            'wait until it has ended, or choose another folder') from None
 
-# %% ../../nbs/api/75_study_engine.ipynb #a9334987
+# %% ../../nbs/api/75_study_engine.ipynb #2a459380
 class Limit:
     "A limit of time; one job begins in any case, so that repeated calls come to an end"
     def __init__(
@@ -416,28 +456,24 @@ class Limit:
         whole:bool=False, # Begin no job that would not end in time, as far as those that ended tell
     ):
         if minutes is not None and not minutes > 0:
-            raise ValueError(f'minutes must be greater than 0, got {minutes}: leave it out to run without a limit')
-        self.ends = None if minutes is None else time.monotonic()+60*minutes
+            raise ValueError(f'minutes must be greater than 0, got {minutes}: leave it out for no limit')
+        self.ends = math.inf if minutes is None else time.monotonic()+60*minutes
         self.whole = whole
         self.began:dict[str,float] = {}                      # when each job began
-        self.startup = self.longest = 0.                     # longest time to a first step, and of a job
+        self.startup = self.longest = 0.                     # seconds to a first step, and of a job
 
-    @property
-    def seconds(self)->float|None:
-        "Seconds that are left; None without a limit"
-        return None if self.ends is None else max(self.ends-time.monotonic(), 0.)
-
-# %% ../../nbs/api/75_study_engine.ipynb #c5b76da3
-def _spent(limit:Limit, key:str)->float:
-    "Seconds since a job began"
-    return time.monotonic()-limit.began.get(key, time.monotonic())
+@patch(as_prop=True)
+def seconds(self:Limit)->float|None:
+    "Seconds that are left; None without a limit"
+    return None if self.ends == math.inf else max(self.ends-time.monotonic(), 0.)
 
 @patch
 def allows(self:Limit)->bool:
     "Whether a job that begins now can make a step, or end, in time"
-    if self.ends is None or not self.began: return True
-    return time.monotonic() + max(self.startup, self.longest if self.whole else 0.) < self.ends
+    needed = max(self.startup, self.longest if self.whole else 0.)
+    return not self.began or time.monotonic()+needed < self.ends
 
+# %% ../../nbs/api/75_study_engine.ipynb #4d89d294
 @patch
 def begin(self:Limit, key:str)->None:
     "Note that a job begins"
@@ -446,105 +482,137 @@ def begin(self:Limit, key:str)->None:
 @patch
 def first_step(self:Limit, key:str)->None:
     "Note that a job makes steps"
-    self.startup = self.startup or _spent(self, key)
+    self.startup = self.startup or time.monotonic()-self.began[key]
 
 @patch
 def end(self:Limit, key:str)->None:
     "Note that a job has ended"
-    self.longest = max(self.longest, _spent(self, key))
+    self.longest = max(self.longest, time.monotonic()-self.began[key])
 
-# %% ../../nbs/api/75_study_engine.ipynb #8effee40
-def _begin(client, board:Board, limit:Limit, study:str)->None:
+# %% ../../nbs/api/75_study_engine.ipynb #a72b2006
+@dataclass
+class Session:
+    "A study while it runs"
+    client:Any # Of Dask
+    alive:Callable # Whether the workers are
+    board:Board # Jobs
+    limit:Limit # Time
+    ended:Callable # Called as `ended(key, record)` when a job has ended
+    name:str=field(default_factory=lambda: uuid.uuid4().hex) # Under which the workers report
+
+# %% ../../nbs/api/75_study_engine.ipynb #b7103ca2
+@patch
+def begin(self:Session)->None:
     "Give a job to each idle worker"
-    if not board.waiting or not limit.allows(): return
+    board,limit = self.board,self.limit
+    if board.full or not board.waiting or not limit.allows(): return
     busy = {address for _,address in board.running.values()}
-    for address in set(client.nthreads())-busy:
-        job = board.next() if limit.allows() else None
+    for address in set(self.client.nthreads())-busy:
+        job = board.take_next() if limit.allows() else None
         if job is None: return
-        future = client.submit(perform, job, study, limit.seconds, key=f'run-{uuid.uuid4().hex}',
-            workers=[address], allow_other_workers=True)
+        future = self._submit(job, address)
         future.add_done_callback(lambda _: board.changed.set())
         board.running[future] = job,address
         limit.begin(job.key)
 
-# %% ../../nbs/api/75_study_engine.ipynb #54ceb912
-def _finish(client, board:Board, ended:Callable)->None:
-    "Take in the records of jobs that have ended; a worker that lost its GPU is started again"
-    from distributed import KilledWorker
-    for future in [f for f in board.running if f.done()]:
-        job,address = board.running.pop(future)
-        error = future.exception()
-        died = isinstance(error, KilledWorker)
-        if died and board.repeat(job): continue
-        if died: error = RuntimeError('the process died twice (killed, or out of memory); see workers.log')
-        record = future.result() if error is None else failure(error)
-        board.end(job, record)
-        ended(job.key, record)
-        if record.get('gpu_lost') and error is None: client.restart_workers([address], raise_for_error=False)
+# %% ../../nbs/api/75_study_engine.ipynb #d02560dd
+@patch
+def _submit(self:Session, job:Job, address:str)->Any:
+    "Give a job to a worker"
+    where = dict(workers=[address], allow_other_workers=True)
+    return self.client.submit(perform, job, self.name, self.limit.seconds, key=f'run-{uuid.uuid4()}', **where)
 
-def _stop(client, board:Board, study:str, ended:Callable, seconds:float=20.)->None:
-    "Ask running jobs to stop, and take in what they say"
+@patch
+def take(self:Session, future:Any)->None:
+    "Take in the record of a job that has ended; a worker that lost its GPU is started again"
+    from distributed import KilledWorker
+    job,address = self.board.running.pop(future)
+    error = future.exception()
+    if isinstance(error, KilledWorker):
+        if self.board.repeat(job): return
+        error = RuntimeError('the process died twice (killed, or out of memory); see workers.log')
+    record = future.result() if error is None else failure(error)
+    self.limit.end(job.key)
+    self.board.end(job, record)
+    self.ended(job.key, record)
+    lost = error is None and record.get('gpu_lost')
+    if lost: self.client.restart_workers([address], raise_for_error=False)
+
+@patch
+def collect(self:Session)->None:
+    "Take in all records that have come"
+    for future in [f for f in self.board.running if f.done()]: self.take(future)
+
+# %% ../../nbs/api/75_study_engine.ipynb #c097638f
+@patch
+def stop(self:Session, seconds:float=20.)->None:
+    "Ask running jobs to stop, and take in what they report"
     from distributed import Event
-    Event(f'stop-{study}', client=client).set()
+    Event(f'stop-{self.name}', client=self.client).set()
     ends = time.monotonic()+seconds
-    while board.running and time.monotonic() < ends:
-        _finish(client, board, ended)
+    while self.board.running and time.monotonic() < ends:
+        self.collect()
         time.sleep(0.05)
 
-# %% ../../nbs/api/75_study_engine.ipynb #9109c85a
+@patch
+def hear(self:Session, event:tuple)->None:
+    "Note how far a job is"
+    key,share = event[1]['key'],event[1]['share']
+    self.limit.first_step(key)
+    self.board.shares[key] = share
+
+@patch
+def goes_on(self:Session)->bool:
+    "Whether there is anything to wait for"
+    if not self.alive(): raise RuntimeError('the workers have ended; see workers.log')
+    if self.board.full: return False
+    if self.board.running: return True
+    none_came = self.limit.seconds == 0 and not self.client.nthreads()       # Slurm had no room
+    return bool(self.board.waiting) and self.limit.allows() and not none_came
+
+# %% ../../nbs/api/75_study_engine.ipynb #1f1362ea
 class Interrupted(KeyboardInterrupt):
     "A study was stopped by Ctrl-C; what is done is kept"
 
-def _loop(client, alive:Callable, board:Board, limit:Limit, bar:StudyBar, ended:Callable)->None:
-    "Begin jobs and take in records until nothing is left to do"
-    study = uuid.uuid4().hex
-    def hear(event):
-        limit.first_step(event[1]['key'])
-        board.shares[event[1]['key']] = event[1]['share']
-    def note(key, record):
-        limit.end(key)
-        ended(key, record)
-    client.subscribe_topic(study, hear)
+@patch
+def work(self:Session, bar:Any)->None:
+    "Do what is on the board until nothing is left, the time is up, or Ctrl-C"
+    self.client.subscribe_topic(self.name, self.hear)
+    self.begin()
     try:
-        while _goes_on(client, board, limit, study):
-            if not alive(): raise RuntimeError('the workers have ended; see workers.log')
-            _finish(client, board, note)
-            bar.update()
-            if any(r['status'] == 'full' for r in board.records.values()): return
-            board.changed.wait(0.5)
-            board.changed.clear()
+        while self.goes_on():
+            self.board.changed.wait(0.5)
+            self.board.changed.clear()
+            self.collect()
+            self.begin()
+            update_bar(bar, self.board)
     finally:
-        if board.running: _stop(client, board, study, note)
+        if self.board.running: self.stop()
 
-def _goes_on(client, board:Board, limit:Limit, study:str)->bool:
-    "Begin what may begin; whether there is anything to wait for"
-    _begin(client, board, limit, study)
-    if board.running: return True
-    if limit.seconds == 0 and not client.nthreads(): return False            # no worker came in time
-    return bool(board.waiting) and limit.allows()
-
-# %% ../../nbs/api/75_study_engine.ipynb #667be543
+# %% ../../nbs/api/75_study_engine.ipynb #450ddec8
 def run_jobs(
     jobs:Sequence[Job], # What to do, in the order in which it should begin
-    folder:str|Path, # Where the lock and the workers' log are; workers on other machines must see it
+    folder:str|Path, # Where the lock and the log are; workers on other machines must see it
     workers:int|Workers|None=None, # Number of processes, or where they are
     progress:bool=True, # Show a bar with the time left
     minutes:float|Limit|None=None, # Stop after so many minutes; no limit by default
     ended:Callable=lambda key, record: None, # Called as `ended(key, record)` when a job has ended
 )->dict[str,dict]: # Records by key; a job that was not begun is 'unfinished'
     "Do jobs in worker processes"
-    board,where = Board(jobs),as_workers(workers)
+    board,where,folder = Board(jobs),as_workers(workers),Path(folder)
     limit = minutes if isinstance(minutes, Limit) else Limit(minutes)
-    if not jobs: return {}
-    folder = Path(folder)
+    if jobs: _work_in(folder, where, board, limit, progress, ended)
+    if board.full: raise OSError(28, f'{board.full["error"]}; free some space and run the same command again')
+    return {k: board.records.get(k, dict(status='unfinished', error='')) for k in board.jobs}
+
+def _work_in(folder, where, board, limit, progress, ended)->None:
+    "Work on a board in a folder that no other study has"
     folder.mkdir(parents=True, exist_ok=True)
-    bar = StudyBar(board, jobs, progress)
+    bar = board_bar(board, progress)
     try:
-        with only_study(folder), connect(where, len(jobs), folder) as (client,alive):
-            _loop(client, alive, board, limit, bar, ended)
+        with only_study(folder), connect(where, len(board.jobs), folder) as (client,alive):
+            Session(client, alive, board, limit, ended).work(bar)
     except KeyboardInterrupt:
-        raise Interrupted(f'stopped with {bar.done("done")} of {len(bar.runs)} runs done; they are kept, and the same command resumes') from None
-    finally: bar.bar.close()
-    full = next((r for r in board.records.values() if r['status'] == 'full'), None)
-    if full: raise OSError(28, f'{full["error"]}; free some space and run the same command again')
-    return {j.key: board.records.get(j.key, dict(status='unfinished', error='')) for j in jobs}
+        done = f'stopped with {board.count("done")} of {len(board.runs)} runs done'
+        raise Interrupted(f'{done}; they are kept, and the same command resumes') from None
+    finally: bar.close()
