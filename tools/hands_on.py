@@ -94,7 +94,7 @@ def cam_results(runs):
             unit = (found.maps/peak.where(peak > 0, 1.)[:, None, None]).half()
             taus, accuracy = threshold_curve(unit, found.boxes, found.side)
             out |= {f'cam_{arm}_{method}': unit.numpy(), f'curve_{arm}_{method}': accuracy.half().numpy()}
-        out[f'seen_{arm}'] = found.seen.numpy().astype(np.int16)
+        out[f'seen_{arm}'] = found.predicted.numpy().astype(np.int16)
     out |= dict(cam_labels=found.set.labels.numpy().astype(np.int16), curve_taus=taus.numpy())
     return out, dict(keys=keys, arms=list(ARMS), methods=list(METHODS))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Callable, Literal
 
 # %% auto #0
-__all__ = ['open_tree', 'tree_text', 'tree', 'data', 'bench', 'completion']
+__all__ = ['Form', 'open_tree', 'tree_text', 'tree', 'data', 'bench', 'completion']
 
 # %% ../../nbs/api/96_cli_explore.ipynb #912d3a05
 from .command import UsageError, command
@@ -92,8 +92,8 @@ def _print_or_write(text:str, out:str|None)->None:
     with atomic_path(out) as tmp: tmp.write_text(text, encoding='utf-8')
     print(out)
 
-# %% ../../nbs/api/96_cli_explore.ipynb #1294e4f3
-_FORMS = ('table','paths','indented','newick','nexus','json')
+# %% ../../nbs/api/96_cli_explore.ipynb #ec90d4fa
+Form = Literal['table','paths','indented','newick','nexus','json']
 
 @command('kfr tree cifar100 --export html --out cifar100.html')
 def tree(
@@ -104,14 +104,14 @@ def tree(
     layout:Literal['horizontal','radial','links']|None=None, # Of a drawing; horizontal by default, links for html only
     out:str|None=None, # File to write; printed by default
     parents:Literal['first','last','shortest','longest']|None=None, # Which of several parents is kept
-    form:Literal[_FORMS]|None=None, # Format of a file; told by its content by default
+    form:Form|None=None, # Format of a file; told by its content by default
     encoding:str|None=None, # Of a file: its encoding; UTF-8 by default
     which:int|None=None, # Of a file with several trees: the number of the tree
 )->None:
     "Show, draw or export a knowledge tree; of a file, what was understood"
-    layout = _check_layout(export, layout)
+    shape = _check_layout(export, layout)
     opened = open_tree(name, parents=parents, form=form, encoding=encoding, which=which)
-    _print_or_write(tree_text(opened, name, export, layout, depth), out)
+    _print_or_write(tree_text(opened, name, export, shape, depth), out)
 
 # %% ../../nbs/api/96_cli_explore.ipynb #51e1acb7
 @command('kfr data get cifar100', stopped='stopped; what has arrived is kept, the same command resumes')

@@ -31,7 +31,7 @@ codecs.register_error('kfr_cli', _plain_letters)
 def take_any_text()->None:
     "Let standard output and standard error take any text, whatever their encoding"
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='kfr_cli')
+        if reconfigure := getattr(stream, 'reconfigure', None): reconfigure(errors='kfr_cli')
 
 # %% ../../nbs/api/97_cli_front.ipynb #dcd98587
 FIRST = ('kfr train --out runs/first --method kfr_plus --epochs 6 --train-per-class 40',

@@ -168,8 +168,9 @@ def plain_message(
     message:str, # Of the library
 )->str: # One line
     "A message in our words"
-    if m := re.match(r'Parser key "(\w+)"[^:]*:.*(?:Got|Given) value: (.*)', message, re.S):
-        return wrong_value(parser.known[m[1]], m[2])
+    if m := re.match(r'Parser key "(\w+)"[^:]*:(?:.*(?:Got|Given) value: (.*))?', message, re.S):
+        setting = parser.known[m[1]]
+        return wrong_value(setting, m[2]) if m[2] else f'argument {setting.flag}: its value cannot be read'
     said = re.sub(r'\s+', ' ', message)
     about,_,words = said.partition(': ')
     if about == 'unrecognized arguments': return unknown_option(parser, words.split(' '))
@@ -338,7 +339,7 @@ def _load(path:Path)->Any:
         return json.loads(text)
     if path.suffix == '.toml':
         if sys.version_info >= (3, 11): import tomllib
-        else: import tomli as tomllib
+        else: import tomli as tomllib # type: ignore
         return tomllib.loads(text)
     import yaml
     return yaml.safe_load(text)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Iterator, Literal, Mapping
 
 # %% auto #0
-__all__ = ['show', 'train', 'moved_data', 'open_run', 'evaluate', 'embed', 'suspects', 'localize']
+__all__ = ['Map', 'show', 'train', 'moved_data', 'open_run', 'evaluate', 'embed', 'suspects', 'localize']
 
 # %% ../../nbs/api/94_cli_runs.ipynb #475433f9
 from .command import Unfinished, UsageError, command, first_process
@@ -157,7 +157,7 @@ def _localize_study(folder:Path, out:Path, ways:Mapping[str,Any], delta:float)->
     curves = study_box_curves(folder, **{k: v for k,v in ways.items() if k != 'data'}, delta=delta)
     for name,t in dict(localization=table, localization_curves=curves).items():
         with atomic_path(out/f'{name}.csv') as tmp: t.to_csv(tmp, index=False)
-    means = table.groupby(['label','alpha'], sort=False)[list(_scores)].mean()
+    means:Any = table.groupby(['label','alpha'], sort=False)[list(_scores)].mean()
     print(means.T.to_string(float_format='%.4f'))
     print(f'means over seeds of {len(table)} runs; every run: {out}/localization.csv')
 
@@ -195,15 +195,15 @@ def _localize_runs(runs:list, ways:Mapping[str,Any], tau:float, delta:float, out
         found[name] = _localized(run, ways, tau, delta, folder)
     return found
 
-# %% ../../nbs/api/94_cli_runs.ipynb #8f79aaf5
-_MAPS = ('gradcam','hirescam','gradcam++','xgradcam','layercam','elementwise','eigencam','eigengradcam',
-    'segeigencam','kpcacam','fem','scorecam','ablationcam','random')
+# %% ../../nbs/api/94_cli_runs.ipynb #0ba1579c
+Map = Literal['gradcam','hirescam','gradcam++','xgradcam','layercam','elementwise','eigencam','eigengradcam',
+    'segeigencam','kpcacam','fem','scorecam','ablationcam','random']
 
 @command('kfr localize runs/first --method layercam --limit 200', folder=True)
 def localize(
     run:list[str], # Run folders, the baseline first; or the folder of a study
     /,
-    method:Literal[_MAPS]='gradcam', # Kind of map
+    method:Map='gradcam', # Kind of map
     given:Literal['label','predicted']='label', # Class that is explained: the true or the predicted one
     split:Literal['train','valid','test']='test', # Which images
     limit:int|None=None, # At most so many images, drawn by the split seed
@@ -221,6 +221,7 @@ def localize(
     ways = dict(method=method, given=given, split=split, limit=limit, data=data)
     first = Path(run[0])
     if len(run) == 1 and (first/'runs.csv').exists():
+        if dataset: raise UsageError('--dataset is for runs, and a study has its own; --data says where it is now')
         return _localize_study(first, Path(out or first), ways, delta)
     runs = [open_run(r, dataset) for r in run]
     with moved_data(dataset): found = _localize_runs(runs, ways, tau, delta, out)

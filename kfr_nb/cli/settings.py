@@ -23,7 +23,8 @@ def comment_after(
     lines:Sequence[str], # The lines of that source
 )->str: # Without the '#'; '' where there is none
     "The comment that ends the line on which a piece of source ends"
-    rest = lines[node.end_lineno-1].encode()[node.end_col_offset:].decode()
+    last:int = node.end_lineno
+    rest = lines[last-1].encode()[node.end_col_offset:].decode()
     return rest.partition('#')[2].strip()
 
 # %% ../../nbs/api/91_cli_settings.ipynb #a7673c6e
@@ -49,7 +50,7 @@ def setting_files()->list[Path]: # Files that define settings
     "The files in which the settings of a run are defined"
     imports = ast.parse((_package/'methods/__init__.py').read_text(encoding='utf-8')).body
     modules = [n.module for n in imports if isinstance(n, ast.ImportFrom) and n.module]
-    methods = [m.split('.')[-1] for m in modules]
+    methods = dict.fromkeys(m.split('.')[-1] for m in modules)
     parts = ['data/config','models', *(f'methods/{m}' for m in methods), 'train/config']
     return [_package/f'{part}.py' for part in parts]
 
@@ -101,7 +102,7 @@ def skeletons()->dict[str,Any]: # Name of a class -> its skeleton, beside what e
 # %% ../../nbs/api/91_cli_settings.ipynb #54ae1a39
 def known_methods()->dict[str,type]: # Name on the command line -> its class or skeleton
     "All methods: those of the package, and those defined in this process"
-    classes = [c for c in skeletons().values() if dataclasses.is_dataclass(c)]
+    classes:list[Any] = [c for c in skeletons().values() if dataclasses.is_dataclass(c)]
     own = {c.__dict__['name']: c for c in classes if c.__dict__.get('name')}
     loaded = getattr(sys.modules.get('kfr_nb.methods.base'), 'METHODS', {})
     return own | {name: cls for name,cls in loaded.items() if name not in own}

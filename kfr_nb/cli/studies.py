@@ -89,7 +89,7 @@ def preset_of(
 def _workers(jobs:int|None, scheduler:str|None, slurm:Sequence[str])->Any:
     "Where the runs of a study are made"
     from kfr_nb.study.engine import Workers
-    options = dict(word.partition('=')[::2] for word in slurm)
+    options = {name: value for name,_,value in (word.partition('=') for word in slurm)}
     for name,value in options.items():
         if not value: raise UsageError(f'--slurm takes NAME=VALUE, such as queue=gpu, got {name!r}')
     return Workers(jobs, scheduler, options or None)
@@ -146,10 +146,10 @@ def study(
     lists = dict(arms=arms, seeds=seeds, values=values, sweep=sweep, variants=variants)
     changes = dict(settings) | {name: value for name,value in lists.items() if value}
     if sweep == ['none']: changes['sweep'] = None
-    preset,weights = preset_of(preset, paper, settings),read_weights(alpha or [])
+    preset,changes['weights'] = preset_of(preset, paper, settings),read_weights(alpha or [])
     from kfr_nb.study import run_study
-    made = run_study(preset, out, _workers(jobs, scheduler, slurm or []), not quiet, typed_line(), minutes,
-        reduced=reduced, weights=weights, **changes)
+    made = run_study(preset, out=out, jobs=_workers(jobs, scheduler, slurm or []), progress=not quiet,
+        command=typed_line(), minutes=minutes, reduced=reduced, **changes)
     _tell(made)
     check_ended(_wanted(made), minutes, made.out)
 

@@ -32,8 +32,8 @@ def image_size(
     size:int|tuple, # Side in pixels, or (H, W)
 )->tuple[int,int]: # (H, W)
     "Height and width"
-    H,W = (size,size) if np.ndim(size) == 0 else size
-    if H < 1 or W < 1: raise ValueError(f'size must be at least 1 pixel, got {size}')
+    H,W = (size,size) if np.ndim(size) == 0 else size # type: ignore
+    if H < 1 or W < 1: raise ValueError(f'size must be at least 1 pixel, got {size}') # type: ignore
     return int(H),int(W)
 
 # %% ../../nbs/api/52_map_boxes.ipynb #1c7bd486
@@ -110,7 +110,7 @@ def contour_boxes(
     "Boxes of the contours of a mask, or of its largest"
     from scipy import ndimage
     if not largest: return _every_contour(ndimage, mask)
-    labels,n = ndimage.label(ndimage.binary_fill_holes(mask), np.ones((3,3)))
+    labels,n = ndimage.label(ndimage.binary_fill_holes(mask), np.ones((3,3))) # type: ignore
     if n == 0: return np.zeros((0,4), int)
     area = _enclosed_areas(labels, n)
     last = np.flatnonzero(area == area.max())[-1]  # of equal ones that which begins furthest down

@@ -5,6 +5,7 @@
 # %% ../../nbs/api/51_activation_maps.ipynb #52dcb6cb
 from __future__ import annotations
 import sys
+from dataclasses import dataclass
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, Callable, Iterator
@@ -13,7 +14,7 @@ from torch import nn, Tensor
 from ..core import check_labels, choose, require
 
 # %% auto #0
-__all__ = ['CAM_METHODS', 'activation_maps']
+__all__ = ['CAM_METHODS', 'ActivationMaps', 'activation_maps']
 
 # %% ../../nbs/api/51_activation_maps.ipynb #eafb847f
 @contextmanager
@@ -156,6 +157,14 @@ def _check_pictures(x:Tensor, classes:Tensor|None, batch_size:int)->None:
     if classes is not None and len(check_labels(classes)) != len(x):
         raise ValueError(f'{len(x)} pictures but {len(classes)} classes')
 
+# %% ../../nbs/api/51_activation_maps.ipynb #a3f0c1d2
+@dataclass(frozen=True)
+class ActivationMaps:
+    "Maps of a batch of images, on the CPU"
+    maps:Tensor # Raw, shape (N, h, w)
+    classes:Tensor # The classes that they explain, int64, shape (N,)
+    logits:Tensor # Shape (N, C)
+
 # %% ../../nbs/api/51_activation_maps.ipynb #979da000
 def activation_maps(
     model:nn.Module, # An `ImageModel`, or any module that gives logits (B, C)
@@ -167,7 +176,7 @@ def activation_maps(
     reshape:Callable|None=None, # From the layer's output to (B, c, h, w), where it is none
     batch_size:int=32, # Images at a time
     relu:bool=True, # Keep only what speaks for the class, as Grad-CAM does
-)->SimpleNamespace: # `maps` (N, h, w) raw, `classes` (N,) int64, `logits` (N, C); all on the CPU
+)->ActivationMaps: # Maps (N, h, w), classes (N,) and logits (N, C)
     "Class activation maps of a batch of images"
     choose('method', method, CAM_METHODS)
     layer,reshape = _cam_layer(model, layer, reshape)
@@ -182,10 +191,9 @@ def activation_maps(
     return _joined(parts, relu)
 
 # %% ../../nbs/api/51_activation_maps.ipynb #76e431fc
-def _joined(parts:list, relu:bool)->SimpleNamespace:
+def _joined(parts:list, relu:bool)->ActivationMaps:
     "Maps, classes and logits of all batches, on the CPU"
     maps,classes,logits = zip(*parts)
     out = torch.from_numpy(np.concatenate(maps)).float()
     if relu: out = out.clamp_min(0)
-    return SimpleNamespace(maps=out, classes=torch.cat(classes).cpu().long(),
-                           logits=torch.cat(logits).float().cpu())
+    return ActivationMaps(out, torch.cat(classes).cpu().long(), torch.cat(logits).float().cpu())

@@ -285,7 +285,7 @@ def localization_scores(
     judged = _judge(cams, boxes, inclusive, size, mode)
     right = _check_correct(correct, len(cams)).numpy()
     counted = judged.in_chunks(lambda rows: _count(judged, rows, level, need, right))
-    n,(given,top1) = len(judged.rows),sum(hits for hits,_ in counted)
+    n,(given,top1) = len(judged.rows),sum(hits for hits,_ in counted) # type: ignore
     out = dict(pictures=n, no_box=len(cams)-n) | _figures(given, deltas, n)
     if correct is not None:
         out |= {f'{name}_top1': value for name,value in _figures(top1, deltas, n).items()}

@@ -74,7 +74,7 @@ def _pair_margins(margins:Any, labels, both_sides:bool, like:Tensor, validate:bo
     if isinstance(margins, (int,float)) and math.isfinite(margins):
         return [like.new_full((), m) for m in (margins,margins,margins*both_sides)]
     _check_margins(margins)
-    if validate: check_labels(labels, len(margins.positive))
+    if validate: check_labels(labels, len(margins.positive)) # type: ignore
     a,p,n = (getattr(margins, k).detach().to(like.device) for k in ('sample','positive','negative'))
     pairs = a[labels][:,None], p[labels][:,None], n[labels[:,None],labels]
     out = [m.to(like.dtype) for m in pairs]

@@ -11,16 +11,16 @@ __all__ = ['METHODS', 'CrossEntropy', 'Joining', 'Method', 'Outputs', 'Replacing
            'SoftTriple']
 
 # %% ../../nbs/api/65_methods.ipynb #8e79d63b
-from .base import METHODS, CrossEntropy, Joining, Method, Outputs, Replacing, Setup
-from .base import method_of
-from .knowledge import Knowledge, Tensors
-from .knowledge import class_distances, class_lineages, trained_tree
+from kfr_nb.methods.base import (METHODS, CrossEntropy, Joining, Method, Outputs, Replacing, Setup,
+    method_of)
+from kfr_nb.methods.knowledge import (Knowledge, Tensors, class_distances, class_lineages,
+    trained_tree)
 from .relativity import KFR, KFRAll, KFRPlus, KFRScaleFree
-from .recognition import C2AM, ContrastiveL1, ContrastiveL2, HierarchicalCE
-from .recognition import InfoNCE, SoftLabels, TripletL1, TripletL2
-from .pairs import LiftedStructure, LiftedStructureStar, Triplet, TripletStar
-from .pairs import MultiSimilarity, MultiSimilarityStar, MultiSimilarityStarKFR
-from .pairs import MarginRule, Space, embedding_space
+from .recognition import (C2AM, ContrastiveL1, ContrastiveL2, HierarchicalCE,
+    InfoNCE, SoftLabels, TripletL1, TripletL2)
+from kfr_nb.methods.pairs import (LiftedStructure, LiftedStructureStar, Triplet, TripletStar,
+    MultiSimilarity, MultiSimilarityStar, MultiSimilarityStarKFR, MarginRule, Space,
+    embedding_space)
 from .proxies import Circle, ProxyAnchor, ProxyNCA, SoftTriple
 
 # %% ../../nbs/api/65_methods.ipynb #dc7d06eb

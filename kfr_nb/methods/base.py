@@ -67,13 +67,13 @@ class Setup:
 METHODS:dict[str,type[Method]] = {}
 
 class Method:
-    "One way to train; subclasses are frozen dataclasses, and their docstring says in a sentence what they do"
+    "One way to train; subclasses are frozen dataclasses, described by their docstrings"
     name:ClassVar[str] = '' # On the command line and in tables
     label:ClassVar[str] = '' # In figures
-    alone:ClassVar[bool] = False # Takes the place of cross-entropy, and is judged by retrieval of unseen classes
+    alone:ClassVar[bool] = False # Replaces cross-entropy, and is judged by retrieval of unseen classes
     foreground:ClassVar[bool] = False # Needs a network with a foreground head
     second_view:ClassVar[bool] = False # Reads a second view of each image, as `parts['second']`
-    reads:ClassVar[tuple[str,...]] = () # Outputs that it reads beside z and logits: 'features', 'foreground'
+    reads:ClassVar[tuple[str,...]] = () # Further outputs that it reads: 'features', 'foreground'
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
@@ -85,6 +85,7 @@ def describe(self:Method)->str:
     "One sentence: the first line of the docstring"
     return (type(self).__doc__ or '').strip().split('\n')[0]
 
+# %% ../../nbs/api/66_methods_base.ipynb #153095f1
 @patch
 def joins(self:Method, epochs:int)->int:
     "The first epoch of the loss, from 0; `epochs` where it never joins"
@@ -116,6 +117,7 @@ def objective(self:Method, ce:Tensor, terms:dict[str,Tensor], weight:float)->Ten
 def check(self:Method, config:Any)->None:
     "Raise `ValueError` where the settings of a run do not fit the method"
 
+# %% ../../nbs/api/66_methods_base.ipynb #a75047a9
 @patch
 def further_outputs(self:Method, state:Any)->dict[str,Tensor]:
     "Outputs that the state heard in the last forward pass of the network, each of shape (V·B, ...)"
@@ -123,7 +125,9 @@ def further_outputs(self:Method, state:Any)->dict[str,Tensor]:
 
 @patch
 def before_epoch(self:Method, state:Any, embed:Callable)->Tensor|None:
-    "Renew the state; `embed()` gives z (N, d) and y (N,) of the training images. What it returns is kept beside the run"
+    """Renew the state; what is returned is kept with the run
+
+    `embed()` gives z (N, d) and y (N,) of the training images."""
     return None
 
 # %% ../../nbs/api/66_methods_base.ipynb #bdd413c8
@@ -164,6 +168,7 @@ def learning_rate_factor(self:Method)->float:
     "Learning rate of the state's parameters, in those of the network"
     return 1.
 
+# %% ../../nbs/api/66_methods_base.ipynb #3ad087da
 @patch(as_prop=True)
 def uses_tree(self:Method)->bool:
     "Whether the tree has a part in training"
@@ -181,6 +186,7 @@ def controlled(self:Method)->Method|None:
     if not self.uses_tree: return None
     return replace(self, knowledge=replace(self.knowledge, tree='shuffled')) # type: ignore
 
+# %% ../../nbs/api/66_methods_base.ipynb #f724f4d3
 def method_of(
     method:str|Method, # A method, or its name
 )->Method: # The method; with its defaults where a name was given

@@ -23,12 +23,12 @@ from ..tree import TRANSFORMS, KnowledgeTree
 @dataclass(frozen=True)
 class Knowledge:
     "What a method does with the knowledge tree"
-    tree:Literal['real','shuffled','flat']='real' # Which tree: the 'real' one, 'shuffled' (the control: classes permuted over it) or 'flat' (all classes equally far)
+    tree:Literal['real','shuffled','flat']='real' # Which tree: 'real', 'shuffled' (the control: classes permuted) or 'flat' (all classes equally far)
     tree_seed:int|None=None # Seed of the shuffled tree; the run's seed by default
     k:float=0.1 # Length of every tree edge (KFR, Eq. 1)
     transform:str='identity' # f_e of Eq. 1: 'identity', 'sqrt', 'log1p', ...
-    distance:Literal['tree','graph','precision']='tree' # Class distances: path length in the 'tree', in WordNet's 'graph' with all parents, or 1 - hierarchical 'precision'
-    level_ratio:float=1. # Length of an edge over that of the edge above it; below 1, coarse splits weigh more
+    distance:Literal['tree','graph','precision']='tree' # Class distances: path length in the 'tree' or in WordNet's 'graph', or 1 - hierarchical 'precision'
+    level_ratio:float=1. # Length of an edge over the one above; below 1, coarse splits weigh more
 
     def __post_init__(self):
         check_fields(self)
@@ -36,9 +36,14 @@ class Knowledge:
         check_positive(self, 'k', 'level_ratio')
         check_at_least(self, 0, 'tree_seed')
         if self.level_ratio != 1 and self.distance != 'tree':
-            raise ValueError(f'level_ratio weighs the edges of a tree, and distance={self.distance!r} has none: use distance=tree')
+            raise ValueError('level_ratio weighs the edges of a tree, and '
+                             f'distance={self.distance!r} has none: use distance=tree')
 
 # %% ../../nbs/api/66_methods_knowledge.ipynb #c301d98a
+def _tree_seed(knowledge:Knowledge, setup:Setup)->int:
+    "Seed of the shuffled tree"
+    return setup.seed if knowledge.tree_seed is None else knowledge.tree_seed
+
 def trained_tree(
     knowledge:Knowledge, # Settings: tree, tree_seed
     setup:Setup, # The run's classes, tree and seed
@@ -46,9 +51,9 @@ def trained_tree(
     "The tree that a run is trained with: the true one, or the same with its classes permuted"
     if setup.tree is None:
         raise ValueError(f'this method needs a knowledge tree and data set {setup.dataset!r} has none: '
-                         f"pass tree_name='FILE', an edge list or Newick file over its classes")
-    seed = setup.seed if knowledge.tree_seed is None else knowledge.tree_seed
-    return setup.tree.shuffle(seed) if knowledge.tree == 'shuffled' else setup.tree
+                         "pass tree_name='FILE', an edge list or Newick file over its classes")
+    if knowledge.tree != 'shuffled': return setup.tree
+    return setup.tree.shuffle(_tree_seed(knowledge, setup))
 
 # %% ../../nbs/api/66_methods_knowledge.ipynb #462b327d
 def _scaled_by_level(tree:KnowledgeTree, ratio:float)->KnowledgeTree:
@@ -56,23 +61,31 @@ def _scaled_by_level(tree:KnowledgeTree, ratio:float)->KnowledgeTree:
     if ratio == 1: return tree
     edges = []
     for parent,child,*length in tree.to_edges():
-        edges.append((parent, child, (length[0] if length else 1.)*ratio**tree.depth(parent)))
+        own = length[0] if length else 1.
+        edges.append((parent, child, own*ratio**tree.depth(parent)))
     return KnowledgeTree.from_edges(edges, classes=tree.classes)
 
 # %% ../../nbs/api/66_methods_knowledge.ipynb #987c18e7
 _wordnet_trees = ('cifar10','cifar100','mini-imagenet','tiny-imagenet','imagenet1k','imagenet21k')
 
-def _graph_distances(knowledge:Knowledge, setup:Setup)->Tensor:
-    "Shortest paths in WordNet's graph; shuffled, where the tree is"
+def _synsets(setup:Setup)->list[str]:
+    "The WordNet synset of each class"
     base = (setup.tree_name or '').removesuffix('-contracted')
     if base not in _wordnet_trees:
-        raise ValueError(f"distance='graph' needs classes that are synsets of WordNet, and the tree {setup.tree_name!r} has others: "
-                         f"use distance='tree', or tree_name= one of {', '.join(_wordnet_trees)}")
-    synsets = {row['class']: row['synset'] for row in class_table(base)} if base in ('cifar10','cifar100') else None
-    D = wordnet_distances([synsets[choose('class', c, synsets)] if synsets else c for c in setup.classes])
+        raise ValueError(f"distance='graph' needs classes that are synsets of WordNet, and the tree "
+                         f"{setup.tree_name!r} has others: use distance='tree', "
+                         f"or tree_name= one of {', '.join(_wordnet_trees)}")
+    if base not in ('cifar10','cifar100'): return list(setup.classes)
+    synsets = {row['class']: row['synset'] for row in class_table(base)}
+    return [synsets[choose('class', c, synsets)] for c in setup.classes]
+
+# %% ../../nbs/api/66_methods_knowledge.ipynb #7e9a21d7
+def _graph_distances(knowledge:Knowledge, setup:Setup)->Tensor:
+    "Shortest paths in WordNet's graph; shuffled, where the tree is"
+    D = wordnet_distances(_synsets(setup))
     if knowledge.tree != 'shuffled': return D
-    seed = setup.seed if knowledge.tree_seed is None else knowledge.tree_seed
-    order = torch.randperm(len(D), generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(_tree_seed(knowledge, setup))
+    order = torch.randperm(len(D), generator=generator)
     return D[order][:,order]
 
 # %% ../../nbs/api/66_methods_knowledge.ipynb #d517a6f4
@@ -84,8 +97,10 @@ def class_distances(
     if knowledge.tree == 'flat': return 1-torch.eye(setup.num_classes)
     if knowledge.distance == 'tree':
         transform = None if knowledge.transform == 'identity' else knowledge.transform
-        return _scaled_by_level(trained_tree(knowledge, setup), knowledge.level_ratio).distances(k=knowledge.k, transform=transform)
-    if knowledge.distance == 'precision': D = 1-trained_tree(knowledge, setup).hierarchical_precision()
+        tree = _scaled_by_level(trained_tree(knowledge, setup), knowledge.level_ratio)
+        return tree.distances(k=knowledge.k, transform=transform)
+    if knowledge.distance == 'precision':
+        D = 1-trained_tree(knowledge, setup).hierarchical_precision()
     else: D = _graph_distances(knowledge, setup)
     return TRANSFORMS[knowledge.transform](knowledge.k*D.fill_diagonal_(0))
 
@@ -100,7 +115,8 @@ def class_lineages(
     tree = trained_tree(knowledge, setup)
     position = {node: i for i,node in enumerate(tree.nodes)}
     parents = [tree.parent(node) for node in tree.nodes]
-    return lineages([-1 if p is None else position[p] for p in parents], [position[c] for c in tree.classes])
+    above = [-1 if p is None else position[p] for p in parents]
+    return lineages(above, [position[c] for c in tree.classes])
 
 # %% ../../nbs/api/66_methods_knowledge.ipynb #73e03725
 class Tensors(nn.Module):

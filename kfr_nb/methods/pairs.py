@@ -16,7 +16,8 @@ __all__ = ['Space', 'embedding_space', 'ranking_of', 'MarginRule', 'PairLoss', '
 # %% ../../nbs/api/68_methods_pairs.ipynb #6a38503b
 from ..core import patch
 from ..geometry import SIMILARITIES, expmap0, folded_expmap0
-from ..losses.ahsml import ClassSimilarity, Margins, class_extremes, class_similarity, dynamic_margins
+from kfr_nb.losses.ahsml import (ClassSimilarity, Margins, class_extremes, class_similarity,
+    dynamic_margins)
 from ..losses.pairs import lifted_structure_loss, multi_similarity_loss, triplet_loss
 from .base import Method, Outputs, Setup
 from .knowledge import Knowledge, class_distances
@@ -31,7 +32,7 @@ class Space:
     "Where embeddings are compared, and how"
     similarity:str='cosine' # Of embeddings, in losses, margins and retrieval: a key of SIMILARITIES
     tau:float=1. # Curvature of the Poincaré ball
-    expmap:Literal['exponential','folded']='exponential' # Map into the ball: 'exponential' or 'folded' (AHSML's Eq. 13)
+    expmap:Literal['exponential','folded']='exponential' # Map into the ball, 'folded' by AHSML's Eq. 13
     clip:float=1. # Longest output that is mapped into the ball, in radii; 0 for no limit
 
     def __post_init__(self):
@@ -44,7 +45,7 @@ class Space:
 def embedding_space(
     space:Space, # Settings
 )->Callable: # From outputs of a network (..., d) to the points that are compared
-    "The map from outputs to embeddings: none for flat similarities, into the Poincaré ball for hyperbolic ones"
+    "The map from outputs to embeddings: into the Poincaré ball for hyperbolic similarities"
     if not SIMILARITIES[space.similarity].hyperbolic: return lambda z: z
     into = _maps[space.expmap]
     def mapped(z):
@@ -67,10 +68,10 @@ def ranking_of(
 @dataclass(frozen=True)
 class MarginRule:
     "Where margins come from (AHSML, Eq. 8 to 10)"
-    margins:Literal['epoch','running','tree']='epoch' # What they follow: class similarity of an 'epoch' (a pass in each epoch), 'running' class means of the batches, or the 'tree'
+    margins:Literal['epoch','running','tree']='epoch' # What margins follow: class similarity of an 'epoch', 'running' class means, or the 'tree'
     spread:float=0.2 # Width of the range of the margins that follow class similarity
-    negatives:Literal['around','itself']='around' # In the triplet and the lifted loss: M_n acts 'around' γ, as M_n - γ, or 'itself' (an earlier reading)
-    sample_margin:Literal['min','max']='min' # Margin of an image's own views: the 'min' (the paper's) or 'max' similarity in its class
+    negatives:Literal['around','itself']='around' # In the triplet and lifted loss: M_n - γ ('around' γ), or M_n 'itself'
+    sample_margin:Literal['min','max']='min' # Margin of an image's own views: 'min' (the paper's) or 'max' similarity in its class
     momentum:float=0.9 # Of the running class means: the share that stays
 
     def __post_init__(self):
@@ -86,9 +87,9 @@ class PairLoss(Method):
     phase1:float = 0. # Share of the epochs with cross-entropy alone
     gamma:float = 0.5 # Margin γ
     divergence:bool = False # Margins follow class similarity (AHSML's class-wise divergence)
-    consistency:bool = False # Further views of an image are sure positives (AHSML's sample-wise consistency)
-    anchors:Literal['first','all'] = 'first' # Anchors of a batch: the 'first' view of each image, or 'all' views
-    views:str = 'plain,weak,strong' # Views of each image where further views are positives; the first is the anchor
+    consistency:bool = False # Further views are sure positives (AHSML's sample-wise consistency)
+    anchors:Literal['first','all'] = 'first' # Anchors: the 'first' view of each image, or 'all' views
+    views:str = 'plain,weak,strong' # Views of each image, with consistency; the first is the anchor
     margin:MarginRule = field(default_factory=MarginRule) # Where margins come from
     space:Space = field(default_factory=Space) # Where embeddings are compared, and how
     knowledge:Knowledge = field(default_factory=Knowledge) # The tree, for margins='tree'
@@ -97,7 +98,9 @@ class PairLoss(Method):
         check_fields(self)
         check_shares(self, 'phase1', whole=True)
         unknown = [v for v in self.views.split(',') if v not in ('plain','weak','strong')]
-        if unknown: raise ValueError(f"views are 'plain', 'weak' and 'strong', with commas between them, got {unknown[0]!r}")
+        if unknown:
+            raise ValueError("views are 'plain', 'weak' and 'strong', with commas between them, "
+                             f'got {unknown[0]!r}')
 
 # %% ../../nbs/api/68_methods_pairs.ipynb #cc82b62f
 @dataclass(frozen=True)
@@ -106,17 +109,22 @@ class Triplet(PairLoss):
     name = 'triplet'
     label = 'Triplet'
 
-    def loss(self, sim:Tensor, y:Tensor, **pairs)->Tensor: return triplet_loss(sim, y, validate=False, **pairs)
+    def loss(self, sim:Tensor, y:Tensor, **pairs)->Tensor:
+        return triplet_loss(sim, y, validate=False, **pairs)
 
+# %% ../../nbs/api/68_methods_pairs.ipynb #2c092941
 @dataclass(frozen=True)
 class LiftedStructure(PairLoss):
     "All positives against all negatives of an anchor, softly (AHSML, Eq. 2)."
     name = 'lifted'
     label = 'Lifted'
 
-    def loss(self, sim:Tensor, y:Tensor, **pairs)->Tensor: return lifted_structure_loss(sim, y, validate=False, **pairs)
+    def loss(self, sim:Tensor, y:Tensor, **pairs)->Tensor:
+        return lifted_structure_loss(sim, y, validate=False, **pairs)
 
 # %% ../../nbs/api/68_methods_pairs.ipynb #71c2432b
+_scales = ('positive_scale','negative_scale','sample_scale')
+
 @dataclass(frozen=True)
 class MultiSimilarity(PairLoss):
     "Positives above and negatives below a margin, the hard ones weighing more (AHSML, Eq. 3)."
@@ -128,11 +136,11 @@ class MultiSimilarity(PairLoss):
 
     def __post_init__(self):
         super().__post_init__()
-        check_positive(self, 'positive_scale', 'negative_scale', 'sample_scale')
+        check_positive(self, *_scales)
 
     def loss(self, sim:Tensor, y:Tensor, **pairs)->Tensor:
-        return multi_similarity_loss(sim, y, positive_scale=self.positive_scale, negative_scale=self.negative_scale,
-            sample_scale=self.sample_scale, validate=False, **pairs)
+        scales = {name: getattr(self, name) for name in _scales}
+        return multi_similarity_loss(sim, y, validate=False, **scales, **pairs)
 
 # %% ../../nbs/api/68_methods_pairs.ipynb #c85a9f51
 class PairState(nn.Module):
@@ -150,8 +158,9 @@ class PairState(nn.Module):
 
     @margins.setter
     def margins(self, m:Margins)->None:
-        self.around = m.gamma                                  # γ, which the triplet and the lifted loss take off
-        for name in ('positive','negative','sample'): self.register_buffer(name, getattr(m, name))
+        self.around = m.gamma                  # γ, which the triplet and the lifted loss take off
+        for name in ('positive','negative','sample'):
+            self.register_buffer(name, getattr(m, name))
 
 # %% ../../nbs/api/68_methods_pairs.ipynb #363c093d
 @patch
@@ -161,7 +170,8 @@ def get_extra_state(self:PairState)->dict|None:
 
 @patch
 def set_extra_state(self:PairState, state:dict|None)->None:
-    if self.running is not None and state is not None: self.running.load_state_dict(state)
+    if self.running is not None and state is not None:
+        self.running.load_state_dict(state)
 
 # %% ../../nbs/api/68_methods_pairs.ipynb #e28ba72d
 @patch(as_prop=True)
@@ -172,19 +182,22 @@ def follows(self:PairLoss)->bool:
 @patch
 def constant_margins(self:PairLoss, num_classes:int)->Margins:
     "The margins of the plain loss as an object (Eq. 1 to 3)"
-    return Margins.constant(num_classes, self.gamma, None if self.margin.negatives == 'around' else self.gamma)
+    negative = None if self.margin.negatives == 'around' else self.gamma
+    return Margins.constant(num_classes, self.gamma, negative)
 
+# %% ../../nbs/api/68_methods_pairs.ipynb #b2219cb8
 @patch
 def margins_from(self:PairLoss,
     S:Tensor, # Class similarity, shape (C, C)
-    extremes:tuple[Tensor,Tensor]|None=None, # Least and greatest similarity in each class, each of shape (C,)
+    extremes:tuple[Tensor,Tensor]|None=None, # Least and greatest similarity in each class, (C,)
     validate:bool=True, # Check S
 )->Margins: # Of all classes
     "Margins of the components that are switched on (Eq. 8 to 10)"
     rule = self.margin
-    signed = True if rule.margins != 'tree' and SIMILARITIES[self.space.similarity].signed else None
-    m = dynamic_margins(S, gamma=self.gamma, spread=rule.spread, sample_margin=rule.sample_margin,
-        negatives=rule.negatives, extremes=extremes, shift=signed, validate=validate)
+    learned = rule.margins != 'tree'
+    signed = True if learned and SIMILARITIES[self.space.similarity].signed else None
+    settings = dict(spread=rule.spread, sample_margin=rule.sample_margin, negatives=rule.negatives)
+    m = dynamic_margins(S, gamma=self.gamma, extremes=extremes, shift=signed, validate=validate, **settings)
     if self.divergence: return m
     return replace(self.constant_margins(len(S)).to(S.device), sample=m.sample)
 
@@ -192,12 +205,14 @@ def margins_from(self:PairLoss,
 @patch
 def start(self:PairLoss, setup:Setup)->PairState|None:
     if not self.follows: return None
-    C,rule = setup.num_classes,self.margin
-    running = None
-    if rule.margins == 'running': running = ClassSimilarity(C, self.space.similarity, self.space.tau, momentum=rule.momentum)
-    D = class_distances(self.knowledge, setup) if rule.margins == 'tree' else None
+    C,rule,space = setup.num_classes,self.margin,self.space
+    running = D = None
+    if rule.margins == 'running':
+        running = ClassSimilarity(C, space.similarity, space.tau, momentum=rule.momentum)
+    if rule.margins == 'tree': D = class_distances(self.knowledge, setup)
     return PairState(self.constant_margins(C), running, D)
 
+# %% ../../nbs/api/68_methods_pairs.ipynb #6215c194
 @patch
 def _tree_similarity(self:PairLoss, state:PairState)->Tensor:
     "Similarity of classes by the tree: 1 minus the share of the largest distance, shape (C, C)"
@@ -206,19 +221,26 @@ def _tree_similarity(self:PairLoss, state:PairState)->Tensor:
 # %% ../../nbs/api/68_methods_pairs.ipynb #67ddc146
 @patch
 def before_epoch(self:PairLoss, state:PairState|None, embed:Callable)->Tensor|None:
-    "Compute the margins of an epoch (Algorithm 1, lines 4 and 5); gives the class similarity they were made from"
+    "Compute the margins of an epoch (Algorithm 1, lines 4 and 5); gives their class similarity"
     if state is None: return None
     if self.margin.margins == 'running':
-        return state.running.similarity() if state.running.state_dict()['counts'].any() else None
-    device,extremes,S = state.positive.device,None,None
-    if self.needs_training_pass:
-        z,y = embed()
-        C,similarity,tau = len(state.positive),self.space.similarity,self.space.tau
-        extremes = tuple(e.to(device) for e in class_extremes(z, y, C, similarity, tau=tau, missing='nan'))
-        if self.margin.margins != 'tree': S = class_similarity(z, y, C, similarity, tau=tau, missing='nan').to(device)
+        begun = state.running.state_dict()['counts'].any()
+        return state.running.similarity() if begun else None
+    S = extremes = None
+    if self.needs_training_pass: S,extremes = self._measured(state.positive, *embed())
     if S is None: S = self._tree_similarity(state)
     state.margins = self.margins_from(S, extremes)
     return S
+
+# %% ../../nbs/api/68_methods_pairs.ipynb #75fbbe01
+@patch
+def _measured(self:PairLoss, like:Tensor, z:Tensor, y:Tensor)->tuple[Tensor|None,tuple]:
+    "Class similarity (C, C), None where margins follow the tree, and its extremes (C,)"
+    arguments = (z, y, len(like), self.space.similarity)
+    options = dict(tau=self.space.tau, missing='nan')
+    extremes = tuple(e.to(like.device) for e in class_extremes(*arguments, **options))
+    if self.margin.margins == 'tree': return None,extremes
+    return class_similarity(*arguments, **options).to(like.device), extremes
 
 # %% ../../nbs/api/68_methods_pairs.ipynb #afc56862
 @patch(as_prop=True)
@@ -242,14 +264,17 @@ def terms(self:PairLoss, out:Outputs, state:PairState|None)->dict[str,Tensor]:
     kind,tau = SIMILARITIES[self.space.similarity],self.space.tau
     views = self.to_space(out.z).chunk(out.views)
     first = out.first_view()
-    if state is not None and state.running is not None: self._follow(state, views[0].detach(), first.y)
+    if state is not None and state.running is not None:
+        self._follow(state, views[0].detach(), first.y)
     if self.anchors == 'all':
         sim,y,own = kind.pairwise(torch.cat(views), tau=tau),out.y,out.index
     else:
         sim,y = kind.pairwise(views[0], tau=tau),first.y
-        own = torch.stack([kind.elementwise(views[0], v, tau=tau) for v in views[1:]], 1) if out.views > 1 else None
+        own = [kind.elementwise(views[0], v, tau=tau) for v in views[1:]]
+        own = torch.stack(own, 1) if own else None
     margins = self.gamma if state is None else state.margins
-    return {self.loss_name: self.loss(sim, y, margins=margins, augmented=own if out.views > 1 else None)}
+    augmented = own if out.views > 1 else None
+    return {self.loss_name: self.loss(sim, y, margins=margins, augmented=augmented)}
 
 # %% ../../nbs/api/68_methods_pairs.ipynb #15ff4c49
 @patch
@@ -259,19 +284,24 @@ def _follow(self:PairLoss, state:PairState, z:Tensor, y:Tensor)->None:
         running = state.running.update(z.float(), y, validate=False)
         state.margins = self.margins_from(running.similarity(), running.extremes(), validate=False)
 
+# %% ../../nbs/api/68_methods_pairs.ipynb #475f3b4f
 @patch(as_prop=True)
 def loss_name(self:PairLoss)->str:
     "Name of the term in the history: 'triplet', 'lifted' or 'ms'"
     return self.name.split('_')[0]
 
 @patch
-def joins(self:PairLoss, epochs:int)->int: return round(self.phase1*epochs)
+def joins(self:PairLoss, epochs:int)->int:
+    return round(self.phase1*epochs)
+
+# %% ../../nbs/api/68_methods_pairs.ipynb #27cf8b8c
+@patch
+def to_space(self:PairLoss, z:Tensor)->Tensor:
+    return embedding_space(self.space)(z)
 
 @patch
-def to_space(self:PairLoss, z:Tensor)->Tensor: return embedding_space(self.space)(z)
-
-@patch
-def ranking(self:PairLoss)->dict[str,Any]: return ranking_of(self.space)
+def ranking(self:PairLoss)->dict[str,Any]:
+    return ranking_of(self.space)
 
 # %% ../../nbs/api/68_methods_pairs.ipynb #c1e402a1
 @dataclass(frozen=True)
@@ -280,23 +310,25 @@ class TripletStar(Triplet):
     name = 'triplet_star'
     label = 'Triplet*'
     divergence:bool = True # Margins follow class similarity (AHSML's class-wise divergence)
-    consistency:bool = True # Further views of an image are sure positives (AHSML's sample-wise consistency)
+    consistency:bool = True # Further views are sure positives (AHSML's sample-wise consistency)
 
+# %% ../../nbs/api/68_methods_pairs.ipynb #bd15d27e
 @dataclass(frozen=True)
 class LiftedStructureStar(LiftedStructure):
     "AHSML in the lifted-structure loss."
     name = 'lifted_star'
     label = 'Lifted*'
     divergence:bool = True # Margins follow class similarity (AHSML's class-wise divergence)
-    consistency:bool = True # Further views of an image are sure positives (AHSML's sample-wise consistency)
+    consistency:bool = True # Further views are sure positives (AHSML's sample-wise consistency)
 
+# %% ../../nbs/api/68_methods_pairs.ipynb #a6710331
 @dataclass(frozen=True)
 class MultiSimilarityStar(MultiSimilarity):
     "AHSML in the multi-similarity loss (Eq. 11)."
     name = 'ms_star'
     label = 'MS*'
     divergence:bool = True # Margins follow class similarity (AHSML's class-wise divergence)
-    consistency:bool = True # Further views of an image are sure positives (AHSML's sample-wise consistency)
+    consistency:bool = True # Further views are sure positives (AHSML's sample-wise consistency)
 
 # %% ../../nbs/api/68_methods_pairs.ipynb #e0f3923a
 @dataclass(frozen=True)

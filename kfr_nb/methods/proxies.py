@@ -58,6 +58,7 @@ class ProxyNCA(ProxyLoss):
     label = 'ProxyNCA'
     library = 'ProxyNCALoss'
 
+# %% ../../nbs/api/69_methods_proxies.ipynb #b4c2823c
 @dataclass(frozen=True)
 class SoftTriple(ProxyLoss):
     "Several learned centres a class (pytorch-metric-learning)."
@@ -65,6 +66,7 @@ class SoftTriple(ProxyLoss):
     label = 'SoftTriple'
     library = 'SoftTripleLoss'
 
+# %% ../../nbs/api/69_methods_proxies.ipynb #c948db57
 @dataclass(frozen=True)
 class Circle(ProxyLoss):
     "Pairs weighted by how far they are from their optimum (pytorch-metric-learning)."
@@ -73,6 +75,7 @@ class Circle(ProxyLoss):
     library = 'CircleLoss'
     proxies = False
 
+# %% ../../nbs/api/69_methods_proxies.ipynb #c7bc15f9
 @dataclass(frozen=True)
 class ProxyAnchor(ProxyLoss):
     "Proxies as anchors for all images of the batch (pytorch-metric-learning)."

@@ -27,12 +27,14 @@ class ContrastiveL1(Joining):
     label = 'Contrastive L1'
     distance:ClassVar[str] = 'l1'
     margin:float = 1. # Distance beyond which a negative is let alone
-    normalize:Literal['sample','batch','feature']|None = 'sample' # Latent normalisation: 'sample', 'batch', 'feature' or None
+    normalize:Literal['sample','batch','feature']|None = 'sample' # Latent normalisation
 
     def terms(self, out:Outputs, state:Any)->dict[str,Tensor]:
-        return dict(contrastive=contrastive_loss(out.z, out.y, self.distance, self.margin, pairs='random',
-            normalize=self.normalize, generator=out.generator, validate=False))
+        loss = contrastive_loss(out.z, out.y, self.distance, self.margin, pairs='random',
+            normalize=self.normalize, generator=out.generator, validate=False)
+        return dict(contrastive=loss)
 
+# %% ../../nbs/api/67_methods_recognition.ipynb #b9df412a
 @dataclass(frozen=True)
 class ContrastiveL2(ContrastiveL1):
     "Same-class pairs pulled, others pushed beyond a margin, by L2 distance."
@@ -48,12 +50,14 @@ class TripletL1(Joining):
     label = 'Triplet L1'
     distance:ClassVar[str] = 'l1'
     margin:float = 0.5 # How much nearer a positive must be than a negative
-    normalize:Literal['sample','batch','feature']|None = 'sample' # Latent normalisation: 'sample', 'batch', 'feature' or None
+    normalize:Literal['sample','batch','feature']|None = 'sample' # Latent normalisation
 
     def terms(self, out:Outputs, state:Any)->dict[str,Tensor]:
-        return dict(triplet=distance_triplet_loss(out.z, out.y, self.distance, self.margin, triplets='random',
-            normalize=self.normalize, generator=out.generator, validate=False))
+        loss = distance_triplet_loss(out.z, out.y, self.distance, self.margin,
+            triplets='random', normalize=self.normalize, generator=out.generator, validate=False)
+        return dict(triplet=loss)
 
+# %% ../../nbs/api/67_methods_recognition.ipynb #72835e3d
 @dataclass(frozen=True)
 class TripletL2(TripletL1):
     "An anchor nearer to its class than to others by a margin, by L2 distance."
@@ -76,7 +80,8 @@ class InfoNCE(Joining):
         check_positive(self, 'temperature')
 
     def terms(self, out:Outputs, state:Any)->dict[str,Tensor]:
-        return dict(info_nce=info_nce_loss(out.z, out.parts['second'].float(), self.temperature, validate=False))
+        second = out.parts['second'].float()
+        return dict(info_nce=info_nce_loss(out.z, second, self.temperature, validate=False))
 
 # %% ../../nbs/api/67_methods_recognition.ipynb #b0593af3
 @dataclass(frozen=True)
@@ -90,10 +95,12 @@ class C2AM(Joining):
 
     def check(self, config:Any)->None:
         if config.model.frozen:
-            raise ValueError("method 'c2am' looks at feature maps, and frozen=True keeps pooled features only: use frozen=False")
+            raise ValueError("method 'c2am' looks at feature maps, and frozen=True keeps pooled features only: "
+                             'use frozen=False')
 
     def terms(self, out:Outputs, state:Any)->dict[str,Tensor]:
-        return dict(c2am=c2am_loss(out.parts['features'].float(), out.parts['foreground'].float(), validate=False))
+        maps,foreground = out.parts['features'].float(),out.parts['foreground'].float()
+        return dict(c2am=c2am_loss(maps, foreground, validate=False))
 
 # %% ../../nbs/api/67_methods_recognition.ipynb #1999d036
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ class SoftLabels(Replacing):
     name = 'soft_labels'
     label = 'Soft labels'
     alpha:float = 1. # Share of cross-entropy that the loss replaces; 1 and above all of it
-    beta:float = 15. # How fast a soft label falls with the distance of classes, in shares of the largest
+    beta:float = 15. # How fast a soft label falls with the distance of classes (1 for the farthest)
     knowledge:Knowledge = field(default_factory=Knowledge) # The tree, and the distances in it
 
     def __post_init__(self):
@@ -123,7 +130,7 @@ class HierarchicalCE(Replacing):
     name = 'hxe'
     label = 'Hierarchical CE'
     alpha:float = 1. # Share of cross-entropy that the loss replaces; 1 and above all of it
-    depth_decay:float = 0.3 # A step's weight falls by this exponent for each division further down; 0 is plain cross-entropy
+    depth_decay:float = 0.3 # How fast the weights fall from root to leaves; 0 is plain cross-entropy
     knowledge:Knowledge = field(default_factory=Knowledge) # The tree; this loss reads no distances in it
 
     def start(self, setup:Setup)->Tensors:
@@ -131,19 +138,22 @@ class HierarchicalCE(Replacing):
 
     def terms(self, out:Outputs, state:Tensors)->dict[str,Tensor]:
         steps = Lineages(state.paths, state.members, state.depths)
-        return dict(hxe=hierarchical_cross_entropy(out.logits, out.y, steps, self.depth_decay, validate=False))
+        loss = hierarchical_cross_entropy(out.logits, out.y, steps, self.depth_decay, validate=False)
+        return dict(hxe=loss)
 
 # %% ../../nbs/api/67_methods_recognition.ipynb #8af482fb
 @patch
 def __post_init__(self:HierarchicalCE):
     Replacing.__post_init__(self)
     check_at_least(self, 0, 'depth_decay')
-    if self.knowledge.distance != 'tree':
-        raise ValueError(f"method 'hxe' goes down the tree itself, and distance={self.knowledge.distance!r} has no levels: "
+    knowledge = self.knowledge
+    if knowledge.distance != 'tree':
+        raise ValueError("method 'hxe' goes down the tree itself, and "
+                         f"distance={knowledge.distance!r} has no levels: "
                          "use distance='tree', or method 'soft_labels'")
-    if self.knowledge.level_ratio != 1:
-        raise ValueError(f"method 'hxe' reads no lengths of edges, got level_ratio={self.knowledge.level_ratio}: "
-                         'weigh levels by depth_decay')
+    if knowledge.level_ratio != 1:
+        raise ValueError("method 'hxe' reads no lengths of edges, got "
+                         f'level_ratio={knowledge.level_ratio}: weigh levels by depth_decay')
 
 # %% ../../nbs/api/67_methods_recognition.ipynb #8e0825a0
 @patch(as_prop=True)

@@ -4,6 +4,7 @@
 
 # %% ../../nbs/api/66_methods_relativity.ipynb #941e6e71
 from __future__ import annotations
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 import torch
@@ -26,13 +27,13 @@ class KFR(Joining):
     name = 'kfr'
     label = 'KFR'
     alpha:float = 30. # Weight α of the loss (Eq. 7)
-    partners:Literal['random','all'] = 'random' # Partners b and c of an anchor: one 'random' pair (the paper's), or 'all' ordered pairs of the batch
-    scale_free:bool = False # Divide by the largest possible violation (Gini's form), so that the scale of the latents plays no part
-    normalize:Literal['sample','batch','feature']|None = 'sample' # Latent normalisation: 'sample', 'batch', 'feature' or None
+    partners:Literal['random','all'] = 'random' # Pairs of partners of an anchor: one 'random' (the paper's) or 'all'
+    scale_free:bool = False # Divide by the largest possible violation (Gini's form)
+    normalize:Literal['sample','batch','feature']|None = 'sample' # Latent normalisation
     ell:float = 1. # Exponent of the latent distance
-    detach:Literal['anchor','partners']|None = None # Stop the gradient on one side: 'anchor' or 'partners'
-    partner_source:Literal['batch','dataset','means','weights','weights_only'] = 'batch' # Partners: the 'batch', 'dataset' (two more images an anchor), running class 'means', the classifier's 'weights', or 'weights_only' (anchors too)
-    acts_on:Literal['embedding','logits','pooled','layers'] = 'embedding' # Latents: 'embedding' (the classifier's input), 'logits', 'pooled' (before any head), or 'layers' (each stage of the backbone)
+    detach:Literal['anchor','partners']|None = None # Stop the gradient on one side
+    partner_source:Literal['batch','dataset','means','weights','weights_only'] = 'batch' # Partners: the 'batch', 'dataset' (two more images), class 'means', classifier 'weights' or 'weights_only' (anchors too)
+    acts_on:Literal['embedding','logits','pooled','layers'] = 'embedding' # Latents: 'embedding' (the classifier's input), 'logits', 'pooled' (before any head) or 'layers' (all stages)
     projection:int|None = None # Width of a projection head between latents and loss; none by default
     momentum:float = 0.9 # Of the running class means: the share that stays
     knowledge:Knowledge = field(default_factory=Knowledge) # The tree, and the distances in it
@@ -43,13 +44,16 @@ def _check_relativity(method:KFR)->None:
     check_positive(method, 'ell')
     check_at_least(method, 1, 'projection')
     check_shares(method, 'momentum')
-    if method.acts_on != 'embedding' and method.partner_source != 'batch':
-        raise ValueError(f'partner_source={method.partner_source!r} are embeddings, and acts_on={method.acts_on!r} '
+    source,latents = method.partner_source,method.acts_on
+    if latents != 'embedding' and source != 'batch':
+        raise ValueError(f'partner_source={source!r} are embeddings, and acts_on={latents!r} '
                          'compares other latents: use one of the two')
-    if method.acts_on == 'layers' and method.projection:
-        raise ValueError("projection takes latents of one width, and acts_on='layers' gives several: use one of the two")
-    if method.partner_source == 'dataset' and method.partners != 'random':
-        raise ValueError(f"partner_source='dataset' draws one pair for each anchor, and partners={method.partners!r} takes all: "
+    if latents == 'layers' and method.projection:
+        raise ValueError("projection takes latents of one width, and acts_on='layers' gives several: "
+                         'use one of the two')
+    if source == 'dataset' and method.partners != 'random':
+        raise ValueError(f"partner_source='dataset' draws one pair for each anchor, and "
+                         f"partners={method.partners!r} takes all: "
                          "use partners='random', or another source")
 
 # %% ../../nbs/api/66_methods_relativity.ipynb #9cc143e3
@@ -61,7 +65,8 @@ def __post_init__(self:KFR):
 @patch
 def check(self:KFR, config:Any)->None:
     if config.model.frozen and self.acts_on in ('pooled','layers'):
-        raise ValueError(f'acts_on={self.acts_on!r} has nothing to learn where frozen=True: use embedding or logits')
+        raise ValueError(f'acts_on={self.acts_on!r} has nothing to learn where frozen=True: '
+                         'use embedding or logits')
 
 # %% ../../nbs/api/66_methods_relativity.ipynb #24dee4c4
 class ClassMeans(nn.Module):
@@ -71,8 +76,12 @@ class ClassMeans(nn.Module):
         self.momentum = momentum
         self.register_buffer('means', torch.zeros(num_classes, width))
         self.register_buffer('seen', torch.zeros(num_classes, dtype=torch.bool))
-        self.every:Tensor|None = None                           # all classes, once each of them has been in a batch
-        self.register_load_state_dict_post_hook(lambda module, keys: setattr(module, 'every', None))
+        self.every:Tensor|None = None              # all classes, once each has been in a batch
+        self.register_load_state_dict_post_hook(lambda module, keys: module.forget())
+
+    def forget(self)->None:
+        "Look anew which classes have been seen"
+        self.every = None
 
 # %% ../../nbs/api/66_methods_relativity.ipynb #abc58cda
 @patch
@@ -83,7 +92,8 @@ def update(self:ClassMeans,
     "Take in a batch, without a gradient"
     z = z.detach()
     C = len(self.seen)
-    n = z.new_zeros(C).index_add_(0, y, torch.ones_like(y, dtype=z.dtype))
+    ones = torch.ones_like(y, dtype=z.dtype)
+    n = z.new_zeros(C).index_add_(0, y, ones)
     here = n > 0
     mean = z.new_zeros(C, z.shape[1]).index_add_(0, y, z)/n.clamp_min(1)[:,None]
     keep = torch.where(self.seen & here, self.momentum, (~here).float())[:,None]
@@ -120,13 +130,14 @@ def _stages(network:nn.Module)->list[nn.Module]:
     "The stages of a backbone, as its library names them"
     backbone:Any = network.backbone
     body = getattr(backbone, 'body', getattr(backbone, 'net', backbone))
-    layers = [m for name,m in body.named_children() if name.startswith('layer') and name[5:].isdigit()]
+    layers = [m for name,m in body.named_children() if re.fullmatch(r'layer\d+', name)]
     if layers: return layers
     for name in ('stages','blocks'):
         if hasattr(body, name): return list(getattr(body, name))
     inner = getattr(body, 'layers', None)
     if isinstance(inner, (nn.Sequential, nn.ModuleList)): return list(inner)
-    raise ValueError(f"{getattr(network,'name',type(network).__name__)!r} has no stages that are known here: "
+    name = getattr(network, 'name', type(network).__name__)
+    raise ValueError(f"{name!r} has no stages that are known here: "
                      "use acts_on='embedding', 'logits' or 'pooled'")
 
 # %% ../../nbs/api/66_methods_relativity.ipynb #81289f6c
@@ -136,8 +147,10 @@ def follow_stages(
     "Listen to the stages of a backbone"
     heard:list[Tensor] = []
     body:Any = getattr(network.backbone, 'net', network.backbone)
-    sides = (1,2) if getattr(body, 'output_fmt', 'NCHW') == 'NHWC' else (2,3)     # Swin's maps have their channels last
-    def listen(module, inputs, out): heard.append(out.mean(sides) if out.ndim == 4 else out.mean(1))
+    channels_last = getattr(body, 'output_fmt', 'NCHW') == 'NHWC'          # as in Swin
+    sides = (1,2) if channels_last else (2,3)
+    def listen(module, inputs, out):
+        heard.append(out.mean(sides) if out.ndim == 4 else out.mean(1))
     def forget(module, inputs): heard.clear()
     network.register_forward_pre_hook(forget)
     for stage in _stages(network): stage.register_forward_hook(listen)
@@ -151,13 +164,16 @@ class RelativityState(nn.Module):
         self.register_buffer('D', D, persistent=False)
         self.head = nn.Identity() if head is None else head
         self.means = means
-        self.stages:list[Tensor] = []                           # filled by the network's forward pass
+        self.stages:list[Tensor] = []              # filled by the network's forward pass
 
+# %% ../../nbs/api/66_methods_relativity.ipynb #7e0c5591
 @patch
 def start(self:KFR, setup:Setup)->RelativityState:
-    head = projection_head(_latent_width(self.acts_on, setup.network), self.projection) if self.projection else None
-    wants_means = self.partner_source == 'means'
-    means = ClassMeans(setup.num_classes, setup.embedding_dim, self.momentum) if wants_means else None
+    head = means = None
+    if self.projection:
+        head = projection_head(_latent_width(self.acts_on, setup.network), self.projection)
+    if self.partner_source == 'means':
+        means = ClassMeans(setup.num_classes, setup.embedding_dim, self.momentum)
     state = RelativityState(class_distances(self.knowledge, setup), head, means)
     if self.acts_on == 'layers': state.stages = follow_stages(setup.network)
     return state
@@ -170,19 +186,21 @@ def _latents(self:KFR, out:Outputs)->Tensor:
     if self.acts_on == 'pooled': return out.parts['features'].float().mean((2,3))
     return out.z
 
+# %% ../../nbs/api/66_methods_relativity.ipynb #e494213a
 @patch
 def _compared(self:KFR, out:Outputs, state:RelativityState)->list[tuple[Tensor,Tensor,dict]]:
     "Anchors (B, d), their classes (B,), and partners as keyword arguments, for each latent space"
     if self.acts_on == 'layers':
         return [(v.float(), out.y, {}) for k,v in out.parts.items() if k.startswith('stage')]
-    if self.partner_source in ('weights','weights_only'): return self._against_weights(out, state)
+    if self.partner_source.startswith('weights'): return self._against_weights(out, state)
     z = self._latents(out)
     partners = {}
     if self.partner_source == 'means':
         means,known = state.means.update(z.detach(), out.y)
         partners = dict(partner_z=state.head(means), partner_labels=known)
     elif 'partner_z' in out.parts:
-        partners = dict(partner_z=state.head(out.parts['partner_z'].float()), partner_labels=out.parts['partner_y'])
+        drawn = out.parts['partner_z'].float()
+        partners = dict(partner_z=state.head(drawn), partner_labels=out.parts['partner_y'])
     return [(state.head(z), out.y, partners)]
 
 # %% ../../nbs/api/66_methods_relativity.ipynb #990eba08
@@ -192,17 +210,19 @@ def _against_weights(self:KFR, out:Outputs, state:RelativityState)->list[tuple[T
     weights = state.head(out.parts['classifier_weight'].float())
     classes = torch.arange(len(weights), device=weights.device)
     if self.partner_source == 'weights_only': return [(weights, classes, {})]
-    return [(state.head(out.z), out.y, dict(partner_z=weights, partner_labels=classes))]
+    partners = dict(partner_z=weights, partner_labels=classes)
+    return [(state.head(out.z), out.y, partners)]
 
 # %% ../../nbs/api/66_methods_relativity.ipynb #f5306f63
 @patch
 def terms(self:KFR, out:Outputs, state:RelativityState)->dict[str,Tensor]:
     "The quantitative-relativity loss (Eq. 6), a mean over latent spaces where there are several"
+    names = ('partners','scale_free','normalize','ell','detach')
+    options = {name: getattr(self, name) for name in names}
     losses = []
     for z,y,partners in self._compared(out, state):
-        loss,stats = quantitative_relativity_loss(z, y, state.D, partners=self.partners, scale_free=self.scale_free,
-            normalize=self.normalize, ell=self.ell, detach=self.detach, generator=out.generator, with_stats=True,
-            validate=False, **partners)
+        loss,stats = quantitative_relativity_loss(z, y, state.D, generator=out.generator,
+            with_stats=True, validate=False, **options, **partners)
         out.note(**stats)
         losses.append(loss)
     return dict(qtr=torch.stack(losses).mean())
@@ -212,7 +232,7 @@ def terms(self:KFR, out:Outputs, state:RelativityState)->dict[str,Tensor]:
 def reads(self:KFR)->tuple[str,...]:
     "Outputs of the network that the loss reads beside embeddings and logits"
     if self.acts_on == 'pooled': return ('features',)
-    return ('classifier_weight',) if self.partner_source in ('weights','weights_only') else ()
+    return ('classifier_weight',) if self.partner_source.startswith('weights') else ()
 
 @patch
 def further_outputs(self:KFR, state:RelativityState)->dict[str,Tensor]:
@@ -223,11 +243,14 @@ def partners_drawn(self:KFR)->int:
     "b and c for each anchor, where they come from the whole data set"
     return 2 if self.partner_source == 'dataset' else 0
 
+# %% ../../nbs/api/66_methods_relativity.ipynb #1bb338fe
 @patch(as_prop=True)
-def uses_tree(self:KFR)->bool: return bool(self.alpha) and self.knowledge.tree != 'flat'
+def uses_tree(self:KFR)->bool:
+    return bool(self.alpha) and self.knowledge.tree != 'flat'
 
 @patch(as_prop=True)
-def learns(self:KFR)->bool: return self.projection is not None
+def learns(self:KFR)->bool:
+    return self.projection is not None
 
 # %% ../../nbs/api/66_methods_relativity.ipynb #d1eab200
 @dataclass(frozen=True)
@@ -235,15 +258,16 @@ class KFRAll(KFR):
     "The paper's loss, exact over all ordered triplets of the batch."
     name = 'kfr_all'
     label = 'KFR, all triplets'
-    partners:Literal['random','all'] = 'all' # Partners b and c of an anchor: 'all' ordered pairs of the batch, or one 'random' pair
+    partners:Literal['random','all'] = 'all' # Pairs of partners of an anchor: 'all' or one 'random'
 
+# %% ../../nbs/api/66_methods_relativity.ipynb #0723824a
 @dataclass(frozen=True)
 class KFRScaleFree(KFRAll):
     "All triplets, divided by the scale: the Gini coefficient of latent over tree distance."
     name = 'kfr_free'
     label = 'KFR, scale-free'
     alpha:float = 10. # Weight α of the loss (Eq. 7)
-    scale_free:bool = True # Divide by the largest possible violation (Gini's form), so that the scale of the latents plays no part
+    scale_free:bool = True # Divide by the largest possible violation (Gini's form)
 
 # %% ../../nbs/api/66_methods_relativity.ipynb #0a1129e1
 @dataclass(frozen=True)

@@ -25,20 +25,23 @@ from ..tree import KnowledgeTree
 # %% ../../nbs/api/72_runs.ipynb #b878def9
 def labels_of(
     run:Run, # A finished run
-)->dict[str,Tensor]|None: # `labels`, `clean` and `changed`, each of shape (N,); None without label noise
+)->dict[str,Tensor]|None: # `labels`, `clean` and `changed`, (N,); None without label noise
     "The training labels of a run with planted noise"
     if not run.config.data.noise: return None
     f = run.path/'noise.npz'
-    if not f.exists(): raise ValueError(f'{f} is missing: it holds the labels that this run was trained with')
-    with np.load(f) as arrays: return {k: torch.from_numpy(arrays[k]) for k in ('labels','clean','changed')}
+    if not f.exists():
+        raise ValueError(f'{f} is missing: it holds the labels that this run was trained with')
+    with np.load(f) as arrays:
+        return {k: torch.from_numpy(arrays[k]) for k in ('labels','clean','changed')}
 
 # %% ../../nbs/api/72_runs.ipynb #35eb5c91
 @dataclass(frozen=True)
 class Suspects:
     "The training labels of a run, the most suspicious first"
-    table:pd.DataFrame # One row for each training label: position, label, nearest other class, score
-    detection:dict|None # How many planted errors that finds: at, precision, recall, average_precision; None without label noise
+    table:pd.DataFrame # One row per label: position, label, nearest other class, score
+    detection:dict|None # at, precision, recall, average_precision; None without label noise
 
+# %% ../../nbs/api/72_runs.ipynb #d0ee291f
 def suspects_of(
     run:Run, # A finished run
     data:str|Path|None=None, # Folder of the data sets
@@ -47,23 +50,35 @@ def suspects_of(
     ds,noise = open_data(run.config, data=data),labels_of(run)
     z = embed_run(run, 'train', data=data)['z']
     y = ds.train.labels if noise is None else noise['labels']
-    if len(y) != len(z): raise ValueError(f'{run.path} was trained with {len(y)} images, but the data set has {len(z)} now')
+    if len(y) != len(z):
+        raise ValueError(f'{run.path} was trained with {len(y)} images, '
+                         f'but the data set has {len(z)} now')
     found = label_suspicion(z, y, ds.num_classes, **run.config.method.ranking())
     changed = None if noise is None else noise['changed']
     table = suspects_table(found, y, ds.classes, ds.train.files, changed)
     return Suspects(table, None if changed is None else detection(found['score'], changed))
 
 # %% ../../nbs/api/72_runs.ipynb #230e23b3
-_suspect_columns = ['arm','label','seed','noise','key','planted','precision','recall','average_precision']
+_suspect_columns = ['arm','label','seed','noise','key',
+    'planted','precision','recall','average_precision']
 
+def _all_runs(out:Path)->pd.DataFrame:
+    "The runs of a study and of its sweep"
+    files = [out/name for name in ('runs.csv','sweep.csv')]
+    if not files[0].exists():
+        raise ValueError(f'{files[0]} is missing: kfr study writes it when all its runs have ended')
+    tables = [pd.read_csv(f) for f in files if f.exists()]
+    return pd.concat(tables, ignore_index=True).drop_duplicates('key')
+
+# %% ../../nbs/api/72_runs.ipynb #d9095061
 def study_suspects(
     out:str|Path, # Folder that a study wrote, with `runs.csv` and `runs`
     data:str|Path|None=None, # Folder of the data sets
-)->pd.DataFrame: # One row for each finished run with label noise: arm, label, seed, noise, key, planted, precision, recall, average_precision
-    "How well each run of a study and its sweep finds the label noise that was planted in its training"
-    files = [Path(out)/name for name in ('runs.csv','sweep.csv')]
-    if not files[0].exists(): raise ValueError(f'{files[0]} is missing: kfr study writes it when all its runs have ended')
-    runs = pd.concat([pd.read_csv(f) for f in files if f.exists()], ignore_index=True).drop_duplicates('key')
+)->pd.DataFrame: # One row for each finished run with label noise
+    """How well each run of a study and its sweep finds the label noise planted in its training
+
+    Columns: arm, label, seed, noise, key, planted, precision, recall, average_precision."""
+    runs = _all_runs(Path(out))
     rows = []
     for row in runs.query('status=="done" and noise>0').to_dict('records'):
         found = suspects_of(load_run(Path(out)/'runs'/row['key']), data=data).detection
@@ -77,9 +92,10 @@ def similarity_history(
     "The class similarities that a run's margins were made from, epoch by epoch"
     files = sorted((run.path/'class_similarity').glob('[0-9]*.npy'))
     if not files:
-        raise ValueError(f'{run.path} kept no class similarities: they are written by methods with margins that follow them '
-                         "(such as 'ms_star') with margins='epoch'")
-    return np.array([int(f.stem) for f in files]), torch.stack([torch.from_numpy(np.load(f)) for f in files])
+        raise ValueError(f'{run.path} kept no class similarities: they are written by methods '
+                         "with margins that follow them (such as 'ms_star') with margins='epoch'")
+    epochs = np.array([int(f.stem) for f in files])
+    return epochs, torch.stack([torch.from_numpy(np.load(f)) for f in files])
 
 # %% ../../nbs/api/72_runs.ipynb #11fbbb46
 def tree_of(
@@ -90,7 +106,8 @@ def tree_of(
     noise,p = labels_of(run),embed_run(run, 'train', data=data)
     y = p['y'] if noise is None else noise['labels']
     classes = run.record['classes']
-    return learned_tree(class_similarity(p['z'], y, len(classes), **run.config.method.ranking()), classes)
+    S = class_similarity(p['z'], y, len(classes), **run.config.method.ranking())
+    return learned_tree(S, classes)
 
 # %% ../../nbs/api/72_runs.ipynb #436f5d38
 def embed_files(
@@ -99,11 +116,14 @@ def embed_files(
     device:str|torch.device|None=None, # Where to compute
 )->dict[str,Tensor]: # z (N, d) and logits (N, C)
     "Embeddings and logits of any image files under a trained network"
-    if isinstance(files, (str,Path)) or not len(files): raise ValueError(f'files must be a list of image files, got {files!r}')
+    if isinstance(files, (str,Path)) or not len(files):
+        raise ValueError(f'files must be a list of image files, got {files!r}')
     config,network = run.config,run.model.to(device or default_device())
-    side = config.data.image_size or DATASETS[config.data.dataset.partition(':')[0]].image_size
-    images = ImageSet(torch.zeros(len(files), dtype=torch.long), files=[str(f) for f in files])
-    feed = make_feed(images, 64, side, train=False, augment='plain' if config.retrieval else 'none',
-        device=next(network.parameters()).device, mode=config.views.feed, mean=network.mean, std=network.std)
+    known = DATASETS[config.data.dataset.partition(':')[0]]
+    labels = torch.zeros(len(files), dtype=torch.long)
+    images = ImageSet(labels, files=[str(f) for f in files])
+    feed = make_feed(images, 64, config.data.image_size or known.image_size, train=False,
+        augment='plain' if config.retrieval else 'none', device=next(network.parameters()).device,
+        mode=config.views.feed, mean=network.mean, std=network.std)
     p = predict(network, feed, config.model.channels_last, config.method.to_space)
     return dict(z=p['z'], logits=p['logits'])

@@ -18,7 +18,8 @@ from ..boxes import picture_sizes, view_boxes
 from ..core import atomic_path, default_device, progress_bar, read_json, write_json
 from ..data import ImageSet, make_feed
 from ..knowledge import synset_names
-from ..localization import CAM_METHODS, activation_maps, box_curve, box_iou, cam_to_boxes, localization_scores
+from ..localization import CAM_METHODS, activation_maps, localization_scores
+from ..localization import box_curve, box_iou, cam_to_boxes
 from ..settings import choose
 from ..train import Run, load_run, run_data
 
@@ -27,18 +28,20 @@ from ..train import Run, load_run, run_data
 class Localization:
     "Maps, boxes and scores of a run"
     maps:Tensor # Raw activation maps, shape (N, h, w)
-    boxes:Tensor # True boxes in the view, shape (N, 4) or (N, K, 4); NaN where there is none
+    boxes:Tensor # True boxes in the view, (N, 4) or (N, K, 4); NaN where there is none
     side:int # Side of the view in pixels
     set:ImageSet # The images
     method:str # Kind of map
-    tau:float # Threshold of the boxes in the table, as a share of a map's maximum
+    tau:float # Threshold of the boxes in the table, a share of a map's maximum
     delta:float # Overlap from which a box counts as right
     classes:list[str] # Names of the classes
     predicted:Tensor # Predicted classes, shape (N,)
     scores:dict # Metrics by name
 
     @property
-    def right(self)->Tensor: return self.predicted == self.set.labels
+    def right(self)->Tensor:
+        "Whether the class was recognised, shape (N,)"
+        return self.predicted == self.set.labels
 
 # %% ../../nbs/api/73_run_localization.ipynb #e65bedf2
 def _limited(images:ImageSet|None, name:str, split:str, limit:int|None, seed:int)->ImageSet:
@@ -49,20 +52,37 @@ def _limited(images:ImageSet|None, name:str, split:str, limit:int|None, seed:int
     drawn = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     return images.subset(drawn[:limit].sort().values)
 
-def _judged_images(run:Run, split:str, limit:int|None, data:str|Path|None)->tuple[Any,ImageSet]:
+# %% ../../nbs/api/73_run_localization.ipynb #668bb2c2
+def _judged_images(run:Run, split:str, limit:int|None, data:Any)->tuple[Any,ImageSet]:
     "The data set of a run that recognises its test classes, and the images to look at"
     if run.config.retrieval:
-        raise ValueError(f'{run.path} was tested by retrieval among classes that its classifier does not know; '
-                         'localisation needs a run that recognises its test classes')
+        raise ValueError(f'{run.path} was tested by retrieval among classes that its classifier '
+                         'does not know; localisation needs a run that recognises its test classes')
     ds = run_data(run, data=data)
     images = getattr(ds, choose('split', split, ('train','valid','test')))
     return ds,_limited(images, ds.name, split, limit, run.config.data.split_seed)
 
+# %% ../../nbs/api/73_run_localization.ipynb #7ac67444
 def _view_boxes(images:ImageSet, side:int)->Tensor:
     "The true boxes in the view; NaN where there is none"
-    if images.boxes is None or images.boxes.isnan().all(): return torch.full((len(images),4), float('nan'))
-    sizes = picture_sizes(images.files) if images.arrays is None else torch.tensor(images.arrays.shape[:1:-1]).expand(len(images), 2)
-    return view_boxes(images.boxes, sizes, side)
+    n,boxes = len(images),images.boxes
+    if boxes is None or boxes.isnan().all(): return torch.full((n,4), float('nan'))
+    if images.arrays is None: sizes = picture_sizes(images.files)
+    else: sizes = torch.tensor(images.arrays.shape[:1:-1]).expand(n, 2)
+    return view_boxes(boxes, sizes, side)
+
+# %% ../../nbs/api/73_run_localization.ipynb #cd077635
+def _maps(run:Run, images:ImageSet, side:int, method:str, given:str)->tuple[Tensor,Tensor]:
+    "Activation maps (N, h, w) and logits (N, C)"
+    network = run.model.to(default_device())
+    feed = make_feed(images, 32, side, train=False, augment='none',
+        device=next(network.parameters()).device,
+        mode=run.config.views.feed, mean=network.mean, std=network.std)
+    parts = []
+    for b in progress_bar(feed.epoch(0), f'{method} of {run.path.name}', len(feed)):
+        y = b.y if given == 'label' else None
+        parts.append(activation_maps(network, b.x, y, method))
+    return torch.cat([p.maps for p in parts]), torch.cat([p.logits for p in parts])
 
 # %% ../../nbs/api/73_run_localization.ipynb #f69f0ec4
 def localize_run(
@@ -70,8 +90,8 @@ def localize_run(
     split:str='test', # 'train', 'valid' or 'test'
     method:str='gradcam', # Kind of map, a key of `CAM_METHODS`
     given:str='label', # Class that is explained: the true 'label', or the 'predicted' one
-    limit:int|None=None, # At most so many images, drawn once by the run's split_seed
-    tau:float=0.15, # Threshold of the box that is written down, as a share of the map's maximum
+    limit:int|None=None, # At most so many images, drawn by the run's split_seed
+    tau:float=0.15, # Threshold of the box that is written down, a share of the map's maximum
     delta:float=0.3, # Overlap from which it counts as right
     data:str|Path|None=None, # Folder of the data sets
 )->Localization: # Maps, boxes and scores
@@ -80,38 +100,33 @@ def localize_run(
     choose('method', method, CAM_METHODS)
     ds,images = _judged_images(run, split, limit, data)
     maps,logits = _maps(run, images, ds.image_size, method, given)
-    boxes,predicted = _view_boxes(images, ds.image_size),logits.argmax(1)
-    right = predicted == images.labels
-    if boxes.isnan().all(): scores = dict(pictures=0, no_box=len(images), top1=right.float().mean().item())
-    else: scores = localization_scores(maps, boxes, right, size=ds.image_size, tau=tau, delta=delta)
-    return Localization(maps, boxes, ds.image_size, images, method, tau, delta, list(ds.classes), predicted, scores)
-
-def _maps(run:Run, images:ImageSet, side:int, method:str, given:str)->tuple[Tensor,Tensor]:
-    "Activation maps (N, h, w) and logits (N, C)"
-    network = run.model.to(default_device())
-    feed = make_feed(images, 32, side, train=False, augment='none', device=next(network.parameters()).device,
-        mode=run.config.views.feed, mean=network.mean, std=network.std)
-    parts = []
-    for b in progress_bar(feed.epoch(0), f'{method} of {run.path.name}', len(feed)):
-        parts.append(activation_maps(network, b.x, b.y if given == 'label' else None, method))
-    return torch.cat([p.maps for p in parts]), torch.cat([p.logits for p in parts])
+    side,classes,predicted = ds.image_size,list(ds.classes),logits.argmax(1)
+    boxes,right = _view_boxes(images, side),predicted == images.labels
+    if boxes.isnan().all():
+        scores = dict(pictures=0, no_box=len(images), top1=right.float().mean().item())
+    else: scores = localization_scores(maps, boxes, right, size=side, tau=tau, delta=delta)
+    return Localization(maps, boxes, side, images, method, tau, delta, classes, predicted, scores)
 
 # %% ../../nbs/api/73_run_localization.ipynb #04f2b1cc
 def _found_boxes(found:Localization)->tuple[Tensor,Tensor]:
-    "Boxes of the maps, (N, 4), and their best overlap with a true one, (N,); NaN where there is none"
-    boxes = torch.stack([b[0] if len(b) else torch.zeros(4) for b in cam_to_boxes(found.maps, found.tau, size=found.side)])
+    "Boxes of the maps, (N, 4), and their best overlap with a true one, (N,), or NaN"
+    several = cam_to_boxes(found.maps, found.tau, size=found.side)
+    boxes = torch.stack([b[0] if len(b) else torch.zeros(4) for b in several])
     true = found.boxes.reshape(len(boxes), -1, 4)
     overlap = box_iou(boxes[:,None], true).nan_to_num(-1).amax(1)
     return boxes, overlap.masked_fill(true.flatten(1).isnan().all(1), float('nan'))
 
+# %% ../../nbs/api/73_run_localization.ipynb #6412aef8
 def _box_table(found:Localization)->pd.DataFrame:
     "What was found in each image"
     images,classes = found.set,found.classes
     boxes,overlap = _found_boxes(found)
-    names = [str(i) for i in range(len(images))] if images.files is None else [Path(f).name for f in images.files]
+    files = range(len(images)) if images.files is None else images.files
     corners = {k: boxes[:,i].numpy() for i,k in enumerate(('x0','y0','x1','y1'))}
-    return pd.DataFrame(dict(image=names, label=[classes[i] for i in images.labels.tolist()],
-        predicted=[classes[i] for i in found.predicted.tolist()], right=found.right.numpy(), **corners,
+    label = [classes[i] for i in images.labels.tolist()]
+    predicted = [classes[i] for i in found.predicted.tolist()]
+    return pd.DataFrame(dict(image=[Path(str(f)).name for f in files], label=label,
+        predicted=predicted, right=found.right.numpy(), **corners,
         overlap=overlap.numpy(), hit=(overlap >= found.delta).numpy()))
 Localization.table = property(_box_table) # type: ignore
 
@@ -121,13 +136,15 @@ def write_localization(
     out:str|Path, # Folder
     **settings, # Noted with the scores
 )->Path: # The folder
-    "Write `maps.npz` (each map over its greatest value, in half precision), `boxes.csv` and `scores.json`"
+    "Write `maps.npz` (each map over its maximum, half precision), `boxes.csv` and `scores.json`"
     out = Path(out)
     peak = found.maps.amax((1,2))
     unit = found.maps/peak.where(peak > 0, 1.)[:,None,None]    # raw maps may be too small for half precision
     with atomic_path(out/'maps.npz') as tmp, open(tmp, 'wb') as f:
-        np.savez_compressed(f, maps=unit.half().numpy(), peak=peak.numpy(), boxes=found.boxes.numpy(), side=found.side)
-    with atomic_path(out/'boxes.csv') as tmp: found.table.to_csv(tmp, index=False, float_format='%.4f')
+        np.savez_compressed(f, maps=unit.half().numpy(), peak=peak.numpy(),
+            boxes=found.boxes.numpy(), side=found.side)
+    with atomic_path(out/'boxes.csv') as tmp:
+        found.table.to_csv(tmp, index=False, float_format='%.4f')
     settings |= dict(method=found.method, tau=found.tau, delta=found.delta, side=found.side)
     write_json(out/'scores.json', dict(settings=settings, scores=found.scores))
     return out
@@ -136,9 +153,15 @@ def write_localization(
 def _views(found:Localization, rows:Tensor)->Tensor:
     "The images as the network saw them, uint8, (n, 3, side, side)"
     part = found.set.subset(rows)
-    feed = make_feed(part, len(part), found.side, train=False, augment='none', mean=(0,)*3, std=(1,)*3)
+    feed = make_feed(part, len(part), found.side, train=False, augment='none',
+        mean=(0,)*3, std=(1,)*3)
     return (255*next(iter(feed.epoch(0))).x).round().to(torch.uint8)
 
+def _same_images(a:Localization, b:Localization)->bool:
+    "Whether two runs were judged by the same images in the same view"
+    return a.set.files == b.set.files and a.side == b.side and torch.equal(a.set.labels, b.set.labels)
+
+# %% ../../nbs/api/73_run_localization.ipynb #a1c9fca5
 def localization_gallery(
     found:Mapping[str,Localization], # Name of a run -> from `localize_run`, all of the same images
     n:int=8, # Images
@@ -147,27 +170,35 @@ def localization_gallery(
     "Images drawn at random, with the maps and boxes of one run or several"
     from kfr_nb.viz.cam import draw_pictures, plot_cams
     first,*others = found.values()
-    for o in others:
-        if not torch.equal(o.set.labels, first.set.labels) or o.set.files != first.set.files or o.side != first.side:
-            raise ValueError('the runs were judged by different images; give them one split, limit and image size')
+    if not all(_same_images(first, other) for other in others):
+        raise ValueError('the runs were judged by different images; '
+                         'give them one split, limit and image size')
     rows = draw_pictures(first.set.labels, min(n, len(first.set)), seed)
     boxes = None if first.boxes.isnan().all() else first.boxes[rows]
     words = synset_names(first.classes)
-    return plot_cams(_views(first, rows), {k: f.maps[rows] for k,f in found.items()}, boxes, tau=first.tau, delta=first.delta,
-        seed=seed, predicted={k: f.predicted[rows] for k,f in found.items()}, labels=first.set.labels[rows],
+    maps,predicted = ({k: getattr(f, part)[rows] for k,f in found.items()} for part in ('maps','predicted'))
+    return plot_cams(_views(first, rows), maps, boxes, tau=first.tau, delta=first.delta, seed=seed,
+        predicted=predicted, labels=first.set.labels[rows],
         names=[words.get(c, c) for c in first.classes])
 
 # %% ../../nbs/api/73_run_localization.ipynb #11353f03
-def _localized(out:str|Path, method:str, given:str, split:str, limit:int|None)->list[tuple[dict,Path]]:
-    "What a study's finished runs are, and the folders of their maps"
+def _localized(out:str|Path, *options:Any)->list[tuple[dict,Path]]:
+    "What a study's finished runs are, and the folders of their maps; options: method, given, split, limit"
     files = dict(arms=Path(out)/'runs.csv', sweep=Path(out)/'sweep.csv')
     tables = [pd.read_csv(f).assign(part=part) for part,f in files.items() if f.exists()]
-    if not tables: raise ValueError(f'{files["arms"]} is missing: kfr study writes it when all its runs have ended')
-    name = '-'.join([method, given, split] + ([] if limit is None else [str(limit)]))
+    if not tables:
+        raise ValueError(f'{files["arms"]} is missing: kfr study writes it when all its runs have ended')
+    name = '-'.join(str(option) for option in options if option is not None)
     done = pd.concat(tables).query('status=="done"').drop_duplicates('key').to_dict('records')
     told = ('part','arm','label','alpha','seed','key')
-    return [({k: row[k] for k in told}, Path(out)/'runs'/row['key']/'localization'/name) for row in done]
+    return [({k: row[k] for k in told}, Path(out)/'runs'/row['key']/'localization'/name)
+        for row in done]
 
+_no_boxes = ('the {split} images of {out} have no object boxes, so there is nothing to compare; '
+    'data sets that have them: shapes, tiny-imagenet, cub200, imagenet1k (with its annotations). '
+    'kfr localize of one run draws its maps all the same')
+
+# %% ../../nbs/api/73_run_localization.ipynb #bc1b54b8
 def study_localization(
     out:str|Path, # Folder that a study wrote, with `runs.csv` and `runs`
     method:str='gradcam', # Kind of map
@@ -175,21 +206,31 @@ def study_localization(
     split:str='test', # Split that is judged
     limit:int|None=None, # At most so many images
     data:str|Path|None=None, # Folder of the data sets
-)->pd.DataFrame: # One row for each finished run: part ('arms', or 'sweep' for its further weights), arm, label, alpha, seed, key, method, and all scores
-    "How well each run of a study, and of its sweep, says where the objects are"
+)->pd.DataFrame: # One row for each finished run
+    """How well each run of a study, and of its sweep, says where the objects are
+
+    Columns: part ('arms', or 'sweep' for its further weights), arm, label, alpha, seed, key,
+    method, given, and all scores."""
     rows = []
     for row,folder in _localized(out, method, given, split, limit):
         if not (folder/'scores.json').exists():
             found = localize_run(load_run(folder.parents[1]), split, method, given, limit, data=data)
             if not found.scores['pictures']: raise ValueError(_no_boxes.format(split=split, out=out))
             write_localization(found, folder, given=given, split=split, limit=limit)
-        rows.append(row | dict(method=method, given=given) | read_json(folder/'scores.json')['scores'])
+        scores = read_json(folder/'scores.json')['scores']
+        rows.append(row | dict(method=method, given=given) | scores)
     return pd.DataFrame(rows)
 
-_no_boxes = ('the {split} images of {out} have no object boxes, so there is nothing to compare; data sets that have them: shapes, '
-    'tiny-imagenet, cub200, imagenet1k (with its annotations). kfr localize of one run draws its maps all the same')
-
 # %% ../../nbs/api/73_run_localization.ipynb #d2756c78
+def _kept_maps(folder:Path)->tuple[Tensor,Tensor,int]:
+    "Maps, true boxes and side of the view, as `write_localization` wrote them"
+    file = folder/'maps.npz'
+    if not file.exists(): raise ValueError(f'{file} is missing: study_localization writes it')
+    with np.load(file) as a:
+        maps,boxes = torch.from_numpy(a['maps']).float(),torch.from_numpy(a['boxes'])
+        return maps,boxes,int(a['side'])
+
+# %% ../../nbs/api/73_run_localization.ipynb #93c11d9e
 def study_box_curves(
     out:str|Path, # Folder of a study, after `study_localization` with the same options
     method:str='gradcam', # Kind of map
@@ -198,13 +239,12 @@ def study_box_curves(
     limit:int|None=None, # At most so many images
     delta:float=0.3, # Overlap from which a box counts as right
     every:int=5, # Every so many of the 255 thresholds
-)->pd.DataFrame: # part, arm, label, alpha, seed, key, tau, box_accuracy (of the largest contour's box)
-    "Box accuracy over the threshold, for each run of a study"
+)->pd.DataFrame: # part, arm, label, alpha, seed, key, tau, box_accuracy
+    "Box accuracy of the largest contour over the threshold, for each run of a study"
     rows = []
     for row,folder in _localized(out, method, given, split, limit):
-        if not (folder/'maps.npz').exists(): raise ValueError(f'{folder}/maps.npz is missing: study_localization writes it')
-        with np.load(folder/'maps.npz') as a:
-            maps,boxes,side = torch.from_numpy(a['maps']).float(),torch.from_numpy(a['boxes']),int(a['side'])
+        maps,boxes,side = _kept_maps(folder)
         tau,share = box_curve(maps, boxes, (delta,), contours='largest', size=side)
-        rows += [row | dict(tau=t, box_accuracy=s) for t,s in zip(tau[::every].tolist(), share[0,::every].tolist())]
+        curve = zip(tau[::every].tolist(), share[0,::every].tolist())
+        rows += [row | dict(tau=t, box_accuracy=s) for t,s in curve]
     return pd.DataFrame(rows)

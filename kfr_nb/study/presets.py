@@ -104,7 +104,7 @@ def _of_record(record:Mapping[str,Any], name:str)->StudyConfig:
     values = {k: tuple(v) if isinstance(v, list) else v for k,v in record.items()}
     base = TrainConfig.of(method='ce', **_read_none(values.pop('base', {})))
     if 'settings' in values: values['settings'] = _read_none(values['settings'])
-    if 'variants' in values: values['variants'] = {n: _read_none(v) for n,v in values['variants'].items()}
+    if 'variants' in values: values['variants'] = {n: _read_none(v) for n,v in values['variants'].items()} # type: ignore
     known = [f.name for f in dataclasses.fields(StudyConfig) if f.name not in ('name','base')]
     for key in values: choose('entry', key, ['base', *known])
     return StudyConfig(name, base, **values)

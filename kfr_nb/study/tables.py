@@ -136,7 +136,7 @@ def summarise(
 )->pd.DataFrame: # For each group: `n`, `failed`, `collapsed`, and mean and std of each metric
     "Mean and standard deviation over seeds of every metric"
     groups = runs.groupby(list(by), sort=False)
-    return pd.DataFrame([dict(zip(by, name)) | _summary(rows) for name,rows in groups])
+    return pd.DataFrame([dict(zip(by, name)) | _summary(rows) for name,rows in groups]) # type: ignore
 
 # %% ../../nbs/api/75_study_tables.ipynb #91032ad7
 def format_number(

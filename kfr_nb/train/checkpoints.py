@@ -8,7 +8,7 @@ import os, shutil, signal, sys, threading, time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -65,21 +65,24 @@ class Progress:
         self.seconds = 0.
         self.meters = Meters()
 
+# %% ../../nbs/api/70_train_checkpoints.ipynb #9e41f56c
 def start_of(task:Task)->Progress:
     "Progress before the first step"
     return Progress(task.config.optimisation.epochs, task.steps_per_epoch)
 
 # %% ../../nbs/api/70_train_checkpoints.ipynb #a2e570c8
-_version = 2                                                # of the format
+_version = 2                         # of the format
 
 def _state_of(task:Task, progress:Progress)->dict[str,Any]:
     "What a checkpoint holds beside the weights"
     scaler = task.accelerator.scaler
     begun = task.state is not None and (progress.epoch, progress.step) > (task.config.joins(), 0)
-    record = dict(version=_version, key=task.config.key(), classes=task.data.num_classes, content=task.content, progress=asdict(progress),
-        optimizer=task.optimizer.state_dict(), scaler=scaler.state_dict() if scaler else None)
+    record = dict(version=_version, key=task.config.key(), classes=task.data.num_classes,
+        content=task.content, progress=asdict(progress), optimizer=task.optimizer.state_dict(),
+        scaler=scaler.state_dict() if scaler else None)
     return record | (dict(method=task.state.state_dict()) if begun else {})
 
+# %% ../../nbs/api/70_train_checkpoints.ipynb #26c7e862
 def _write(task:Task, progress:Progress, folder:Path)->None:
     "Weights and state into a folder, safely on the disk when this returns"
     folder.mkdir(parents=True)
@@ -92,6 +95,23 @@ def checkpoint_name(epoch:int, step:int=0)->str:
     "The folder of the checkpoint before a step"
     return f'{epoch:04d}-{step:06d}'
 
+# %% ../../nbs/api/70_train_checkpoints.ipynb #2cf7b685
+def _replace_folder(new:Path, fill:Callable)->None:
+    "Fill a folder beside the place it belongs to, and move it there when it is whole"
+    unfinished = new.with_name(f'.{new.name}.tmp')
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        fill(unfinished)
+        if new.exists(): shutil.rmtree(new)
+        unfinished.replace(new)
+    except BaseException as e:               # Ctrl-C leaves no half of a checkpoint either
+        full = disk_full(new.parent, e)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if not full: raise
+        raise OSError(28, f'no space left to write a checkpoint in {new.parent}; the earlier one is untouched: '
+                          'free some space and start the same command again') from e
+
+# %% ../../nbs/api/70_train_checkpoints.ipynb #328e6e3a
 def save_checkpoint(
     task:Task, # What never changes
     progress:Progress, # What does
@@ -99,21 +119,9 @@ def save_checkpoint(
 )->None:
     "Write the state before the next step; older checkpoints are then removed"
     if not task.main: return
-    top = folder/'checkpoints'
-    new = top/checkpoint_name(progress.epoch, progress.step)
-    unfinished = top/f'.{new.name}.tmp'
-    shutil.rmtree(unfinished, ignore_errors=True)
-    try:
-        _write(task, progress, unfinished)
-        if new.exists(): shutil.rmtree(new)
-        unfinished.replace(new)
-    except BaseException as e:                              # Ctrl-C leaves no half of a checkpoint either
-        full = disk_full(top, e)
-        shutil.rmtree(unfinished, ignore_errors=True)
-        if not full: raise
-        raise OSError(28, f'no space left to write a checkpoint in {top}; the earlier one is untouched: '
-                          'free some space and start the same command again') from e
-    for old in top.iterdir():
+    new = folder/'checkpoints'/checkpoint_name(progress.epoch, progress.step)
+    _replace_folder(new, lambda unfinished: _write(task, progress, unfinished))
+    for old in new.parent.iterdir():
         if old != new: shutil.rmtree(old, ignore_errors=True)
 
 # %% ../../nbs/api/70_train_checkpoints.ipynb #4fcfe4a9
@@ -123,39 +131,59 @@ def newest_checkpoint(
     "The newest checkpoint of a run"
     return max((folder/'checkpoints').glob('[0-9]*-[0-9]*'), default=None)
 
+# %% ../../nbs/api/70_train_checkpoints.ipynb #7a8afb67
 def _read(checkpoint:Path)->tuple[dict,dict]:
     "Weights and state; a damaged checkpoint is named"
+    afresh = f'delete {checkpoint.parent} to start this run afresh'
     try:
         weights = load_file(checkpoint/'weights.safetensors')
         state = torch.load(checkpoint/'state.pt', map_location='cpu', weights_only=True)
         if not isinstance(state, dict) or 'key' not in state: raise ValueError('it holds no state of a run')
     except Exception as e:
-        raise ValueError(f'{checkpoint} is damaged or not one of ours ({type(e).__name__}: {" ".join(str(e).split())[:120]}); '
-                         f'delete {checkpoint.parent} to start this run afresh') from e
-    if state.get('version', 0) != _version:
-        raise ValueError(f"{checkpoint} was written by {'a later' if state.get('version', 0) > _version else 'an earlier'} version of "
-                         f'this package: go on with that version, or delete {checkpoint.parent} to start this run afresh')
-    return weights,state
+        cause = f'{type(e).__name__}: {" ".join(str(e).split())[:120]}'
+        raise ValueError(f'{checkpoint} is damaged or not one of ours ({cause}); {afresh}') from e
+    version = state.get('version', 0)
+    if version == _version: return weights,state
+    which = 'a later' if version > _version else 'an earlier'
+    raise ValueError(f'{checkpoint} was written by {which} version of this package: '
+                     f'go on with that version, or {afresh}')
 
 # %% ../../nbs/api/70_train_checkpoints.ipynb #45f6c672
 def _clean(task:Task)->Any:
     "The training images with the labels they came with"
     return task.data.train if task.noise is None else replace(task.data.train, labels=task.noise['clean'])
 
+# %% ../../nbs/api/70_train_checkpoints.ipynb #813d5681
 def _check_belongs(task:Task, checkpoint:Path, state:dict)->None:
     "Refuse a checkpoint of another run, or of other images"
     begun,now = state['classes'],task.data.num_classes
     if begun != now:
         raise ValueError(f'{checkpoint} was begun with {begun} classes, and the data set has {now} now: '
                          'choose another --out, or give the data set back its classes')
-    if state['key'] != task.config.key():
-        raise ValueError(f"{checkpoint} belongs to another configuration (key {state['key']}, this run's is {task.config.key()}): "
-                         'choose another --out')
-    check_content(state['content'], task.config, replace(task.data, train=_clean(task)), checkpoint.parent.parent)
-    steps = state['progress']['steps_per_epoch']
-    if steps != task.steps_per_epoch:
-        raise ValueError(f'{checkpoint} was begun with {steps} steps an epoch, and there are {task.steps_per_epoch} now: '
-                         'the training images have changed; choose another --out, or give the data set back its images')
+    key = task.config.key()
+    if state['key'] != key:
+        raise ValueError(f"{checkpoint} belongs to another configuration (key {state['key']}, "
+                         f"this run's is {key}): choose another --out")
+    data,folder = replace(task.data, train=_clean(task)),checkpoint.parent.parent
+    check_content(state['content'], task.config, data, folder)
+    steps,now = state['progress']['steps_per_epoch'],task.steps_per_epoch
+    if steps != now:
+        raise ValueError(f'{checkpoint} was begun with {steps} steps an epoch, and there are {now} now: '
+                         'the training images have changed; choose another --out, '
+                         'or give the data set back its images')
+
+# %% ../../nbs/api/70_train_checkpoints.ipynb #e974c2be
+def _fill(network:Any, weights:dict[str,Tensor], what:str)->None:
+    "Load weights that must fit"
+    missing,unexpected = network.load_state_dict(weights, strict=False)
+    if missing or unexpected:
+        raise ValueError(f'{what}: missing {missing[:3]}, unexpected {unexpected[:3]}')
+
+def _progress_from(record:dict, device:torch.device)->Progress:
+    "Progress from its record"
+    sums,counts = record['meters']['sums'],record['meters']['counts']
+    meters = Meters({k: v.to(device) for k,v in sums.items()}, counts)
+    return Progress(**(record | dict(meters=meters)))
 
 # %% ../../nbs/api/70_train_checkpoints.ipynb #cd6ccdf4
 def resume(
@@ -167,19 +195,12 @@ def resume(
     if checkpoint is None: return start_of(task)
     weights,state = _read(checkpoint)
     _check_belongs(task, checkpoint, state)
-    missing,unexpected = task.network.load_state_dict(weights, strict=False)
-    if missing or unexpected:
-        raise ValueError(f'{checkpoint} does not fit the model {task.config.model.model!r}: missing {missing[:3]}, '
-                         f'unexpected {unexpected[:3]}')
+    _fill(task.network, weights, f'{checkpoint} does not fit the model {task.config.model.model!r}')
     task.optimizer.load_state_dict(state['optimizer'])
-    if task.accelerator.scaler and state['scaler']: task.accelerator.scaler.load_state_dict(state['scaler'])
+    scaler = task.accelerator.scaler
+    if scaler and state['scaler']: scaler.load_state_dict(state['scaler'])
     if 'method' in state and task.state is not None: task.state.load_state_dict(state['method'])
     return _progress_from(state['progress'], task.device)
-
-def _progress_from(record:dict, device:torch.device)->Progress:
-    "Progress from its record"
-    meters = Meters({k: v.to(device) for k,v in record['meters']['sums'].items()}, record['meters']['counts'])
-    return Progress(**(record | dict(meters=meters)))
 
 # %% ../../nbs/api/70_train_checkpoints.ipynb #8bb9a8e0
 class Paused(Exception):
@@ -212,7 +233,8 @@ def _stop(self:FiniteLoss, epoch:int, step:int, loss:Tensor, index:Tensor)->None
     "Save which images were in the batch, and say it"
     record = dict(epoch=epoch, step=step, loss=str(loss.item()), indices=index.tolist())
     f = write_json(self.folder/'nonfinite.json', record)
-    raise FloatingPointError(f'the loss became {loss.item()} in epoch {epoch}, step {step}; the indices of the batch are in {f}. '
+    raise FloatingPointError(f'the loss became {loss.item()} in epoch {epoch}, step {step}; '
+                             f'the indices of the batch are in {f}. '
                              'Lower lr or alpha, or clip gradients (grad_clip=1.)')
 
 # %% ../../nbs/api/70_train_checkpoints.ipynb #e42e1e43
@@ -262,13 +284,15 @@ def first_ctrl_c(
 )->Iterator[threading.Event]: # Set once Ctrl-C was pressed
     "Within the block a first Ctrl-C sets the event; a second one is the usual"
     pressed,usual = threading.Event(),signal.getsignal(signal.SIGINT)
-    if several or threading.current_thread() is not threading.main_thread() or not callable(usual):
+    main = threading.current_thread() is threading.main_thread()
+    if several or not main or not callable(usual):
         yield pressed
         return
     def ask(*_):
         signal.signal(signal.SIGINT, usual)
         pressed.set()
-        print('\nstopping after this step; Ctrl-C again stops at once, and what was done since the last checkpoint is lost', file=sys.stderr)
+        print('\nstopping after this step; Ctrl-C again stops at once, '
+              'and what was done since the last checkpoint is lost', file=sys.stderr)
     signal.signal(signal.SIGINT, ask)
     try: yield pressed
     finally: signal.signal(signal.SIGINT, usual)

@@ -17,7 +17,8 @@ from ..core import fingerprint, patch
 from ..data.config import DataConfig, ViewConfig
 from ..methods import KFR, Method, method_of
 from ..models import ModelConfig
-from ..settings import check_at_least, check_fields, check_positive, check_shares, choose, flat_paths, from_record
+from ..settings import check_at_least, check_fields, check_positive, check_shares
+from ..settings import choose, flat_paths, from_record
 from ..settings import changed as _changed, flat as _flat
 
 # %% ../../nbs/api/70_train_config.ipynb #db45ac21
@@ -28,10 +29,10 @@ class OptimisationConfig:
     batch_size:int=64 # Images a step, over all processes
     lr:float=1e-3 # Learning rate at the start
     lr_end:float=1e-4 # Learning rate at the end
-    schedule:Literal['cosine','linear','constant']='cosine' # From lr to lr_end: 'cosine', 'linear' or 'constant' (stays at lr)
+    schedule:Literal['cosine','linear','constant']='cosine' # From lr to lr_end; 'constant' stays at lr
     optimizer:Literal['adamw','adam','sgd']='adamw' # 'adamw', 'adam' or 'sgd' (momentum 0.9, Nesterov's)
     weight_decay:float=0.01 # Weight decay of the optimiser
-    label_smoothing:float=0. # Share of a label's weight that cross-entropy spreads over all classes
+    label_smoothing:float=0. # Share of a label that cross-entropy spreads over all classes
     sam:float=0. # Radius of sharpness-aware minimisation; 0 switches it off
     grad_clip:float=0. # Largest gradient norm; 0 switches clipping off
     precision:Literal['no','bf16','fp16']='no' # Mixed precision: 'no', 'bf16' or 'fp16'
@@ -43,7 +44,8 @@ class OptimisationConfig:
         check_positive(self, 'lr', 'lr_end')
         check_shares(self, 'label_smoothing')
         if self.sam and self.precision == 'fp16':
-            raise ValueError("sam needs full or bf16 precision: fp16's gradient scaling does not fit its two passes")
+            raise ValueError('sam needs full or bf16 precision: '
+                             "fp16's gradient scaling does not fit its two passes")
 
 # %% ../../nbs/api/70_train_config.ipynb #92165eb0
 def learning_rate(
@@ -62,7 +64,7 @@ class RunConfig:
     seed:int=0 # Seed of weights, order, augmentation and partners
     eval_every:int=1 # Epochs between evaluations; the last five are always evaluated
     save_every:int=0 # Steps between checkpoints within an epoch; 0 saves after each epoch
-    save_seconds:float=0. # Least seconds between the checkpoints of epochs, where epochs are short; 0 saves after each
+    save_seconds:float=0. # Least seconds between checkpoints of epochs; 0 saves after each epoch
     deterministic:bool=False # Ask for deterministic kernels on a GPU too
     tensorboard:bool=False # Also write TensorBoard events into the run folder
     device:Literal['auto','cpu','cuda','mps']='auto' # 'auto', 'cpu', 'cuda' or 'mps'
@@ -80,28 +82,25 @@ class TrainConfig:
     views:ViewConfig=field(default_factory=ViewConfig) # What the network sees of each image, and in which batches
     model:ModelConfig=field(default_factory=ModelConfig) # The network
     method:Method=field(default_factory=KFR) # The loss, with its own settings
-    optimisation:OptimisationConfig=field(default_factory=OptimisationConfig) # How the weights are found
+    optimisation:OptimisationConfig=field(default_factory=OptimisationConfig) # How it learns
     run:RunConfig=field(default_factory=RunConfig) # Seed, device, and what is written down when
 
     def __post_init__(self):
-        for name in ('data','views','model','optimisation','run'):
-            if not isinstance(getattr(self, name), _groups[name]):
-                raise ValueError(f'{name} must be a {_groups[name].__name__}, got {getattr(self, name)!r}: '
-                                 'settings without their groups are written TrainConfig.of(...)')
+        for name,group in _groups.items(): _check_group(name, getattr(self, name), group)
         if not isinstance(self.method, Method):
             raise ValueError(f'method must be a method such as KFR(alpha=3.), got {self.method!r}')
         self.method.check(self)
 
-_groups = dict(data=DataConfig, views=ViewConfig, model=ModelConfig, optimisation=OptimisationConfig, run=RunConfig)
+_groups = dict(data=DataConfig, views=ViewConfig, model=ModelConfig,
+    optimisation=OptimisationConfig, run=RunConfig)
 
-# %% ../../nbs/api/70_train_config.ipynb #eca9cb4e
-@patch(cls_method=True)
-def of(cls:TrainConfig,
-    **values, # Settings by name; `method` is a method, or its name
-)->TrainConfig: # What is not given keeps its default
-    "A configuration from settings without their groups"
-    return cls().changed(**values)
+def _check_group(name:str, value:Any, group:type)->None:
+    "Refuse what is no group of settings"
+    if isinstance(value, group): return
+    raise ValueError(f'{name} must be a {group.__name__}, got {value!r}: '
+                     'settings without their groups are written TrainConfig.of(...)')
 
+# %% ../../nbs/api/70_train_config.ipynb #55399834
 @patch
 def changed(self:TrainConfig,
     **values, # Settings by name; `method` is a method, or its name
@@ -111,16 +110,25 @@ def changed(self:TrainConfig,
     own = {n: values.pop(n) for n in flat_paths(method) if n in values}
     groups:dict[str,dict] = {}
     known = {n: group for group in _groups for n in flat_paths(getattr(self, group))}
+    names = [*known, *flat_paths(method), 'method']
     for name,value in values.items():
-        groups.setdefault(known[choose('setting', name, [*known, *flat_paths(method), 'method'])], {})[name] = value
+        groups.setdefault(known[choose('setting', name, names)], {})[name] = value
     new = {group: _changed(getattr(self, group), part) for group,part in groups.items()}
     return replace(self, method=_changed(method, own), **new)
+
+# %% ../../nbs/api/70_train_config.ipynb #eca9cb4e
+@patch(cls_method=True)
+def of(cls:TrainConfig,
+    **values, # Settings by name; `method` is a method, or its name
+)->TrainConfig: # What is not given keeps its default
+    "A configuration from settings without their groups"
+    return cls().changed(**values)
 
 # %% ../../nbs/api/70_train_config.ipynb #0be256f0
 @patch
 def flat(self:TrainConfig)->dict[str,Any]:
     "All settings by name, `method` by its name"
-    values = {name: value for group in ('data','views','model') for name,value in _flat(getattr(self, group)).items()}
+    values = _flat(self.data) | _flat(self.views) | _flat(self.model)
     values |= dict(method=self.method.name, **_flat(self.method))
     return values | _flat(self.optimisation) | _flat(self.run)
 
@@ -131,6 +139,7 @@ def to_dict(self:TrainConfig)->dict[str,Any]:
     record = dataclasses.asdict(self)
     return record | dict(method=dict(name=self.method.name, **record['method']))
 
+# %% ../../nbs/api/70_train_config.ipynb #e668507a
 @patch(cls_method=True)
 def from_dict(cls:TrainConfig,
     record:Mapping[str,Any], # As `to_dict` gives it; what is missing keeps its default
@@ -138,11 +147,12 @@ def from_dict(cls:TrainConfig,
     "A configuration from a record; an unknown name is a `ValueError` that says the nearest"
     record = {name: part for name,part in record.items() if name != 'version'}
     if 'dataset' in record:
-        raise ValueError('this record was written before version 0.2, when settings had no groups: train the run again, '
-                         'or read it with that version')
+        raise ValueError('this record was written before version 0.2, when settings had no groups: '
+                         'train the run again, or read it with that version')
     method = dict(record.pop('method', dict(name='kfr')))
     start = cls(method=method_of(method.pop('name', 'kfr')))
-    groups = {name: from_record(getattr(start, choose('group', name, _groups)), part) for name,part in record.items()}
+    groups = {name: from_record(getattr(start, choose('group', name, _groups)), part)
+        for name,part in record.items()}
     return replace(start, method=from_record(start.method, method), **groups)
 
 # %% ../../nbs/api/70_train_config.ipynb #086f5b83
@@ -150,11 +160,13 @@ _no_effect = ('data','workers','tensorboard','device','save_every','save_seconds
 
 @patch
 def key(self:TrainConfig)->str:
-    "Ten hexadecimal digits: the fingerprint of all settings that differ from their defaults and can change a result"
+    "Ten hexadecimal digits, of all settings that differ from their defaults and change results"
     default = TrainConfig(method=type(self.method)()).flat()
-    told = {name: value for name,value in self.flat().items() if value != default[name] and name not in _no_effect}
+    told = {name: value for name,value in self.flat().items()
+        if value != default[name] and name not in _no_effect}
     return fingerprint(dict(told, method=self.method.name, **_tree_file(self.data.tree_name)))
 
+# %% ../../nbs/api/70_train_config.ipynb #e0cf5fa0
 def _tree_file(name:str|None)->dict[str,str]:
     "The content of a tree that is given as a file: a corrected tree is another run"
     if name is None or not Path(name).is_file(): return {}
@@ -167,6 +179,7 @@ def _option(name:str, value:Any)->list[str]:
     if isinstance(value, bool): return [f'--{flag}' if value else f'--no-{flag}']
     return [f'--{flag}', 'none' if value is None else str(value)]
 
+# %% ../../nbs/api/70_train_config.ipynb #f8924c2d
 @patch
 def command(self:TrainConfig,
     out:Any=None, # Run folder

@@ -20,15 +20,16 @@ __all__ = ['step_generator', 'joint_outputs', 'loss_terms', 'train_step', 'begin
            'Report', 'run_epochs', 'fit']
 
 # %% ../../nbs/api/70_train.ipynb #8e749c79
-from ..core import atomic_path, environment, folder_lock, patch, progress_bar, progress_bars, require, write_json
+from ..core import atomic_path, environment, folder_lock, patch, require, write_json
+from ..core import progress_bar, progress_bars
 from ..data import Batch
 from ..methods import Outputs
-from .checkpoints import (Checkpoints, FiniteLoss, Paused, Progress, Stopped, TimeLimit, first_ctrl_c,
-    newest_checkpoint, resume)
+from .checkpoints import Checkpoints, FiniteLoss, TimeLimit
+from .checkpoints import Paused, Progress, Stopped, first_ctrl_c, newest_checkpoint, resume
 from .config import TrainConfig, learning_rate
 from .parallel import average_gradients, gather, gather_views
-from .results import (FORMAT, Run, epoch_metrics, find_collapse, load_run, predict_split, recognition_metrics,
-    retrieval_metrics_of, run_data)
+from .results import FORMAT, Run, find_collapse, load_run, predict_split, run_data
+from .results import epoch_metrics, recognition_metrics, retrieval_metrics_of
 from .task import Task, prepare
 
 # %% ../../nbs/api/70_train.ipynb #07c7406e
@@ -40,17 +41,20 @@ def step_generator(task:Task, epoch:int, step:int)->torch.Generator:
 # %% ../../nbs/api/70_train.ipynb #6941a90c
 def _further_images(task:Task, batch:Batch, epoch:int, generator:torch.Generator)->Batch|None:
     "Images that the method wants beside the batch; None where it wants none"
-    if task.method.second_view: return task.feeds.train.fetch(batch.rows, epoch, draw=1)
-    if not task.method.partners_drawn: return None
-    shape = (task.method.partners_drawn, task.accelerator.num_processes, len(batch.y))
+    method,feed,accelerator = task.method,task.feeds.train,task.accelerator
+    if method.second_view: return feed.fetch(batch.rows, epoch, draw=1)
+    if not method.partners_drawn: return None
+    shape = (method.partners_drawn, accelerator.num_processes, len(batch.y))
     drawn = torch.randint(len(task.data.train), shape, generator=generator)
-    return task.feeds.train.fetch(drawn[:,task.accelerator.process_index].flatten(), epoch, draw=2)
+    return feed.fetch(drawn[:,accelerator.process_index].flatten(), epoch, draw=2)
 
+# %% ../../nbs/api/70_train.ipynb #8e6d0dd0
 def _gathered_further(task:Task, z:Tensor, further:Batch)->dict[str,Tensor]:
     "Embeddings of the further images, of all processes"
     if task.method.second_view: return dict(second=gather(z))
     n = task.method.partners_drawn
-    def halves(x:Tensor)->Tensor: return torch.stack([gather(part) for part in x.chunk(n)])
+    def halves(x:Tensor)->Tensor:
+        return torch.stack([gather(part) for part in x.chunk(n)])
     return dict(partner_z=halves(z), partner_y=halves(further.y))
 
 # %% ../../nbs/api/70_train.ipynb #2f011e6d
@@ -59,9 +63,16 @@ def _read_by(task:Task, full:dict[str,Tensor], B:int, views:int)->dict[str,Any]:
     heard = full | task.method.further_outputs(task.state)
     names = [k for k in heard if k in task.method.reads or k.startswith('stage')]
     parts:dict[str,Any] = {k: gather_views(heard[k][:B], views) for k in names}
-    if 'classifier_weight' in task.method.reads: parts['classifier_weight'] = task.network.classifier.weight
+    if 'classifier_weight' in task.method.reads:
+        parts['classifier_weight'] = task.network.classifier.weight
     return parts
 
+def _laid_out(task:Task, x:Tensor)->Tensor:
+    "Images in the memory format of the network"
+    if x.ndim < 4 or not task.config.model.channels_last: return x
+    return x.contiguous(memory_format=torch.channels_last)
+
+# %% ../../nbs/api/70_train.ipynb #6177ed18
 def joint_outputs(
     task:Task, # The task
     batch:Batch, # Images and labels of this process
@@ -69,15 +80,15 @@ def joint_outputs(
     step:int, # Step within the epoch
 )->Outputs: # Of the joint batch of all processes
     "The network's outputs for a batch, with what the method wants beside them"
-    second,B,generator = task.second_phase(epoch),len(batch.y),step_generator(task, epoch, step)
+    second,B = task.second_phase(epoch),len(batch.y)
+    generator = step_generator(task, epoch, step)
     further = _further_images(task, batch, epoch, generator) if second else None
-    x = batch.x if further is None else torch.cat([batch.x, further.x])
-    if task.config.model.channels_last and x.ndim == 4: x = x.contiguous(memory_format=torch.channels_last)
-    full = task.model(x)
+    full = task.model(_laid_out(task, batch.x if further is None else torch.cat([batch.x, further.x])))
     views = len(task.method.positive_views or ' ') if second else 1
     parts = _read_by(task, full, B, views) if second else {}
     if further is not None: parts |= _gathered_further(task, full['z'][B:], further)
-    z,logits,y,index = (gather_views(v, views) for v in (full['z'][:B], full['logits'][:B], batch.y, batch.index))
+    own = (full['z'][:B], full['logits'][:B], batch.y, batch.index)
+    z,logits,y,index = (gather_views(v, views) for v in own)
     weight = task.method.weight(task.done(epoch, step), task.config.optimisation.epochs)
     return Outputs(z.float(), logits.float(), y, index, parts, views, weight, generator)
 
@@ -91,24 +102,32 @@ def loss_terms(
     method = task.method
     terms = method.terms(out, task.state) if task.second_phase(epoch) else {}
     if terms and method.alone: return dict(loss=torch.stack(list(terms.values())).sum(), **terms)
-    ce = F.cross_entropy(out.logits, out.y, label_smoothing=task.config.optimisation.label_smoothing)
+    smoothing = task.config.optimisation.label_smoothing
+    ce = F.cross_entropy(out.logits, out.y, label_smoothing=smoothing)
     return dict(loss=method.objective(ce, terms, out.weight) if terms else ce, ce=ce, **terms)
 
 # %% ../../nbs/api/70_train.ipynb #939178f3
-def _forward_backward(task:Task, batch:Batch, epoch:int, step:int)->dict[str,Tensor]:
-    "Loss and gradients of a step; the terms, and what the loss notes of itself"
-    task.optimizer.zero_grad()
-    torch.manual_seed(step_generator(task, epoch, step).initial_seed() + task.accelerator.process_index)      # dropout
-    with task.accelerator.autocast():
-        out = joint_outputs(task, batch, epoch, step)
-        terms = loss_terms(task, out, epoch)
-    task.accelerator.backward(terms['loss'])
-    average_gradients(task.state)
+def _clip_gradients(task:Task)->None:
+    "Clip the gradient norm of everything that learns, where that is asked for"
     clip = task.config.optimisation.grad_clip
     beside = [] if task.state is None else list(task.state.parameters())
     if clip: task.accelerator.clip_grad_norm_([*task.model.parameters(), *beside], clip)
+
+def _forward_backward(task:Task, batch:Batch, epoch:int, step:int)->dict[str,Tensor]:
+    "Loss and gradients of a step; the terms, and what the loss notes of itself"
+    accelerator = task.accelerator
+    task.optimizer.zero_grad()
+    seed = step_generator(task, epoch, step).initial_seed()
+    torch.manual_seed(seed + accelerator.process_index)                  # for dropout
+    with accelerator.autocast():
+        out = joint_outputs(task, batch, epoch, step)
+        terms = loss_terms(task, out, epoch)
+    accelerator.backward(terms['loss'])
+    average_gradients(task.state)
+    _clip_gradients(task)
     return out.notes | terms
 
+# %% ../../nbs/api/70_train.ipynb #7c46237f
 def train_step(
     task:Task, # The task
     batch:Batch, # Images and labels
@@ -119,13 +138,14 @@ def train_step(
     lr = learning_rate(task.config.optimisation, task.done(epoch, step))
     for group in task.optimizer.param_groups: group['lr'] = group.get('factor', 1.)*lr
     terms = _forward_backward(task, batch, epoch, step)
-    again = lambda: _forward_backward(task, batch, epoch, step)
-    task.optimizer.step(again) if task.config.optimisation.sam else task.optimizer.step()
+    if task.config.optimisation.sam:
+        task.optimizer.step(lambda: _forward_backward(task, batch, epoch, step))
+    else: task.optimizer.step()
     return {k: v.detach() for k,v in terms.items()}
 
 # %% ../../nbs/api/70_train.ipynb #6a4c02a8
 def begin_epoch(task:Task, epoch:int, folder:Path, largest:int=1000)->None:
-    "What comes before an epoch's first step: margins, where there are any; the class similarity behind them is kept beside the run"
+    "Renew the method's state before an epoch; a class similarity behind it is kept with the run"
     task.model.train()
     if task.state is None or not task.second_phase(epoch): return
     def embed():
@@ -134,9 +154,11 @@ def begin_epoch(task:Task, epoch:int, folder:Path, largest:int=1000)->None:
         return p['z'],p['y']
     S = task.method.before_epoch(task.state, embed)
     if S is None or not task.main: return
-    name = f'{epoch:04d}' if len(S) <= largest else 'last'                    # at 11,318 classes one matrix takes 512 MB
-    with atomic_path(folder/'class_similarity'/f'{name}.npy') as tmp, open(tmp, 'wb') as f: np.save(f, S.cpu().numpy())
+    name = f'{epoch:04d}' if len(S) <= largest else 'last'     # 11,318 classes take 512 MB
+    with atomic_path(folder/'class_similarity'/f'{name}.npy') as tmp, open(tmp, 'wb') as f:
+        np.save(f, S.cpu().numpy())
 
+# %% ../../nbs/api/70_train.ipynb #49210bbe
 def batches(task:Task, progress:Progress)->Iterator[Batch]:
     "The batches of an epoch that are still to come; the time that they take is added up"
     feed = task.feeds.train if task.second_phase(progress.epoch) else task.feeds.first
@@ -154,12 +176,15 @@ def epoch_row(
 )->dict[str,Any]: # By name
     "The record of an epoch: mean loss terms, and how well each split is recognised"
     config,epoch = task.config,progress.epoch
-    speed = progress.steps_per_epoch*config.optimisation.batch_size/max(progress.seconds, 1e-9)
-    row = dict(epoch=epoch, phase=1+task.second_phase(epoch), lr=task.optimizer.param_groups[0]['lr'],
+    images = progress.steps_per_epoch*config.optimisation.batch_size
+    speed = images/max(progress.seconds, 1e-9)
+    lr = task.optimizer.param_groups[0]['lr']
+    row = dict(epoch=epoch, phase=1+task.second_phase(epoch), lr=lr,
         seconds=round(progress.seconds, 3), images_per_second=round(speed, 1))
     row |= {f'train_{k}': v for k,v in progress.meters.means().items()}
     if (epoch+1) % config.run.eval_every and epoch < progress.epochs-5: return row
-    for split,feed in task.feeds.judged.items(): row |= epoch_metrics(task, predict_split(task, feed), split)
+    for split,feed in task.feeds.judged.items():
+        row |= epoch_metrics(task, predict_split(task, feed), split)
     return row
 
 # %% ../../nbs/api/70_train.ipynb #58f00f65
@@ -177,15 +202,18 @@ class Guards:
         if self.checkpoints.due_in_epoch(progress): self.save(progress)
         if progress.step < progress.steps_per_epoch: self.stop_if_due(progress, progress.step)
 
-    def after_epoch(self, progress:Progress)->None:
-        self.finite.check()
-        self.report.epoch(progress)
-        if self.checkpoints.due(progress): self.save(progress)
-        if progress.epoch < progress.epochs: self.stop_if_due(progress)
+# %% ../../nbs/api/70_train.ipynb #18325fe5
+@patch
+def after_epoch(self:Guards, progress:Progress)->None:
+    self.finite.check()
+    self.report.epoch(progress)
+    if self.checkpoints.due(progress): self.save(progress)
+    if progress.epoch < progress.epochs: self.stop_if_due(progress)
 
-    def save(self, progress:Progress)->None:
-        self.finite.check()                                    # nothing is saved that is no number
-        self.checkpoints.save(progress)
+@patch
+def save(self:Guards, progress:Progress)->None:
+    self.finite.check()                     # nothing is saved that is no number
+    self.checkpoints.save(progress)
 
 # %% ../../nbs/api/70_train.ipynb #87d26e48
 @patch
@@ -196,17 +224,23 @@ def stop_if_due(self:Guards, progress:Progress, step:int|None=None)->None:
     self.save(progress)
     self.task.accelerator.wait_for_everyone()
     kind,how = (Stopped,'stopped') if self.pressed.is_set() else (Paused,'stopped in time')
-    raise kind(f'{how} after {progress.share:.0%} of the run, in epoch {progress.epoch+1} of {progress.epochs}; '
+    raise kind(f'{how} after {progress.share:.0%} of the run, '
+               f'in epoch {progress.epoch+1} of {progress.epochs}; '
                f'it is kept in {self.folder}, and the same command goes on from here')
 
 # %% ../../nbs/api/70_train.ipynb #8a40cacd
+def _collapse_in(history:pd.DataFrame)->str|None:
+    "`find_collapse` among the epochs that were judged"
+    return find_collapse(history.dropna(subset=['latent_distance']))
+
+# %% ../../nbs/api/70_train.ipynb #eb99f79c
 class Report:
     "Shows a bar, writes the history, and tells a collapse once"
     def __init__(self, task:Task, folder:Path):
         self.task,self.folder,self.told = task,folder,None
-        epochs = task.config.optimisation.epochs
-        self.bar = progress_bar(desc=f'{task.method.label} · seed {task.config.run.seed}', total=epochs*task.steps_per_epoch,
-            show=None if task.main else False, unit='step')
+        steps = task.config.optimisation.epochs*task.steps_per_epoch
+        name = f'{task.method.label} · seed {task.config.run.seed}'
+        self.bar = progress_bar(desc=name, total=steps, show=None if task.main else False, unit='step')
 
     def step(self)->None: self.bar.update()
     def close(self)->None: self.bar.close()
@@ -216,7 +250,7 @@ class Report:
         history = pd.DataFrame(progress.history)
         with atomic_path(self.folder/'history.csv') as tmp: history.to_csv(tmp, index=False)
         self._show(progress.history[-1])
-        if 'latent_distance' in history: self._tell(find_collapse(history.dropna(subset=['latent_distance'])))
+        if 'latent_distance' in history: self._tell(_collapse_in(history))
 
 # %% ../../nbs/api/70_train.ipynb #248b381f
 @patch
@@ -225,9 +259,11 @@ def _show(self:Report, row:dict)->None:
     shown = ('train_loss','valid_top1','test_top1','valid_recall@1','test_recall@1')
     self.bar.set_postfix({k: f'{row[k]:.3f}' for k in shown if k in row})
     if not self.task.config.run.tensorboard: return
-    with require('torch.utils.tensorboard', 'tensorboard').SummaryWriter(str(self.folder/'tensorboard')) as writer:
+    library = require('torch.utils.tensorboard', 'tensorboard')
+    with library.SummaryWriter(str(self.folder/'tensorboard')) as writer:
         for name,value in row.items(): writer.add_scalar(name, value, row['epoch'])
 
+# %% ../../nbs/api/70_train.ipynb #daa29270
 @patch
 def _tell(self:Report, message:str|None)->None:
     "Say a collapse once, above the bar"
@@ -266,23 +302,28 @@ def _write_start(task:Task, folder:Path)->None:
     with atomic_path(folder/'noise.npz') as tmp, open(tmp, 'wb') as f:
         np.savez_compressed(f, **{k: v.numpy() for k,v in task.noise.items()})
 
+# %% ../../nbs/api/70_train.ipynb #861ada9a
 def _final_metrics(task:Task, history:pd.DataFrame)->dict[str,float]:
     "Metrics of the test split, and of validation where there is one"
-    p,retrieval = predict_split(task, task.feeds.judged['test']),task.config.retrieval
-    if retrieval: found = retrieval_metrics_of(task.config, p, task.relations)
-    else: found = dict(top1=history['test_top1'].tail(5).mean()) | recognition_metrics(p, task.relations)
-    if 'valid' not in task.feeds.judged: return found
-    if retrieval: return found | {'valid_recall@1': history['valid_recall@1'].iloc[-1]}
-    return found | dict(valid_top1=history['valid_top1'].tail(5).mean())
+    p,valid = predict_split(task, task.feeds.judged['test']),'valid' in task.feeds.judged
+    if task.config.retrieval:
+        found = retrieval_metrics_of(task.config, p, task.relations)
+        return found | ({'valid_recall@1': history['valid_recall@1'].iloc[-1]} if valid else {})
+    found = dict(top1=history['test_top1'].tail(5).mean())
+    found |= recognition_metrics(p, task.relations)
+    return found | (dict(valid_top1=history['valid_top1'].tail(5).mean()) if valid else {})
 
 # %% ../../nbs/api/70_train.ipynb #b0e00833
 def _record(task:Task, found:dict, collapse:str|None)->dict[str,Any]:
     "Everything that is to be known of a finished run"
-    data = task.data
-    return dict(key=task.config.key(), config=task.config.to_dict(), metrics=found, collapsed=collapse is not None, message=collapse,
-        classes=list(data.classes), test_classes=list(data.test_classes), images=dict(train=len(data.train), test=len(data.test)),
-        content=task.content, splits=data.splits, processes=task.accelerator.num_processes, device=str(task.device), environment=environment())
+    data,config = task.data,task.config
+    learned = dict(classes=list(data.classes), test_classes=list(data.test_classes),
+        images=dict(train=len(data.train), test=len(data.test)), content=task.content, splits=data.splits)
+    where = dict(processes=task.accelerator.num_processes, device=str(task.device), environment=environment())
+    return dict(key=config.key(), config=config.to_dict(), metrics=found,
+        collapsed=collapse is not None, message=collapse, **learned, **where)
 
+# %% ../../nbs/api/70_train.ipynb #2e024c07
 def _finish(task:Task, progress:Progress, folder:Path)->Run:
     "Final metrics, weights and record; the checkpoints are no longer needed"
     history = pd.DataFrame(progress.history)
@@ -291,23 +332,29 @@ def _finish(task:Task, progress:Progress, folder:Path)->Run:
         weights = {k: v.contiguous() for k,v in task.network.state_dict().items()}
         with atomic_path(folder/'weights.safetensors') as tmp: save_file(weights, tmp)
         with atomic_path(folder/'history.csv') as tmp: history.to_csv(tmp, index=False)
-        record = _record(task, found, find_collapse(history.dropna(subset=['latent_distance'])))
+        record = _record(task, found, _collapse_in(history))
         write_json(folder/'result.json', record, version=FORMAT)
         shutil.rmtree(folder/'checkpoints', ignore_errors=True)
     task.accelerator.wait_for_everyone()
     return load_run(folder)
 
 # %% ../../nbs/api/70_train.ipynb #4c2e11ec
+def _differences(there:dict, here:dict)->list[str]:
+    "What differs between two flat configurations, for a message"
+    names = [k for k in {**there, **here} if there.get(k) != here.get(k)]
+    return [f'{k}: {there.get(k)!r} there, {here.get(k)!r} here' for k in names]
+
 def _finished(folder:Path, config:TrainConfig)->Run:
     "The run that is there already, if it is the one that was asked for"
     run = load_run(folder)
-    there,here = run.config.flat(),config.flat()
-    if run.config.key() == config.key():
-        if ':' in config.data.dataset or config.data.tree_name: run_data(replace(run, config=config))     # files that may have changed
-        return run
-    differ = [f'{k}: {there.get(k)!r} there, {here.get(k)!r} here' for k in {**there, **here} if there.get(k) != here.get(k)]
-    raise ValueError(f"{folder} holds a finished run with other settings ({', '.join(differ)}): choose another --out")
+    if run.config.key() != config.key():
+        differ = ', '.join(_differences(run.config.flat(), config.flat()))
+        raise ValueError(f'{folder} holds a finished run with other settings ({differ}): choose another --out')
+    own_files = ':' in config.data.dataset or config.data.tree_name
+    if own_files: run_data(replace(run, config=config))         # they may have changed
+    return run
 
+# %% ../../nbs/api/70_train.ipynb #80657f60
 def _train(task:Task, folder:Path, until:int, limit:TimeLimit, on_step:Callable|None)->Progress:
     "Go on from the newest checkpoint, if there is one"
     progress = resume(task, folder)
@@ -329,16 +376,17 @@ def fit(
     out:str|Path|None=None, # Run folder; 'runs/<key of the configuration>' by default
     progress:bool=True, # Show a progress bar
     on_step:Callable|None=None, # Called as on_step(task, progress) after each step
-    minutes:float|None=None, # Stop after so many minutes, with a checkpoint, by raising `Paused`; no limit by default
+    minutes:float|None=None, # Stop after so many minutes: keep a checkpoint, raise `Paused`
     until:int|None=None, # Stop before this epoch, with a checkpoint; the run is then not finished
 )->Run|None: # The finished run; None where it stops before its end
     "Train; go on where an interrupted run stopped; return a finished run at once"
     folder = Path(out or Path('runs')/config.key())
     limit,epochs = TimeLimit(minutes),config.optimisation.epochs
+    last = epochs if until is None else min(until, epochs)
     if (folder/'result.json').exists(): return _finished(folder, config)
     with progress_bars(progress), _alone_in(folder):
         task = prepare(config)
         try:
-            reached = _train(task, folder, epochs if until is None else min(until, epochs), limit, on_step)
+            reached = _train(task, folder, last, limit, on_step)
             return _finish(task, reached, folder) if reached.epoch == epochs else None
         finally: task.feeds.close()

@@ -44,6 +44,7 @@ def gather(
     "The rows of all processes, differentiable; `x` itself where there is one process"
     return _Gather.apply(x) if processes() > 1 else x
 
+# %% ../../nbs/api/70_train_parallel.ipynb #72f54a9a
 def gather_views(
     x:Tensor, # Rows of V views, one view after the other, shape (V·B, ...)
     views:int, # V
@@ -121,8 +122,10 @@ def make_accelerator(
     from accelerate.utils import DistributedDataParallelKwargs
     kind = device_of(config.run.device).type
     AcceleratorState._reset_state()
-    if not dist.is_initialized() and PartialState._shared_state and PartialState().device.type != kind: PartialState._reset_state()
+    begun = not dist.is_initialized() and PartialState._shared_state
+    if begun and PartialState().device.type != kind: PartialState._reset_state()
     method = config.method
     unused = DistributedDataParallelKwargs(find_unused_parameters=method.foreground or method.alone)
     precision = 'no' if config.model.frozen else config.optimisation.precision
-    return Accelerator(mixed_precision=precision, cpu=kind == 'cpu', kwargs_handlers=[unused], gradient_accumulation_steps=1)
+    return Accelerator(mixed_precision=precision, cpu=kind == 'cpu', kwargs_handlers=[unused],
+        gradient_accumulation_steps=1)

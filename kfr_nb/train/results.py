@@ -18,7 +18,7 @@ __all__ = ['RECALLS', 'FORMAT', 'predict', 'predict_split', 'recognition_metrics
 
 # %% ../../nbs/api/70_train_results.ipynb #d6c54b2a
 from .. import metrics
-from ..core import default_device, progress_bar, read_json, read_weights
+from ..core import default_device, patch, progress_bar, read_json, read_weights
 from ..data import DataSet, make_feed
 from ..features import FeatureFeed
 from ..geometry import pairwise_latent_distance
@@ -42,18 +42,21 @@ def predict(
     network.eval()
     rows = []
     for b in progress_bar(feed.epoch(0), 'embedding', len(feed), unit='batch'):
-        x = b.x.contiguous(memory_format=torch.channels_last) if channels_last and b.x.ndim == 4 else b.x
+        x = b.x
+        if channels_last and x.ndim == 4: x = x.contiguous(memory_format=torch.channels_last)
         out = network(x, parts=True)
         z = out['z'].float()
         rows.append((z if space is None else space(z), out['logits'].float(), b.y, b.index))
     network.train(training)
-    return dict(zip(('z','logits','y','index'), (torch.cat(column).cpu() for column in zip(*rows))))
+    columns = (torch.cat(column).cpu() for column in zip(*rows))
+    return dict(zip(('z','logits','y','index'), columns))
 
 # %% ../../nbs/api/70_train_results.ipynb #48457c79
 def _padded(x:Tensor, room:int, fill:float=0)->Tensor:
     "The rows of a tensor and so many more"
     return torch.cat([x, x.new_full((room,*x.shape[1:]), fill)])
 
+# %% ../../nbs/api/70_train_results.ipynb #3f6b6f89
 def predict_split(
     task:Task, # Network, method and device
     feed:Any, # An evaluating feed
@@ -64,7 +67,8 @@ def predict_split(
     most = torch.tensor([len(p['y'])], device=task.device)
     dist.all_reduce(most, dist.ReduceOp.MAX)
     room = int(most)-len(p['y'])
-    def together(x:Tensor, fill:float=0)->Tensor: return gather(_padded(x, room, fill).to(task.device)).cpu()
+    def together(x:Tensor, fill:float=0)->Tensor:
+        return gather(_padded(x, room, fill).to(task.device)).cpu()
     index = together(p['index'], -1)
     order = index.argsort(stable=True)[(index < 0).sum():]
     return {k: together(v)[order] for k,v in p.items()}
@@ -73,23 +77,30 @@ def predict_split(
 def _of_embeddings(p:dict, relations:dict|None, ks:tuple, **ranking)->dict[str,float]:
     "Retrieval metrics by name"
     z,y = p['z'],p['y']
-    found = {f'recall@{k}': v for k,v in metrics.recall_at_k(z, y, ks=[k for k in ks if k < len(y)], **ranking).items()}
-    found |= dict(map_r=metrics.map_at_r(z, y, **ranking), latent_distance=pairwise_latent_distance(z[:1024]).mean().item())
+    recalls = metrics.recall_at_k(z, y, ks=[k for k in ks if k < len(y)], **ranking)
+    found = {f'recall@{k}': v for k,v in recalls.items()}
+    found['map_r'] = metrics.map_at_r(z, y, **ranking)
+    found['latent_distance'] = pairwise_latent_distance(z[:1024]).mean().item()
     if relations is None: return found
-    return found | dict(mahp=metrics.mean_average_hierarchical_precision(z, y, relations['H'], **ranking),
-        tree_correlation=metrics.tree_correlation(z, y, relations['D'], **ranking))
+    D,H = relations['D'],relations['H']
+    found['mahp'] = metrics.mean_average_hierarchical_precision(z, y, H, **ranking)
+    found['tree_correlation'] = metrics.tree_correlation(z, y, D, **ranking)
+    return found
 
+# %% ../../nbs/api/70_train_results.ipynb #7604759d
 def recognition_metrics(
     p:dict, # z, logits and y of a split, as `predict` gives them
     relations:dict|None=None, # 'D' and 'H' of the true tree, for the hierarchical metrics
 )->dict[str,float]: # Metrics by name
     "Recognition, retrieval and hierarchy metrics of a split"
     logits,y = p['logits'],p['y']
-    found = dict(top1_last=metrics.top1(logits, y), ce=F.cross_entropy(logits, y).item()) | _of_embeddings(p, relations, (1,))
+    found = dict(top1_last=metrics.top1(logits, y), ce=F.cross_entropy(logits, y).item())
+    found |= _of_embeddings(p, relations, (1,))
     if relations is None: return found
     D = relations['D']
     ks = [k for k in (1,5) if k <= len(D)]
-    found |= {f'hd@{k}': v for k,v in metrics.hierarchical_distance_at_k(logits, y, D, ks=ks).items()}
+    distances = metrics.hierarchical_distance_at_k(logits, y, D, ks=ks)
+    found |= {f'hd@{k}': v for k,v in distances.items()}
     return found | dict(mistake_severity=metrics.mistake_severity(logits, y, D))
 
 # %% ../../nbs/api/70_train_results.ipynb #c29a1e89
@@ -105,35 +116,45 @@ def retrieval_metrics(
     "Retrieval and hierarchy metrics of a split, whatever its classes"
     return _of_embeddings(p, relations, ks, similarity=similarity, tau=tau)
 
+# %% ../../nbs/api/70_train_results.ipynb #2d116308
 def retrieval_metrics_of(
     config:TrainConfig, # Settings: dataset, method
     p:dict, # z and y of a split
     relations:dict|None, # 'D' and 'H' of the true tree
 )->dict[str,float]: # Metrics by name
     "Retrieval metrics as a run is judged: ranked by the similarity that it was trained with"
-    return retrieval_metrics(p, relations, RECALLS.get(config.data.dataset, (1,2,4,8)), **config.method.ranking())
+    ks = RECALLS.get(config.data.dataset, (1,2,4,8))
+    return retrieval_metrics(p, relations, ks, **config.method.ranking())
 
 # %% ../../nbs/api/70_train_results.ipynb #28cf3fcd
+def _accuracy(task:Task, p:dict)->dict[str,float]:
+    "Accuracy and cross-entropy of a split, or its recall"
+    y = p['y']
+    if task.config.retrieval:
+        return {'recall@1': metrics.recall_at_k(p['z'], y, ks=1, **task.method.ranking())[1]}
+    return dict(top1=metrics.top1(p['logits'], y), ce=F.cross_entropy(p['logits'], y).item())
+
+# %% ../../nbs/api/70_train_results.ipynb #abd3bc63
 def epoch_metrics(
     task:Task, # The task
     p:dict, # The split, as `predict` gives it
     split:str, # 'valid' or 'test'
 )->dict[str,float]: # Metrics by name, most of them with the split before it
     "Accuracy or recall of a split, and the geometry of some of its latents"
-    config = task.config
-    if config.retrieval: found = {f'{split}_recall@1': metrics.recall_at_k(p['z'], p['y'], ks=1, **task.method.ranking())[1]}
-    else: found = {f'{split}_top1': metrics.top1(p['logits'], p['y']), f'{split}_ce': F.cross_entropy(p['logits'], p['y']).item()}
+    found = {f'{split}_{name}': value for name,value in _accuracy(task, p).items()}
     some = torch.randperm(len(p['y']), generator=torch.Generator().manual_seed(0))[:512]
     z,y = p['z'][some],p['y'][some]
-    if task.relations is None or split != 'test' and config.retrieval:          # validation classes are others than the relations'
+    foreign = task.config.retrieval and split != 'test'    # its classes have no relations here
+    if task.relations is None or foreign:
         return found | dict(latent_distance=pairwise_latent_distance(z).mean().item())
-    _,stats = quantitative_relativity_loss(z, y, task.relations['D'], partners='all', with_stats=True, validate=False)
+    _,stats = quantitative_relativity_loss(z, y, task.relations['D'], partners='all',
+        with_stats=True, validate=False)
     return found | {k: stats[k].item() for k in ('latent_distance','relativity')}
 
 # %% ../../nbs/api/70_train_results.ipynb #a9717612
 def find_collapse(
     history:pd.DataFrame, # One row an epoch, with 'epoch' and 'latent_distance'
-    share:float=0.1, # Smallest share of the largest earlier distance that is still healthy
+    share:float=0.1, # Least healthy share of the largest earlier distance
 )->str|None: # A sentence, or None where nothing collapsed
     "Whether and when the latents fell together"
     distance = history['latent_distance'].to_numpy()
@@ -141,7 +162,8 @@ def find_collapse(
     low = np.flatnonzero(distance < share*largest)
     if not len(low): return None
     i = low[0]
-    message = (f"collapse: in epoch {int(history['epoch'].iloc[i])} the mean latent distance fell to {distance[i]:.3g}, "
+    epoch = int(history['epoch'].iloc[i])
+    message = (f'collapse: in epoch {epoch} the mean latent distance fell to {distance[i]:.3g}, '
                f'from {largest[i]:.3g} before: nearly all images have the same latent')
     if 'train_qtr' not in history: return message + '. Lower lr, or start from pretrained weights.'
     return message + (', where the quantitative-relativity loss is trivially zero. '
@@ -158,39 +180,44 @@ class Run:
     collapsed:bool # Whether the latents fell together
     record:dict # Everything in result.json: classes, environment, message, split
 
-    @property
-    def model(self)->nn.Module:
-        "The trained network, read from its weights"
-        c = self.config
-        network = build_network(c.model, len(self.record['classes']), c.method.foreground, pretrained=c.model.frozen)
-        weights = read_weights(self.path/'weights.safetensors')
-        missing,unexpected = network.load_state_dict(weights, strict=False)
-        wrong = [k for k in missing if not (c.model.frozen and k.startswith('backbone.'))] + unexpected
-        if wrong: raise ValueError(f'{self.path}: its weights do not fit its settings, first {wrong[0]}')
-        return network.eval()
+# %% ../../nbs/api/70_train_results.ipynb #12f35a3e
+@patch(as_prop=True)
+def model(self:Run)->nn.Module:
+    "The trained network, read from its weights"
+    c,C = self.config,len(self.record['classes'])
+    network = build_network(c.model, C, c.method.foreground, pretrained=c.model.frozen)
+    weights = read_weights(self.path/'weights.safetensors')
+    missing,unexpected = network.load_state_dict(weights, strict=False)
+    if c.model.frozen: missing = [k for k in missing if not k.startswith('backbone.')]
+    wrong = [*missing, *unexpected]
+    if wrong: raise ValueError(f'{self.path}: its weights do not fit its settings, first {wrong[0]}')
+    return network.eval()
 
 # %% ../../nbs/api/70_train_results.ipynb #937e5c6a
-FORMAT = 2                                                  # of config.json and result.json
+FORMAT = 2                           # of config.json and result.json
 
 def _no_run(path:Path)->str:
     "Why a folder holds no finished run, and what to do"
     if (path/'config.json').exists():
         config = TrainConfig.from_dict(read_json(path/'config.json'))
         return f'it has not finished; go on with: {config.command(path)}'
+    none = 'there is no run here (no result.json)'
     near = [f.parent for top in (path, path/'runs', path.parent) if top.is_dir()
         for f in sorted(top.glob('*/result.json'), key=lambda f: -f.stat().st_mtime)]
-    if near: return f'there is no run here (no result.json); near it there are {", ".join(map(str, near[:3]))}'
-    return f'there is no run here (no result.json); make one with: kfr train --out {path}'
+    if near: return f'{none}; near it there are {", ".join(map(str, near[:3]))}'
+    return f'{none}; make one with: kfr train --out {path}'
 
+# %% ../../nbs/api/70_train_results.ipynb #ae85321e
 def load_run(
     path:str|Path, # Run folder
 )->Run: # The run
     "Read a finished run"
     path = Path(path)
     if not (path/'result.json').exists(): raise ValueError(f'{path}: {_no_run(path)}')
-    record = read_json(path/'result.json', keys=('config','metrics','collapsed','classes'), version=FORMAT)
-    return Run(path, TrainConfig.from_dict(record['config']), pd.read_csv(path/'history.csv'), record['metrics'],
-        record['collapsed'], record)
+    keys = ('config','metrics','collapsed','classes')
+    record = read_json(path/'result.json', keys=keys, version=FORMAT)
+    config,history = TrainConfig.from_dict(record['config']),pd.read_csv(path/'history.csv')
+    return Run(path, config, history, record['metrics'], record['collapsed'], record)
 
 # %% ../../nbs/api/70_train_results.ipynb #ee316d63
 def run_data(
@@ -198,20 +225,35 @@ def run_data(
     dataset:str|None=None, # Another data set; the run's own by default
     data:str|Path|None=None, # Folder of the data sets
 )->DataSet: # Its splits
-    "The data set of a run; refused where it is not what the run was trained with any more"
+    "The data set of a run; `ValueError` where it is no longer what the run was trained with"
     ds,trained = open_data(run.config, dataset, data), run.record['classes']
-    if dataset is None and list(ds.classes) != trained:
-        raise ValueError(f'data set {ds.name!r} has other classes now ({len(ds.classes)}) than when {run.path} was trained ({len(trained)})')
-    if dataset is None: check_content(run.record.get('content'), run.config, ds, run.path)
+    if dataset is not None: return ds
+    if list(ds.classes) != trained:
+        raise ValueError(f'data set {ds.name!r} has other classes now ({len(ds.classes)}) '
+                         f'than when {run.path} was trained ({len(trained)})')
+    check_content(run.record.get('content'), run.config, ds, run.path)
     return ds
 
+# %% ../../nbs/api/70_train_results.ipynb #eaa21505
 def _split(ds:DataSet, split:str, run:Run)->Any:
     "One split of a data set"
     images = getattr(ds, choose('split', split, ('train','valid','test')))
     if images is not None: return images
-    raise ValueError(f'{ds.name!r} was loaded without a {split!r} split (valid_fraction is {run.config.data.valid_fraction})')
+    fraction = run.config.data.valid_fraction
+    raise ValueError(f'{ds.name!r} was loaded without a {split!r} split (valid_fraction is {fraction})')
 
 # %% ../../nbs/api/70_train_results.ipynb #8ae25d3a
+def _ordered_feed(config:TrainConfig, images:Any, side:int, network:Any, device:torch.device)->Any:
+    "Images in order, or their features where the backbone is frozen: it is then taken away"
+    bank = feature_bank(config, network, device)
+    feed = make_feed(images, 256, image_size=side, train=False,
+        augment='plain' if config.retrieval else 'none', device=device,
+        mode='loader' if bank else config.views.feed, mean=network.mean, std=network.std)
+    if bank is None: return feed
+    on_features(network)
+    return FeatureFeed(feed, bank)
+
+# %% ../../nbs/api/70_train_results.ipynb #2d64956c
 def embed_run(
     run:Run, # A finished run
     split:str='test', # 'train', 'valid' or 'test'
@@ -223,12 +265,7 @@ def embed_run(
     config,ds = run.config,run_data(run, dataset, data)
     images = _split(ds, split, run)
     network,device = run.model,torch.device(device or default_device())
-    bank = feature_bank(config, network, device) # type: ignore
-    feed:Any = make_feed(images, 256, image_size=ds.image_size, train=False, augment='plain' if config.retrieval else 'none',
-        device=device, mode='loader' if bank else config.views.feed, mean=network.mean, std=network.std)
-    if bank is not None:
-        feed = FeatureFeed(feed, bank)
-        on_features(network) # type: ignore
+    feed = _ordered_feed(config, images, ds.image_size, network, device)
     layout = torch.channels_last if config.model.channels_last else torch.contiguous_format
     network = network.to(device=device, memory_format=layout) # type: ignore
     found = predict(network, feed, config.model.channels_last, config.method.to_space)
@@ -239,7 +276,7 @@ def embed_run(
 def evaluate_run(
     run:Run, # A finished run
     split:str='test', # 'train', 'valid' or 'test'
-    dataset:str|None=None, # Another data set: then only retrieval metrics make sense, unless its classes are the same
+    dataset:str|None=None, # Another data set: judged by retrieval, unless its classes are the same
     data:str|Path|None=None, # Folder of the data sets
 )->dict[str,float]: # Metrics by name
     "Recognition, retrieval and hierarchy metrics of a finished run"
@@ -247,4 +284,5 @@ def evaluate_run(
     classes = dict(train=ds.classes, valid=ds.valid_classes, test=ds.test_classes)[split]
     relations = judging_relations(run.config, ds, classes)
     recognised = list(classes) == run.record['classes'] and not run.config.retrieval
-    return recognition_metrics(p, relations) if recognised else retrieval_metrics_of(run.config, p, relations)
+    if recognised: return recognition_metrics(p, relations)
+    return retrieval_metrics_of(run.config, p, relations)

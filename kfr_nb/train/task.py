@@ -16,12 +16,13 @@ __all__ = ['open_data', 'true_tree', 'judging_relations', 'Place', 'Feeds', 'mak
 
 # %% ../../nbs/api/70_train_task.ipynb #0fbf7cb1
 from ..core import device_of, fingerprint, patch, require, seed_everything
-from ..data import DATASETS, DataSet, check_same_images, make_feed, manifest_of, open_dataset, plant_noise
+from ..data import DATASETS, DataSet, make_feed, open_dataset, plant_noise
+from ..data import check_same_images, manifest_of
 from ..features import FeatureBank, FeatureFeed
 from ..knowledge import load_tree
 from ..methods import Method, Setup
 from ..models import ImageModel, build_network, freeze_batchnorm, on_features
-from .config import TrainConfig
+from .config import RunConfig, TrainConfig
 from .parallel import joint_batchnorm, make_accelerator
 from ..tree import KnowledgeTree
 
@@ -47,15 +48,18 @@ def true_tree(
     if list(tree.classes) == classes: return tree
     try: return tree.prune(classes)
     except ValueError as e:
-        raise ValueError(f'the tree {name!r} does not hold all classes of data set {data.name!r}: {e}') from None
+        what = f'the tree {name!r} does not hold all classes of data set {data.name!r}'
+        raise ValueError(f'{what}: {e}') from None
 
 # %% ../../nbs/api/70_train_task.ipynb #4a7f370a
 def judging_relations(
     config:TrainConfig, # Settings: tree_name
     data:DataSet, # The data set
     classes:list[str]|None=None, # The judged classes; those of the test split by default
-)->dict[str,Tensor]|None: # 'D', class distances in edges, and 'H', hierarchical precisions, both (C, C); None without a tree
-    "The relations by which a run is judged: in the data set's own tree where unseen classes are tested"
+)->dict[str,Tensor]|None: # 'D', distances in edges, and 'H', hierarchical precisions, (C, C)
+    """The relations by which a run is judged; None without a tree
+
+    They come from the data set's own tree where unseen classes are tested."""
     own = config.changed(tree_name=None) if config.retrieval and data.tree_name else config
     tree = true_tree(own, data, classes or data.test_classes)
     return None if tree is None else dict(D=tree.distances(), H=tree.hierarchical_precision())
@@ -68,6 +72,7 @@ class Place:
     rank:int = 0 # Number of the process
     world:int = 1 # How many processes there are
 
+# %% ../../nbs/api/70_train_task.ipynb #330f3e3a
 @dataclass(frozen=True)
 class Feeds:
     "Batches of a run"
@@ -87,15 +92,30 @@ def _feed(images:Any, batch_size:int, bank:FeatureBank|None, options:dict)->Any:
     if bank is None: return make_feed(images, batch_size, **options)
     return FeatureFeed(make_feed(images, batch_size, **(options | dict(mode='loader'))), bank)
 
+# %% ../../nbs/api/70_train_task.ipynb #d2070509
 def _reading(config:TrainConfig, data:DataSet, network:ImageModel, place:Place)->dict:
     "What all feeds have in common"
-    return dict(image_size=data.image_size, device=place.device, mode=config.views.feed, workers=config.views.workers,
-        mean=network.mean, std=network.std, channels_last=config.model.channels_last, rank=place.rank, world=place.world)
+    views,image = config.views,dict(image_size=data.image_size, mean=network.mean, std=network.std)
+    where = dict(device=place.device, rank=place.rank, world=place.world)
+    return dict(image, mode=views.feed, workers=views.workers,
+        channels_last=config.model.channels_last, **where)
 
+def _augmented(config:TrainConfig)->dict:
+    "Augmentation where each image has one view"
+    augment = config.views.augment
+    if augment == 'auto': augment = 'weak' if config.retrieval else 'paper'
+    return dict(augment=augment)
+
+def _judging(config:TrainConfig)->dict:
+    "What only judged batches have"
+    return dict(train=False, augment='plain' if config.retrieval else 'none')
+
+# %% ../../nbs/api/70_train_task.ipynb #d8d93c0c
 def _training(config:TrainConfig)->dict:
     "What only training batches have"
     views,method = config.views,config.method
-    sampler = ('balanced' if method.alone else 'shuffle') if views.sampler == 'auto' else views.sampler
+    sampler = views.sampler
+    if sampler == 'auto': sampler = 'balanced' if method.alone else 'shuffle'
     return dict(train=True, seed=config.run.seed, sampler=sampler, per_class=views.per_class)
 
 # %% ../../nbs/api/70_train_task.ipynb #c9a83cc3
@@ -108,15 +128,16 @@ def make_feeds(
 )->Feeds: # All feeds of a run
     "Batches for both phases, and images in order for what is judged"
     method,reading = config.method,_reading(config, data, network, place)
-    augment = ('weak' if config.retrieval else 'paper') if config.views.augment == 'auto' else config.views.augment
-    single = reading | _training(config) | dict(augment=augment)
-    several = reading | _training(config) | dict(views=method.positive_views)
-    plain = reading | dict(train=False, augment='plain' if config.retrieval else 'none')
+    training,plain = reading | _training(config),reading | _judging(config)
     B = config.optimisation.batch_size//place.world
-    train = _feed(data.train, B, bank, several if method.positive_views else single)
-    first = _feed(data.train, B, bank, single) if method.positive_views and config.joins() else train
-    judged = {s: _feed(getattr(data, s), 256, bank, plain) for s in ('valid','test') if getattr(data, s) is not None}
-    return Feeds(train, first, judged, _feed(data.train, 256, bank, plain) if method.needs_training_pass else None)
+    views = dict(views=method.positive_views) if method.positive_views else _augmented(config)
+    train = first = _feed(data.train, B, bank, training | views)
+    if method.positive_views and config.joins():
+        first = _feed(data.train, B, bank, training | _augmented(config))
+    splits = {s: getattr(data, s) for s in ('valid','test') if getattr(data, s) is not None}
+    judged = {s: _feed(images, 256, bank, plain) for s, images in splits.items()}
+    ordered = _feed(data.train, 256, bank, plain) if method.needs_training_pass else None
+    return Feeds(train, first, judged, ordered)
 
 # %% ../../nbs/api/70_train_task.ipynb #857fce1d
 def feature_bank(
@@ -129,8 +150,10 @@ def feature_bank(
     if not config.model.frozen: return None
     size = config.data.image_size or DATASETS[config.data.dataset.partition(':')[0]].image_size
     precision = 'bf16' if config.optimisation.precision == 'bf16' else 'no'
-    return FeatureBank(network, size, config.views.cached_views, precision, device=device, progress=progress)
+    views = config.views.cached_views
+    return FeatureBank(network, size, views, precision, device=device, progress=progress)
 
+# %% ../../nbs/api/70_train_task.ipynb #f5f1a74c
 def fill_features(
     config:TrainConfig, # Settings of a frozen run
     progress:bool=True, # Show a bar
@@ -139,7 +162,8 @@ def fill_features(
     data = open_data(config)
     network = build_network(config.model, data.num_classes, config.method.foreground)
     device = device_of(config.run.device)
-    make_feeds(config, data, network, Place(device), feature_bank(config, network, device, progress)).close()
+    bank = feature_bank(config, network, device, progress)
+    make_feeds(config, data, network, Place(device), bank).close()
 
 # %% ../../nbs/api/70_train_task.ipynb #65cc3113
 def _lay_out(config:TrainConfig, network:ImageModel, device:torch.device)->ImageModel:
@@ -147,7 +171,8 @@ def _lay_out(config:TrainConfig, network:ImageModel, device:torch.device)->Image
     network = joint_batchnorm(network, device) # type: ignore
     layout = torch.channels_last if config.model.channels_last else torch.contiguous_format
     network = network.to(memory_format=layout) # type: ignore
-    if config.model.freeze_bn and not config.model.frozen: freeze_batchnorm(network)     # after joint_batchnorm, which may make new layers
+    if config.model.freeze_bn and not config.model.frozen:
+        freeze_batchnorm(network)            # after joint_batchnorm, which may make new layers
     return network
 
 # %% ../../nbs/api/70_train_task.ipynb #f2700c45
@@ -158,18 +183,21 @@ class Shell(nn.Module):
         self.network = network
         self.call = torch.compile(network) if compile else network
 
-    def forward(self, x:Tensor)->dict[str,Tensor]: return self.call(x, parts=True) # type: ignore
+    def forward(self, x:Tensor)->dict[str,Tensor]:
+        return self.call(x, parts=True) # type: ignore
 
+# %% ../../nbs/api/70_train_task.ipynb #943a19aa
 def _allow_many_networks(most:int=64)->None:
     "Let one process compile that many networks; PyTorch gives up after eight, without a word"
     import torch._dynamo
-    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, most)
+    settings = torch._dynamo.config
+    settings.recompile_limit = max(settings.recompile_limit, most)
 
 # %% ../../nbs/api/70_train_task.ipynb #bcb140e9
 def make_optimizer(
     config:TrainConfig, # Settings: optimizer, lr, weight_decay, sam
     network:nn.Module, # Its weights that learn
-    state:nn.Module|None, # A method's state: proxies or a projection head, with a learning rate of their own
+    state:nn.Module|None, # What the method learns: proxies or a projection head
 )->Any: # A PyTorch optimiser
     "The optimiser of the network and of what the method learns beside it"
     groups = [dict(params=[p for p in network.parameters() if p.requires_grad], factor=1.)]
@@ -186,11 +214,12 @@ def make_optimizer(
 def content_of(
     config:TrainConfig, # Settings: tree_name
     data:DataSet, # As it was opened, before label noise
-)->dict: # 'images', as `manifest_of` gives them, and 'tree', a fingerprint of the edges; can be written as JSON
+)->dict: # 'images', as `manifest_of` gives them, and 'tree', a fingerprint; JSON-able
     "What the names in a configuration stand for"
     tree = true_tree(config, data)
     return dict(images=manifest_of(data), tree=None if tree is None else fingerprint(tree.to_edges()))
 
+# %% ../../nbs/api/70_train_task.ipynb #7ac83639
 def check_content(
     recorded:dict|None, # From `content_of`, as it was; None where a run has none
     config:TrainConfig, # Settings of the run
@@ -199,9 +228,11 @@ def check_content(
 )->None:
     "`ValueError` that says what has changed since a run was trained, where something has"
     if recorded is None: return
-    check_same_images(recorded['images'], data, f'restore them, or train again with another --out (this run is in {path})')
+    way_out = f'restore them, or train again with another --out (this run is in {path})'
+    check_same_images(recorded['images'], data, way_out)
     if content_of(config, data)['tree'] == recorded['tree']: return
-    raise ValueError(f'the tree {config.data.tree_name or data.tree_name!r} has other edges than when {path} was trained: '
+    name = config.data.tree_name or data.tree_name
+    raise ValueError(f'the tree {name!r} has other edges than when {path} was trained: '
                      'restore it, or train again with another --out')
 
 # %% ../../nbs/api/70_train_task.ipynb #728a4190
@@ -210,8 +241,8 @@ class Task:
     "What never changes in a run"
     config:TrainConfig # All settings
     data:DataSet # Images and labels, label noise included
-    noise:dict|None # `labels`, `clean` and `changed`, each of shape (N,); None without label noise
-    content:dict # What the names in the configuration stand for: images and tree, as fingerprints
+    noise:dict|None # `labels`, `clean` and `changed`, each (N,); None without label noise
+    content:dict # Fingerprints of images and tree
     relations:dict|None # D and H of the tested classes in the true tree
     network:ImageModel # The weights
     model:Any # The same network as a step sees it: in mixed precision, over several processes
@@ -220,14 +251,23 @@ class Task:
     optimizer:Any # The optimiser
     accelerator:Any # Device and processes
 
-    @property
-    def method(self)->Method: return self.config.method
-    @property
-    def device(self)->torch.device: return self.accelerator.device
-    @property
-    def steps_per_epoch(self)->int: return len(self.feeds.train)
-    @property
-    def main(self)->bool: return self.accelerator.is_main_process
+# %% ../../nbs/api/70_train_task.ipynb #f4fb9b0d
+@patch(as_prop=True)
+def method(self:Task)->Method:
+    return self.config.method
+
+@patch(as_prop=True)
+def device(self:Task)->torch.device:
+    return self.accelerator.device
+
+@patch(as_prop=True)
+def steps_per_epoch(self:Task)->int:
+    return len(self.feeds.train)
+
+@patch(as_prop=True)
+def main(self:Task)->bool:
+    "Whether this process writes files and messages"
+    return self.accelerator.is_main_process
 
 # %% ../../nbs/api/70_train_task.ipynb #8bb85301
 @patch
@@ -238,41 +278,54 @@ def second_phase(self:Task, epoch:int)->bool:
 @patch
 def done(self:Task, epoch:int, step:int)->float:
     "Share of all steps already taken, 0 to 1"
-    return (epoch*self.steps_per_epoch+step)/(self.config.optimisation.epochs*self.steps_per_epoch)
+    steps = self.config.optimisation.epochs*self.steps_per_epoch
+    return (epoch*self.steps_per_epoch+step)/steps
 
 # %% ../../nbs/api/70_train_task.ipynb #f0b4909a
 def _setup(config:TrainConfig, data:DataSet, network:ImageModel)->Setup:
     "What the method may know when it starts"
     tree = true_tree(config, data) if config.method.uses_tree else None
-    return Setup(data.classes, network, tree, config.data.tree_name or data.tree_name, config.run.seed, data.name)
+    name = config.data.tree_name or data.tree_name
+    return Setup(data.classes, network, tree, name, config.run.seed, data.name)
 
-def _begun(config:TrainConfig, data:DataSet, network:ImageModel, device:torch.device)->nn.Module|None:
-    "The method's state at the first step, on its device; None where the loss never joins"
+def _begun(config:TrainConfig, data:DataSet, network:ImageModel)->nn.Module|None:
+    "The method's state at the first step; None where the loss never joins"
     if config.joins() >= config.optimisation.epochs: return None
-    state = config.method.start(_setup(config, data, network))
-    return state if state is None else state.to(device)
+    return config.method.start(_setup(config, data, network))
 
 # %% ../../nbs/api/70_train_task.ipynb #e3dd65ee
+def _check_shared(batch_size:int, processes:int)->None:
+    "Refuse batches that do not divide evenly among processes"
+    if batch_size % processes:
+        raise ValueError(f'batch_size {batch_size} cannot be shared by {processes} processes')
+
+def _seed(run:RunConfig, device:torch.device)->None:
+    "Seed all generators; cuDNN looks for fast kernels unless the run is deterministic"
+    seed_everything(run.seed, run.deterministic)
+    if device.type == 'cuda': torch.backends.cudnn.benchmark = not run.deterministic
+
+# %% ../../nbs/api/70_train_task.ipynb #5f3d2da3
 def prepare(
     config:TrainConfig, # Settings
 )->Task: # All that a run needs
     "A task from its configuration"
     accelerator = make_accelerator(config)
     device = accelerator.device
-    if config.optimisation.batch_size % accelerator.num_processes:
-        raise ValueError(f'batch_size {config.optimisation.batch_size} cannot be shared by {accelerator.num_processes} processes')
+    place = Place(device, accelerator.process_index, accelerator.num_processes)
+    _check_shared(config.optimisation.batch_size, place.world)
     clean = open_data(config)
     data,noise = plant_noise(config.data, clean, config.run.seed)
     relations = judging_relations(config, data)
-    seed_everything(config.run.seed, config.run.deterministic)
-    if device.type == 'cuda': torch.backends.cudnn.benchmark = not config.run.deterministic
+    _seed(config.run, device)
     network = build_network(config.model, data.num_classes, config.method.foreground)
     bank = feature_bank(config, network, device)
     network = _lay_out(config, on_features(network) if bank else network, device)
-    state = _begun(config, data, network, device)
+    state = _begun(config, data, network)
+    if state is not None: state = state.to(device)
     optimizer = make_optimizer(config, network, state)
-    feeds = make_feeds(config, data, network, Place(device, accelerator.process_index, accelerator.num_processes), bank)
+    feeds = make_feeds(config, data, network, place, bank)
     if config.model.compile: _allow_many_networks()
     model = accelerator.prepare(Shell(network, config.model.compile))
     if not config.optimisation.sam: optimizer = accelerator.prepare(optimizer)
-    return Task(config, data, noise, content_of(config, clean), relations, network, model, state, feeds, optimizer, accelerator)
+    content = content_of(config, clean)
+    return Task(config, data, noise, content, relations, network, model, state, feeds, optimizer, accelerator)

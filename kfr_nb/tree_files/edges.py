@@ -287,7 +287,7 @@ def record_table(
         return id_table([[row[c] for c in columns] for row in rows], lines, unit=unit)
     child = roles.get('child', roles.get('id'))
     long = roles.get('length')
-    triples = [(row[roles['parent']], row[child], None if long is None else row[long]) for row in rows]
+    triples = [(row[roles['parent']], row[child], None if long is None else row[long]) for row in rows] # type: ignore
     edges = [_edge(t, n, unit) for t,n in zip(triples, lines)]
     marks = [row[roles['class']] for row in rows] if 'class' in roles else []
     return TreeTable(edges, _marked(edges, marks), (), 'table of edges', unit)

@@ -139,7 +139,7 @@ def tree_text(
     weighted = any(l != 1 for l in lengths[1:])
     inner = {int(p) for p in parents}
     leaves = [i for i in range(len(names)) if i not in inner]
-    usual = sorted(labels, key=labels.get) == leaves                      # the classes are the leaves in order
+    usual = sorted(labels, key=labels.get) == leaves                      # the classes are the leaves in order # type: ignore
     if ending in TABLE_ENDINGS:
         return table_text(names, parents, lengths, labels, TABLE_ENDINGS[ending])
     if ending == '.json': return json_text(names, parents, lengths, labels)
