@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 # %% auto #0
-__all__ = ['verdict', 'comparisons', 'compare', 'sentence', 'labelled', 'answer', 'differences_table']
+__all__ = ['verdict', 'comparisons', 'compare', 'within_sentence', 'sentence', 'labelled', 'answer', 'differences_table']
 
 # %% ../../nbs/api/75_study_answers.ipynb #77de68da
 from .tables import MEASURES, format_interval, format_number, label_of, primary_of
@@ -38,8 +38,10 @@ def comparisons(
     against = {a: baseline for a in arms if a != baseline} if baseline in arms else {}
     control = {a: f'{a}_shuffled' for a in arms if f'{a}_shuffled' in arms}
     plain = {a: a.removesuffix('_star') for a in arms if a.endswith('_star')}
-    return dict(baseline=against, control=control, plain={a: p for a,p in plain.items() if p in arms and p != baseline})
+    plain = {a: p for a,p in plain.items() if p in arms and p != baseline}
+    return dict(baseline=against, control=control, plain=plain)
 
+# %% ../../nbs/api/75_study_answers.ipynb #17ba0791
 _COLUMNS = ['arm','baseline','n','difference','std','low','high','comparison','metric','verdict']
 
 def compare(
@@ -47,87 +49,97 @@ def compare(
     baseline:str='ce', # Arm that the others are compared with
     metrics:Iterable[str]|None=None, # Metrics; all that the table has by default
 )->pd.DataFrame: # One row for each arm, comparison ('baseline', 'control' or 'plain') and metric
-    "Paired differences to the baseline, of each method to its control, and of each starred loss to the plain one"
+    "Paired differences to the baseline, to the control, and of each starred loss to the plain one"
     ok = runs[runs['status']=='done']
     kinds = {k: pairs for k,pairs in comparisons(ok['arm'], baseline).items() if pairs}
-    rows = []
-    for m in metrics or MEASURES:
-        better = MEASURES[m].better
-        if m not in ok or better is None: continue
-        for kind,pairs in kinds.items(): rows.append(paired_differences(ok, pairs, m).assign(comparison=kind, metric=m))
-    if not rows: return pd.DataFrame(columns=_COLUMNS)
-    t = pd.concat(rows, ignore_index=True)
-    return t.assign(verdict=[verdict(r['low'], r['high'], MEASURES[r['metric']].better) for r in t.to_dict('records')])
+    judged = [m for m in metrics or MEASURES if m in ok and MEASURES[m].better]
+    tables = [paired_differences(ok, pairs, m).assign(comparison=kind, metric=m)
+        for m in judged for kind,pairs in kinds.items()]
+    if not tables: return pd.DataFrame(columns=_COLUMNS)
+    t = pd.concat(tables, ignore_index=True)
+    verdicts = [verdict(low, high, MEASURES[m].better) for low,high,m in zip(t['low'], t['high'], t['metric'])]
+    return t.assign(verdict=verdicts)
 
-# %% ../../nbs/api/75_study_answers.ipynb #7b52009b
-def _name(label:str, start:bool=False)->str:
-    "A label within a sentence"
-    return label if start or not label.startswith('Cross') else label[:1].lower()+label[1:]
+# %% ../../nbs/api/75_study_answers.ipynb #fa35e192
+def within_sentence(
+    label:str, # Of an arm
+)->str:
+    "A label within a sentence: names keep their capitals"
+    return label[:1].lower()+label[1:] if label.startswith('Cross') else label
 
+def _other(row:Mapping[str,Any])->str:
+    "What an arm is compared with"
+    if row['baseline'] == f'{row["arm"]}_shuffled': return 'itself with a shuffled tree'
+    return within_sentence(row['baseline_label'])
+
+# %% ../../nbs/api/75_study_answers.ipynb #1574bddb
 _WORDS = dict(better='is better than', worse='is worse than', open='does not differ significantly from')
 
 def sentence(
     row:Mapping[str,Any], # A row of `compare`, with `label` and `baseline_label`
 )->str: # One sentence
     "A paired difference in words, no stronger than its interval"
-    m = MEASURES[row['metric']]
+    m,n,arm,other = MEASURES[row['metric']],row['n'],row['label'],_other(row)
     unit = 'points' if m.unit == '%' else m.unit
-    arm = _name(row['label'], start=True)
-    own_control = row['baseline'] == f'{row["arm"]}_shuffled'
-    other = 'itself with a shuffled tree' if own_control else _name(row['baseline_label'])
     difference,low,high = (format_number(row[k], m, sign=True) for k in ('difference','low','high'))
-    if row['n'] == 0: return f'{arm} and {other} have no finished run with the same seed, so nothing can be said.'
-    if row['n'] == 1: return f'{arm} against {other}: {difference} {unit} in the one seed they share. One seed allows no conclusion.'
-    return f'{arm} {_WORDS[row["verdict"]]} {other}: {difference} {unit}, 95% interval {low} to {high}, {row["n"]} seeds.'
+    if n == 0: return f'{arm} and {other} have no finished run with the same seed, so nothing can be said.'
+    if n == 1:
+        return f'{arm} against {other}: {difference} {unit} in the one seed they share. One seed allows no conclusion.'
+    words = f'{arm} {_WORDS[row["verdict"]]} {other}'
+    return f'{words}: {difference} {unit}, 95% interval {low} to {high}, {n} seeds.'
 
 def labelled(
     differences:pd.DataFrame, # From `compare`
 )->pd.DataFrame: # With `label` and `baseline_label`
     "Differences with the labels of their arms"
-    return differences.assign(label=differences['arm'].map(label_of), baseline_label=differences['baseline'].map(label_of))
+    labels = dict(label=differences['arm'].map(label_of), baseline_label=differences['baseline'].map(label_of))
+    return differences.assign(**labels)
 
-# %% ../../nbs/api/75_study_answers.ipynb #f1abd670
+# %% ../../nbs/api/75_study_answers.ipynb #b3f0c7f6
 def _on_knowledge(arm:str, base:pd.DataFrame, control:pd.DataFrame)->str:
     "Whether an arm supports a gain from knowledge: it must beat the baseline and its control"
-    won = arm in base.index and base.loc[arm,'verdict'] == 'better' and control.loc[arm,'verdict'] == 'better'
-    if won:
-        return f'{label_of(arm)} beats both the baseline and its shuffled-tree control here, so this study supports a gain from knowledge.'
+    verdicts = [t.loc[arm,'verdict'] if arm in t.index else '' for t in (base,control)]
+    if verdicts == ['better','better']:
+        return (f'{label_of(arm)} beats both the baseline and its shuffled-tree control here, '
+            'so this study supports a gain from knowledge.')
     return (f'{label_of(arm)} does not beat both the baseline and its control, '
         "so this study supports no claim that the tree's knowledge raised its accuracy.")
 
+# %% ../../nbs/api/75_study_answers.ipynb #472b07b9
 def _on_collapse(runs:pd.DataFrame)->list[str]:
     "Which arms collapsed, and with which seeds"
-    collapsed = [r.get('status') == 'done' and r.get('collapsed') is True for r in runs.to_dict('records')]
+    done = runs.loc[runs['status']=='done']
+    fallen = done.loc[done['collapsed'].eq(True)] if 'collapsed' in done else done[:0]
     out = []
-    for arm,rows in runs.loc[collapsed].groupby('arm', sort=False):
-        seeds = ', '.join(map(str, rows['seed']))
-        out.append(f'{label_of(str(arm))} collapsed in {len(rows)} of {(runs["arm"]==arm).sum()} runs (seeds {seeds}): '
+    for arm,rows in fallen.groupby('arm', sort=False):
+        seeds,of = ', '.join(map(str, rows['seed'])),(runs['arm']==arm).sum()
+        out.append(f'{label_of(str(arm))} collapsed in {len(rows)} of {of} runs (seeds {seeds}): '
             'its embeddings came to coincide, where the loss is trivially zero.')
     return out
 
 def _on_missing(runs:pd.DataFrame)->list[str]:
     "What is missing from the means"
-    n = {s: int((runs['status']==s).sum()) for s in ('unfinished','failed')}
-    out = []
-    if n['unfinished']:
-        out.append(f'{n["unfinished"]} of {len(runs)} runs are not finished yet and are missing from everything said here; the same command resumes them.')
-    if n['failed']: out.append(f'{n["failed"]} of {len(runs)} runs failed and are missing from the means; they are listed below.')
-    return out
+    words = dict(unfinished='runs are not finished yet and are missing from everything said here; the same command resumes them.',
+        failed='runs failed and are missing from the means; they are listed below.')
+    counts = {s: int((runs['status']==s).sum()) for s in words}
+    return [f'{n} of {len(runs)} {words[s]}' for s,n in counts.items() if n]
 
-# %% ../../nbs/api/75_study_answers.ipynb #0716d970
+# %% ../../nbs/api/75_study_answers.ipynb #d435a6cd
 def answer(
     runs:pd.DataFrame, # One row for each run
     differences:pd.DataFrame, # From `compare`
 )->list[str]: # Sentences
     "What a study shows of its primary metric"
     t = labelled(differences.loc[differences['metric']==primary_of(runs)])
-    base,control,plain = (t[t['comparison']==k].set_index('arm', drop=False) for k in ('baseline','control','plain'))
+    kinds = {k: t[t['comparison']==k].set_index('arm', drop=False) for k in ('baseline','plain','control')}
+    base,plain,control = kinds.values()
     out = [sentence(r) for r in base.to_dict('records') if not r['arm'].endswith('_shuffled')]
     out += [sentence(r) for r in plain.to_dict('records')]
-    for r in control.to_dict('records'): out += [f'Control: {sentence(r)}', _on_knowledge(r['arm'], base, control)]
+    for r in control.to_dict('records'):
+        out += [f'Control: {sentence(r)}', _on_knowledge(r['arm'], base, control)]
     return out + _on_collapse(runs) + _on_missing(runs)
 
-# %% ../../nbs/api/75_study_answers.ipynb #12c6fc06
+# %% ../../nbs/api/75_study_answers.ipynb #0a57cb53
 _MARKS = dict(better=' ✓', worse=' ✗')
 
 def differences_table(
@@ -137,5 +149,6 @@ def differences_table(
     rows = differences.to_dict('records')
     cells = [format_interval(r, MEASURES[r['metric']]) + _MARKS.get(r['verdict'], '') for r in rows]
     t = labelled(differences).assign(cell=cells, metric=[MEASURES[r['metric']].label for r in rows])
-    t = t.pivot_table(index=['label','baseline_label','n'], columns='metric', values='cell', aggfunc='first', sort=False)
-    return t.reset_index().rename(columns=dict(label='Arm', baseline_label='Against', n='Seeds')).rename_axis(columns=None)
+    index = ['label','baseline_label','n']
+    t = t.pivot_table(index=index, columns='metric', values='cell', aggfunc='first', sort=False).reset_index()
+    return t.rename(columns=dict(label='Arm', baseline_label='Against', n='Seeds')).rename_axis(columns=None)

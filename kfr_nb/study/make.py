@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 
 # %% auto #0
-__all__ = ['Study', 'record_of', 'write_study', 'run_study', 'run_sweep']
+__all__ = ['Study', 'record_of', 'write_figure', 'write_study', 'run_study', 'run_sweep']
 
 # %% ../../nbs/api/75_study_make.ipynb #77de68da
-from ..core import atomic_path, environment, write_json
+from ..core import atomic_path, environment, patch, write_json
 from ..settings import choose
 from .answers import compare
 from .engine import Limit, Workers
@@ -39,19 +39,22 @@ class Study:
     out:Path # Folder of the tables, figures and runs
     report:Path # The HTML report
 
-    def _of(self, status:str)->pd.DataFrame:
-        t = pd.concat([self.runs, *([self.sweep] if self.sweep is not None else [])], ignore_index=True)
-        return t.loc[(t['status']==status) & ~t['key'].duplicated()]
+@patch
+def _of(self:Study, status:str)->pd.DataFrame:
+    "Runs with a status, each once"
+    tables = [self.runs] if self.sweep is None else [self.runs, self.sweep]
+    t = pd.concat(tables, ignore_index=True)
+    return t.loc[(t['status']==status) & ~t['key'].duplicated()]
 
-    @property
-    def failed(self)->pd.DataFrame:
-        "Runs that failed"
-        return self._of('failed')
+@patch(as_prop=True)
+def failed(self:Study)->pd.DataFrame:
+    "Runs that failed"
+    return self._of('failed')
 
-    @property
-    def unfinished(self)->pd.DataFrame:
-        "Runs that the time did not suffice for; the same call resumes them"
-        return self._of('unfinished')
+@patch(as_prop=True)
+def unfinished(self:Study)->pd.DataFrame:
+    "Runs that the time did not suffice for; the same call resumes them"
+    return self._of('unfinished')
 
 # %% ../../nbs/api/75_study_make.ipynb #0ade7c2c
 def record_of(
@@ -63,13 +66,17 @@ def record_of(
     base.pop('data')
     return record | dict(base=base)
 
-def _write_figures(figures:dict[str,Any], folder:Path)->None:
-    "Each figure as PNG and SVG"
-    for name,figure in figures.items():
-        for kind in ('png','svg'):
-            with atomic_path(folder/f'{name}.{kind}') as tmp:
-                figure.savefig(tmp, format=kind, dpi=160, bbox_inches='tight', facecolor='white')
+# %% ../../nbs/api/75_study_make.ipynb #17ba0791
+def write_figure(
+    path:Path, # Ends with .png or .svg
+    figure:Any, # Of matplotlib
+)->Path: # The file
+    "Write a figure, whole or not at all"
+    with atomic_path(path) as tmp:
+        figure.savefig(tmp, format=path.suffix[1:], dpi=160, bbox_inches='tight', facecolor='white')
+    return path
 
+# %% ../../nbs/api/75_study_make.ipynb #bd307a3e
 def write_study(
     study:StudyConfig, # The study
     runs:pd.DataFrame, # Its runs
@@ -81,27 +88,29 @@ def write_study(
     "Write tables, figures and report"
     out,differences = Path(out),compare(runs, study.baseline)
     figures = study_figures(study, runs, sweep, history, differences)
-    tables = dict(runs=runs, sweep=sweep, history=history, summary=summarise(runs), differences=differences)
-    for name,t in tables.items():
-        if t is not None: write_table(out/f'{name}.csv', t)
-    write_json(out/'study.json', dict(study=record_of(study), command=command, environment=environment()))
-    _write_figures(figures, out/'figures')
+    tables = dict(runs=runs, history=history, summary=summarise(runs), differences=differences)
+    if sweep is not None: tables['sweep'] = sweep
+    for name,t in tables.items(): write_table(out/f'{name}.csv', t)
+    record = dict(study=record_of(study), command=command, environment=environment())
+    write_json(out/'study.json', record)
+    for name,figure in figures.items():
+        for kind in ('png','svg'): write_figure(out/'figures'/f'{name}.{kind}', figure)
     page = study_report(study, runs, sweep, history, command, figures)
     with atomic_path(out/'report.html') as tmp: tmp.write_text(page, encoding='utf-8')
     return out/'report.html'
 
-# %% ../../nbs/api/75_study_make.ipynb #7b52009b
+# %% ../../nbs/api/75_study_make.ipynb #f1abd670
 def run_study(
     preset:str|Path|StudyConfig='quick', # A preset's name, a TOML file, or a study
     out:str|Path='results', # Folder for the results; the runs are in its folder `runs`
     jobs:int|Workers|None=None, # Processes, one for each core or GPU by default; or where they are
     progress:bool=True, # Show a bar with the time left
     command:str|None=None, # How to make it again, for the report
-    minutes:float|Limit|None=None, # Stop after so many minutes and report what is finished; no limit by default
+    minutes:float|Limit|None=None, # Stop then and report what is finished; no limit by default
     ended:Callable=lambda key, record: None, # Called as `ended(key, record)` when a run has ended
     **changes, # As in `configure`
 )->Study: # The study; `unfinished` lists what is left where the time has passed
-    "Run a whole study and write its tables, figures and report; what is done already is not done again"
+    "Run a study and write its tables, figures and report; what is done is not done again"
     study,out = configure(preset, **changes),Path(out)
     planned = plan(study)
     check_ready(planned['config'], out/'runs', progress)
@@ -113,7 +122,7 @@ def run_study(
     report = write_study(study, runs, sweep if len(sweep) else None, history, out, command)
     return Study(study, runs, sweep if len(sweep) else None, history, out, report)
 
-# %% ../../nbs/api/75_study_make.ipynb #12c6fc06
+# %% ../../nbs/api/75_study_make.ipynb #f6e1126c
 def _sweep_figure(table:pd.DataFrame, param:str, values:Sequence, path:Path)->Path|None:
     "A line over numbers, or a row of arms over other values; None where no run has finished"
     from kfr_nb.viz.sweep import plot_arms, plot_sweep
@@ -121,15 +130,15 @@ def _sweep_figure(table:pd.DataFrame, param:str, values:Sequence, path:Path)->Pa
     if not len(ok): return None
     metric = primary_of(ok)
     options = dict(metric=metric, title=f'{MEASURES[metric].label} (%)')
-    if all(isinstance(v, (int,float)) and v >= 0 for v in values): ax = plot_sweep(ok, param, label=param, **options)
-    else:
-        names = ok[param].astype(str)
-        ax = plot_arms(ok.assign(arm=names, label=names), baseline=None, **options)
-    figure:Any = ax.figure
-    with atomic_path(path) as tmp: figure.savefig(tmp, format='png', dpi=160, bbox_inches='tight')
-    figure.clear()
+    names = ok[param].astype(str)
+    numbers = all(isinstance(v, (int,float)) and v >= 0 for v in values)
+    if numbers: ax = plot_sweep(ok, param, label=param, **options)
+    else: ax = plot_arms(ok.assign(arm=names, label=names), baseline=None, **options)
+    write_figure(path, ax.figure)
+    ax.figure.clear()
     return path
 
+# %% ../../nbs/api/75_study_make.ipynb #bc33ea4e
 def run_sweep(
     base:TrainConfig, # What all runs share
     param:str, # Setting to vary
@@ -147,7 +156,7 @@ def run_sweep(
     configs = [c for _,c in runs]
     check_ready(configs, out/'runs', progress)
     records = make_runs(configs, out/'runs', jobs, progress, minutes)
-    rows = [row_of(c.method.name, weight_of(c), c, out/'runs', records[c.key()])[0] | {param: v} for v,c in runs]
-    table = pd.DataFrame(rows)
+    rows = [row_of(c.method.name, weight_of(c), c, out/'runs', records[c.key()])[0] for c in configs]
+    table = pd.DataFrame([row | {param: v} for row,(v,_) in zip(rows, runs)])
     write_table(out/'sweep.csv', table)
     return table,_sweep_figure(table, param, values, out/'sweep.png')

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 # %% auto #0
-__all__ = ['REPORT_FOLDER', 'svg_of', 'cells_of', 'arms_table', 'failed_table', 'chance_of', 'render', 'study_report']
+__all__ = ['REPORT_FOLDER', 'in_ink', 'own_ids', 'svg_of', 'cells_of', 'arms_table', 'failed_table', 'chance_of', 'render',
+           'study_report']
 
 # %% ../../nbs/api/75_study_report.ipynb #77de68da
 import kfr_nb
@@ -23,23 +24,40 @@ from .presets import StudyConfig
 from .tables import MEASURES, means_table, settings_of, summarise, sweep_table
 
 # %% ../../nbs/api/75_study_report.ipynb #fe5dbbce
-_INK = '#010203'                                             # stands for the page's text colour until the SVG is written
+_INK = '#010203'                                             # stands for the page's text colour
 
-def _in_ink(figure:Any)->None:
+def _texts(ax:Any)->list:
+    "All texts of axes"
+    legend = ax.get_legend().get_texts() if ax.get_legend() else []
+    return [*ax.get_xticklabels(), *ax.get_yticklabels(), ax.xaxis.label, ax.yaxis.label, ax.title, *legend]
+
+def in_ink(
+    figure:Any, # A matplotlib figure, which is changed
+)->None:
     "Give the axes, ticks and texts of a figure the colour of ink"
     for ax in figure.axes:
         ax.set_facecolor('none')
-        legend = ax.get_legend().get_texts() if ax.get_legend() else []
-        for t in (*ax.get_xticklabels(), *ax.get_yticklabels(), ax.xaxis.label, ax.yaxis.label, ax.title, *legend): t.set_color(_INK)
+        for text in _texts(ax): text.set_color(_INK)
         for spine in ax.spines.values(): spine.set_edgecolor(_INK)
         ax.tick_params(color=_INK)
 
-def _own_ids(svg:str, name:str)->str:
+# %% ../../nbs/api/75_study_report.ipynb #b1d57811
+def own_ids(
+    svg:str, # An SVG element
+    name:str, # Unique on the page
+)->str:
     "Ids that no other figure of the page has"
     for i in set(re.findall(r' id="([^"]+)"', svg)):
         svg = svg.replace(f'id="{i}"', f'id="{name}-{i}"')
         svg = svg.replace(f'#{i}"', f'#{name}-{i}"').replace(f'#{i})', f'#{name}-{i})')
     return svg
+
+# %% ../../nbs/api/75_study_report.ipynb #7b52009b
+_FONTS = {'svg.fonttype': 'none', 'font.family': 'sans-serif'}   # texts stay texts
+
+def _inherit_font(match:re.Match)->str:
+    "The page's font where a figure names one"
+    return 'font-family: inherit' if match[1] else match[0]
 
 def svg_of(
     figure:Any, # A matplotlib figure
@@ -49,16 +67,17 @@ def svg_of(
     "A figure as inline SVG in the page's colours"
     import matplotlib as mpl
     buffer = io.StringIO()
-    with mpl.rc_context({'svg.fonttype': 'none', 'svg.hashsalt': name, 'font.family': 'sans-serif'}):
-        _in_ink(figure)
-        figure.savefig(buffer, format='svg', transparent=True, bbox_inches='tight', metadata=dict(Date=None, Creator=None))
+    with mpl.rc_context(_FONTS | {'svg.hashsalt': name}):
+        in_ink(figure)
+        metadata = dict(Date=None, Creator=None)
+        figure.savefig(buffer, format='svg', transparent=True, bbox_inches='tight', metadata=metadata)
     svg = buffer.getvalue()
     svg = svg[svg.index('<svg'):].replace(_INK, 'currentColor')
     svg = re.sub(r'<metadata>.*?</metadata>', '', svg, flags=re.S)
-    svg = re.sub(r'font(-family)?: *([^;"]*)sans-serif[^;"]*', lambda m: m[0] if not m[1] else 'font-family: inherit', svg)
-    return _own_ids(svg, name).replace('<svg ', f'<svg role="img" aria-label="{html.escape(alt)}" ', 1)
+    svg = re.sub(r'font(-family)?: *([^;"]*)sans-serif[^;"]*', _inherit_font, svg)
+    return own_ids(svg, name).replace('<svg ', f'<svg role="img" aria-label="{html.escape(alt)}" ', 1)
 
-# %% ../../nbs/api/75_study_report.ipynb #17ba0791
+# %% ../../nbs/api/75_study_report.ipynb #f1abd670
 def cells_of(
     table:pd.DataFrame, # A table of texts and numbers
     numbers:Sequence[str]=(), # Columns of numbers, which stand at the right
@@ -67,14 +86,17 @@ def cells_of(
     rows = [[str(v) for v in row] for row in table.itertuples(index=False)]
     return dict(columns=[str(c) for c in table.columns], rows=rows, numbers=list(numbers))
 
+# %% ../../nbs/api/75_study_report.ipynb #0716d970
 def arms_table(
     study:StudyConfig, # The study
 )->pd.DataFrame: # Arm, weight, meaning
     "The arms of a study in words"
-    arms = {name: study.arm(name) for name in study.arms}
-    weights = [weight_of(arm_config(study, name, study.seeds[0])) for name in arms]
-    return pd.DataFrame([dict(Arm=a.label, Weight='–' if a.changes['method'] == 'ce' else f'{w:g}', Meaning=a.describe)
-        for a,w in zip(arms.values(), weights)])
+    rows = []
+    for name in study.arms:
+        arm,config = study.arm(name),arm_config(study, name, study.seeds[0])
+        weight = f'{weight_of(config):g}' if weight_of(config) else '–'
+        rows.append(dict(Arm=arm.label, Weight=weight, Meaning=arm.describe))
+    return pd.DataFrame(rows)
 
 def failed_table(
     *tables:pd.DataFrame|None, # Runs and sweep
@@ -83,7 +105,7 @@ def failed_table(
     bad = pd.concat([t.loc[t['status']=='failed'] for t in tables if t is not None])
     return bad.loc[~bad['key'].duplicated(), ['arm','seed','alpha','error']]
 
-# %% ../../nbs/api/75_study_report.ipynb #fa35e192
+# %% ../../nbs/api/75_study_report.ipynb #91032ad7
 def chance_of(
     differences:pd.DataFrame, # From `compare`
     metric:str, # The primary metric
@@ -91,19 +113,21 @@ def chance_of(
     "What several comparisons mean for the intervals"
     n = int(((differences['metric']==metric) & (differences['n']>1)).sum())
     if n < 2: return ''
-    if n >= 14: return f'The intervals stand for one comparison each; with {n} of them, one or more that exclude zero are to be expected by chance alone.'
+    if n >= 14:
+        return (f'The intervals stand for one comparison each; with {n} of them, '
+            'one or more that exclude zero are to be expected by chance alone.')
     often = max(round(1/(1-0.95**n)), 1)
-    return (f'The intervals stand for one comparison each. With {n} comparisons on this page, about one study in {often} '
-        'would show at least one interval that excludes zero even if no arm differed.')
+    return (f'The intervals stand for one comparison each. With {n} comparisons on this page, about one study '
+        f'in {often} would show at least one interval that excludes zero even if no arm differed.')
 
-# %% ../../nbs/api/75_study_report.ipynb #1574bddb
+# %% ../../nbs/api/75_study_report.ipynb #12c6fc06
 def _seeds(runs:pd.DataFrame)->str:
     "How many seeds each arm has"
     n = (runs['status']=='done').groupby(runs['arm']).sum()
     number = f'{n.max()}' if n.min() == n.max() else f'{n.min()} to {n.max()}'
     return f'{number} seed{"" if n.max() == 1 else "s"}'
 
-# %% ../../nbs/api/75_study_report.ipynb #b3f0c7f6
+# %% ../../nbs/api/75_study_report.ipynb #f6e1126c
 REPORT_FOLDER = Path(kfr_nb.__file__).parent/'report'
 
 def render(
@@ -112,29 +136,39 @@ def render(
 )->str: # The page
     "Fill a template; texts are escaped, and a part that is missing is an error"
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    env = Environment(loader=FileSystemLoader(REPORT_FOLDER), autoescape=True, undefined=StrictUndefined)
+    loader = FileSystemLoader(REPORT_FOLDER)
+    env = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     return env.get_template(template).render(**parts)
 
-def _tables(study:StudyConfig, runs:pd.DataFrame, sweep:pd.DataFrame|None, differences:pd.DataFrame)->dict[str,Any]:
+# %% ../../nbs/api/75_study_report.ipynb #bc33ea4e
+def _tables(study, runs, sweep, differences)->dict[str,Any]:
     "The tables of the page"
     means = means_table(summarise(runs))
     numbers = list(means.columns[1:])
     swept = sweep is not None and (sweep['status']=='done').any()
     shown = differences_table(differences) if len(differences) else pd.DataFrame()
-    return dict(means=cells_of(means, numbers), differences=cells_of(shown, [m.label for m in MEASURES.values()]),
+    return dict(
+        means=cells_of(means, numbers),
+        differences=cells_of(shown, [m.label for m in MEASURES.values()]),
         sweep=cells_of(sweep_table(sweep, study.swept), numbers) if swept else None,
-        failed=cells_of(failed_table(runs, sweep)), arms=cells_of(arms_table(study)))
+        failed=cells_of(failed_table(runs, sweep)),
+        arms=cells_of(arms_table(study)))
 
-def _words(study:StudyConfig, runs:pd.DataFrame, differences:pd.DataFrame, command:str)->dict[str,Any]:
+def _words(study, runs, differences, command)->dict[str,Any]:
     "The texts of the page"
     base = study.base.flat()
     settings = {**settings_of(study.base), **study.settings}
-    return dict(title=f'Study “{study.name}” on {base["dataset"]}', study=study, base=base, command=command,
-        split=dict(test='test', valid='validation')[base['judged_on']], made=time.strftime('%Y-%m-%d %H:%M'),
-        answer=answer(runs, differences), chance=chance_of(differences, study.primary), seeds=_seeds(runs),
-        settings='\n'.join(f'{k} = {v!r}' for k,v in settings.items()), environment=json.dumps(environment(), indent=1))
+    return dict(
+        title=f'Study “{study.name}” on {base["dataset"]}', study=study, base=base, command=command,
+        split=dict(test='test', valid='validation')[base['judged_on']],
+        made=time.strftime('%Y-%m-%d %H:%M'),
+        answer=answer(runs, differences),
+        chance=chance_of(differences, study.primary),
+        seeds=_seeds(runs),
+        settings='\n'.join(f'{k} = {v!r}' for k,v in settings.items()),
+        environment=json.dumps(environment(), indent=1))
 
-# %% ../../nbs/api/75_study_report.ipynb #91032ad7
+# %% ../../nbs/api/75_study_report.ipynb #0a57cb53
 def study_report(
     study:StudyConfig, # The study
     runs:pd.DataFrame, # Its runs
@@ -146,8 +180,9 @@ def study_report(
     "The HTML report of a study"
     from markupsafe import Markup
     differences = compare(runs, study.baseline)
-    drawn = study_figures(study, runs, sweep, history, differences) if figures is None else figures
+    drawn = figures
+    if drawn is None: drawn = study_figures(study, runs, sweep, history, differences)
     def svg(name, alt): return Markup(svg_of(drawn[name], name, alt))
     style = Markup((REPORT_FOLDER/'style.css').read_text(encoding='utf-8'))
-    return render('study.html.jinja', figures=drawn, svg=svg, style=style, **_tables(study, runs, sweep, differences),
-        **_words(study, runs, differences, command))
+    parts = _tables(study, runs, sweep, differences) | _words(study, runs, differences, command)
+    return render('study.html.jinja', figures=drawn, svg=svg, style=style, **parts)

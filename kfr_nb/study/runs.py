@@ -11,31 +11,34 @@ from pathlib import Path
 import torch
 
 # %% auto #0
-__all__ = ['train', 'trunk_folder', 'trunk_done', 'branch', 'train_trunk', 'train_run', 'finished', 'jobs_of', 'make_runs',
-           'check_ready']
+__all__ = ['train', 'trunk_folder', 'trunk_done', 'branch', 'train_trunk', 'train_run', 'finished', 'trunks_to_make', 'jobs_of',
+           'make_runs', 'check_data', 'check_networks', 'check_ready']
 
 # %% ../../nbs/api/75_study_runs.ipynb #77de68da
 from ..core import atomic_path
 from ..models import build_network
 from .engine import Job, Limit, Tell, Unfinished, Workers, run_jobs
 from .plan import Trunk, trunks_of
-from ..train import Paused, TrainConfig, checkpoint_name, fill_features, fit, open_data, save_checkpoint
+from ..train import (Paused, TrainConfig, checkpoint_name, fill_features, fit, open_data,
+    save_checkpoint)
+from ..train.checkpoints import Progress
 
 # %% ../../nbs/api/75_study_runs.ipynb #c1dfd96e
-def _healthy(progress)->bool:
-    "Whether the loss of this epoch is a number so far"
+def _worth_saving(progress:Progress)->bool:
+    "Whether an epoch is under way, and its loss a number so far"
     loss = progress.meters.sums.get('loss')
-    return loss is not None and bool(torch.isfinite(loss))
+    return progress.step < progress.steps_per_epoch and loss is not None and bool(torch.isfinite(loss))
 
 def _listener(folder:Path, tell:Tell, until:int)->Callable:
     "What is called after each step: report, and stop where the study stops"
     def on_step(task, progress):
-        try: tell((progress.epoch+progress.step/progress.steps_per_epoch)/until)
+        try: tell(progress.share*progress.epochs/until)
         except Unfinished:
-            if progress.step < progress.steps_per_epoch and _healthy(progress): save_checkpoint(task, progress, folder)
+            if _worth_saving(progress): save_checkpoint(task, progress, folder)
             raise
     return on_step
 
+# %% ../../nbs/api/75_study_runs.ipynb #fe5dbbce
 def train(
     config:TrainConfig, # A run
     folder:Path, # Its folder
@@ -47,7 +50,7 @@ def train(
     try: fit(config, out=folder, progress=False, on_step=on_step, minutes=tell.minutes, until=until)
     except Paused as e: raise Unfinished(str(e)) from None
 
-# %% ../../nbs/api/75_study_runs.ipynb #17ba0791
+# %% ../../nbs/api/75_study_runs.ipynb #bd307a3e
 def trunk_folder(
     folder:Path, # Folder of the runs
     trunk:Trunk, # A first phase
@@ -59,6 +62,7 @@ def trunk_done(folder:Path, trunk:Trunk)->bool:
     "Whether the checkpoint is there from which runs branch"
     return (trunk_folder(folder, trunk)/'checkpoints'/checkpoint_name(trunk.until)).exists()
 
+# %% ../../nbs/api/75_study_runs.ipynb #f1abd670
 def branch(
     config:TrainConfig, # A run without a checkpoint of its own
     folder:Path, # Folder of the runs
@@ -76,17 +80,18 @@ def branch(
     torch.save({**state, 'key': config.key()}, unfinished/'state.pt')
     unfinished.rename(top/name)
 
-# %% ../../nbs/api/75_study_runs.ipynb #7b52009b
+# %% ../../nbs/api/75_study_runs.ipynb #1574bddb
 def train_trunk(trunk:Trunk, folder:Path, tell:Tell)->None:
     "The job of a first phase"
-    if not trunk_done(folder, trunk): train(trunk.config, trunk_folder(folder, trunk), tell, trunk.until)
+    if trunk_done(folder, trunk): return
+    train(trunk.config, trunk_folder(folder, trunk), tell, trunk.until)
 
 def train_run(config:TrainConfig, folder:Path, trunk:Trunk|None, tell:Tell)->None:
     "The job of a run"
     if trunk: branch(config, folder, trunk)
     train(config, folder/config.key(), tell)
 
-# %% ../../nbs/api/75_study_runs.ipynb #1574bddb
+# %% ../../nbs/api/75_study_runs.ipynb #91032ad7
 def finished(path:Path)->bool:
     "Whether a run folder holds a finished run"
     return (path/'result.json').exists()
@@ -95,12 +100,29 @@ def _failed_before(path:Path)->bool:
     "Whether a run failed when it was last tried"
     return (path/'error.txt').exists()
 
-def _trunks_to_make(waiting:Sequence[TrainConfig], trunks:Mapping[str,Trunk], folder:Path)->list[Trunk]:
-    "Trunks that are missing and that at least two runs wait for"
-    begun = {c.key() for c in waiting if any((folder/c.key()/'checkpoints').glob('[0-9]*'))}
-    wanted = [trunks[c.key()] for c in waiting if c.key() in trunks and c.key() not in begun]
+# %% ../../nbs/api/75_study_runs.ipynb #12c6fc06
+def _begun(path:Path)->bool:
+    "Whether a run has a checkpoint of its own"
+    return any((path/'checkpoints').glob('[0-9]*'))
+
+def trunks_to_make(
+    waiting:Sequence[TrainConfig], # Runs that are not finished
+    trunks:Mapping[str,Trunk], # From `trunks_of`
+    folder:Path, # Folder of the runs
+)->dict[str,Trunk]: # By their keys
+    "Trunks that are missing, and that at least two runs wait for"
+    wanted = [trunks[c.key()] for c in waiting if c.key() in trunks and not _begun(folder/c.key())]
     keys = [t.key for t in wanted]
-    return [t for t in dict.fromkeys(wanted) if keys.count(t.key) > 1 and not trunk_done(folder, t)]
+    return {t.key: t for t in wanted if keys.count(t.key) > 1 and not trunk_done(folder, t)}
+
+# %% ../../nbs/api/75_study_runs.ipynb #4d134bc0
+def _job(config:TrainConfig, folder:Path, trunk:Trunk|None, making:Mapping[str,Trunk])->Job:
+    "The job of a run, which follows its trunk where that is being made"
+    if not trunk or not (trunk.key in making or trunk_done(folder, trunk)):
+        return Job(config.key(), train_run, (config, folder, None))
+    after = f'trunk-{trunk.key}' if trunk.key in making else None
+    share = 1-trunk.until/config.optimisation.epochs
+    return Job(config.key(), train_run, (config, folder, trunk), after, share)
 
 def jobs_of(
     configs:Iterable[TrainConfig], # What to run; equal ones run once
@@ -109,18 +131,14 @@ def jobs_of(
     "What is still to be trained"
     wanted = {c.key(): c for c in configs}
     trunks = trunks_of(list(wanted.values()))
-    waiting = sorted((c for k,c in wanted.items() if not finished(folder/k)), key=lambda c: _failed_before(folder/c.key()))
-    making = {t.key: t for t in _trunks_to_make(waiting, trunks, folder)}
-    jobs = [Job(f'trunk-{k}', train_trunk, (t, folder), size=t.until/t.config.optimisation.epochs) for k,t in making.items()]
-    for c in waiting:
-        t = trunks.get(c.key())
-        if t and (t.key in making or trunk_done(folder, t)):
-            after,size = (f'trunk-{t.key}' if t.key in making else None), 1-t.until/c.optimisation.epochs
-            jobs.append(Job(c.key(), train_run, (c, folder, t), after, size))
-        else: jobs.append(Job(c.key(), train_run, (c, folder, None)))
-    return jobs
+    waiting = [c for k,c in wanted.items() if not finished(folder/k)]
+    waiting.sort(key=lambda c: _failed_before(folder/c.key()))
+    making = trunks_to_make(waiting, trunks, folder)
+    sizes = {k: t.until/t.config.optimisation.epochs for k,t in making.items()}
+    jobs = [Job(f'trunk-{k}', train_trunk, (t, folder), size=sizes[k]) for k,t in making.items()]
+    return jobs + [_job(c, folder, trunks.get(c.key()), making) for c in waiting]
 
-# %% ../../nbs/api/75_study_runs.ipynb #b3f0c7f6
+# %% ../../nbs/api/75_study_runs.ipynb #bc33ea4e
 def _note(folder:Path, key:str, record:Mapping)->None:
     "Leave the error of a run in its folder; a run that is done has none"
     f = folder/key/'error.txt'
@@ -128,6 +146,7 @@ def _note(folder:Path, key:str, record:Mapping)->None:
         with atomic_path(f) as tmp: tmp.write_text(record.get('traceback') or record['error'])
     elif record['status'] == 'done': f.unlink(missing_ok=True)
 
+# %% ../../nbs/api/75_study_runs.ipynb #7719a1c7
 def make_runs(
     configs:Iterable[TrainConfig], # What to run; equal ones run once
     folder:str|Path, # Each run has its folder here, named by its key
@@ -135,7 +154,7 @@ def make_runs(
     progress:bool=True, # Show a bar with the time left
     minutes:float|Limit|None=None, # Stop after so many minutes; no limit by default
     ended:Callable=lambda key, record: None, # Called as `ended(key, record)` when a run has ended
-)->dict[str,dict]: # For each key: `status` ('done', 'failed', or 'unfinished' where the time has passed) and `error`
+)->dict[str,dict]: # For each key: `status` ('done', 'failed', or 'unfinished' for lack of time) and `error`
     "Make runs in parallel; finished ones are skipped, an interrupted one resumes"
     folder,configs = Path(folder).resolve(),list(configs)
     todo = jobs_of(configs, folder)
@@ -145,34 +164,41 @@ def make_runs(
         _note(folder, key, record)
         ended(key, record)
     records = run_jobs(todo, folder, jobs, progress, minutes, note)
-    said = {c.key(): {k: records[c.key()][k] for k in ('status','error')} if c.key() in records else dict(status='done', error='')
-        for c in configs}
-    if all(r['status'] == 'done' for r in said.values()): shutil.rmtree(folder/'trunks', ignore_errors=True)
-    return said
+    found = {c.key(): records.get(c.key(), dict(status='done', error='')) for c in configs}
+    done = all(r['status'] == 'done' for r in found.values())
+    if done: shutil.rmtree(folder/'trunks', ignore_errors=True)
+    return {key: dict(status=r['status'], error=r['error']) for key,r in found.items()}
 
-# %% ../../nbs/api/75_study_runs.ipynb #887309d0
-def _check_data(configs:Sequence[TrainConfig])->None:
+# %% ../../nbs/api/75_study_runs.ipynb #fc074d50
+def _images_of(config:TrainConfig)->tuple:
+    "What decides which images a run opens: label noise does not"
+    return replace(config.data, noise=0., noise_seed=None),config.retrieval
+
+def check_data(
+    configs:Sequence[TrainConfig], # Runs
+)->None:
     "Open the data of runs; refuse a method that needs a tree where there is none"
-    opened:dict = {}
-    for c in configs:
-        same = replace(c.data, noise=0., noise_seed=None),c.retrieval
-        if same not in opened: opened[same] = open_data(c)
-    needy = [c for c in configs if c.method.uses_tree and c.data.tree_name is None
-        and opened[replace(c.data, noise=0., noise_seed=None),c.retrieval].tree_name is None]
+    opened = {images: open_data(c) for images,c in {_images_of(c): c for c in configs}.items()}
+    needy = [c for c in configs if c.method.uses_tree and (c.data.tree_name or opened[_images_of(c)].tree_name) is None]
     if not needy: return
     names = ', '.join(dict.fromkeys(c.method.name for c in needy))
-    raise ValueError(f"data set {needy[0].data.dataset!r} has no knowledge tree, and {names} need one: pass tree_name='FILE', "
-        'an edge list or Newick file over its classes, or choose arms that need none, such as ce, triplet_l1, infonce')
+    raise ValueError(f'data set {needy[0].data.dataset!r} has no knowledge tree, and {names} need one: '
+        "pass tree_name='FILE', an edge list or Newick file over its classes, or choose arms that need none, "
+        'such as ce, triplet_l1, infonce')
 
-def _check_networks(configs:Sequence[TrainConfig])->None:
+# %% ../../nbs/api/75_study_runs.ipynb #ca3512f4
+def check_networks(
+    configs:Sequence[TrainConfig], # Runs
+)->None:
     "Build each network once, so that missing weights are found"
     for model in dict.fromkeys(c.model for c in configs): build_network(model, 2)
 
-def _fill_features(configs:Sequence[TrainConfig], progress:bool)->None:
-    "Compute the features that frozen runs will ask for"
-    different = {(replace(c.data, noise=0., noise_seed=None), c.views, c.model, c.optimisation.precision, c.method.alone,
-        c.method.positive_views, c.method.needs_training_pass): c for c in configs if c.model.frozen}
-    for c in different.values(): fill_features(c, progress)
+# %% ../../nbs/api/75_study_runs.ipynb #761f22b2
+def _features_of(config:TrainConfig)->tuple:
+    "What decides which features a frozen run asks for"
+    m = config.method
+    return (*_images_of(config), config.views, config.model, config.optimisation.precision, m.alone, m.positive_views,
+        m.needs_training_pass)
 
 def check_ready(
     configs:Iterable[TrainConfig], # What will be run
@@ -181,6 +207,7 @@ def check_ready(
 )->None:
     "Find what is missing before anything is trained"
     todo = [c for c in configs if not finished(Path(folder)/c.key())]
-    _check_data(todo)
-    _check_networks(todo)
-    _fill_features(todo, progress)
+    check_data(todo)
+    check_networks(todo)
+    frozen = {_features_of(c): c for c in todo if c.model.frozen}
+    for c in frozen.values(): fill_features(c, progress)

@@ -30,13 +30,15 @@ def _made_up_history(config:TrainConfig, gain:float)->pd.DataFrame:
     epoch = np.arange(c.optimisation.epochs)
     joined = epoch >= c.joins()
     rising = 0.7*(1-np.exp(-(epoch+1)/3)) + 0.02*np.random.default_rng(seed).normal()
-    return pd.DataFrame(dict(epoch=epoch, phase=1+joined, seconds=1., train_loss=1/(1+epoch),
-        test_top1=rising + gain*joined + 0.002*noise.normal(size=len(epoch)), latent_distance=0.9, relativity=0.4))
+    top1 = rising + gain*joined + 0.002*noise.normal(size=len(epoch))
+    return pd.DataFrame(dict(epoch=epoch, phase=1+joined, seconds=1., train_loss=1/(1+epoch), test_top1=top1,
+        latent_distance=0.9, relativity=0.4))
 
+# %% ../../nbs/api/75_study_tables.ipynb #fe5dbbce
 def pretend(
     study:StudyConfig, # A study
     folder:str|Path, # Folder of the runs
-    gains:Mapping[str,float], # Accuracy that a method gains with the real tree, by name; 0 by default
+    gains:Mapping[str,float], # Accuracy that a method gains with the real tree, by name
     collapsed:Sequence[tuple[str,int]]=(), # Method and seed of runs that collapsed
 )->None:
     "Write a made-up run folder for every run of a study"
@@ -47,12 +49,14 @@ def pretend(
         metrics = dict(top1=history['test_top1'].tail(5).mean(), mistake_severity=3-10*gain, mahp=0.6+gain,
             tree_correlation=0.2+5*gain, latent_distance=0.9)
         out = Path(folder)/c.key()
-        write_json(out/'result.json', dict(key=c.key(), config=c.to_dict(), metrics=metrics, message=None, classes=['a'],
-            collapsed=(c.method.name, c.run.seed) in collapsed, environment=environment()))
+        fallen = (c.method.name, c.run.seed) in collapsed
+        write_json(out/'result.json', dict(key=c.key(), config=c.to_dict(), metrics=metrics, message=None,
+            classes=['a'], collapsed=fallen, environment=environment()))
         history.to_csv(out/'history.csv', index=False)
 
-# %% ../../nbs/api/75_study_tables.ipynb #0ade7c2c
-UNRECORDED = ('data','workers','tensorboard','device','save_every','save_seconds','seed','alpha','method','tree')
+# %% ../../nbs/api/75_study_tables.ipynb #17ba0791
+UNRECORDED = ('data','workers','tensorboard','device','save_every','save_seconds','seed','alpha','method',
+    'tree')                                                  # of this machine, or columns of their own
 
 def settings_of(
     config:TrainConfig, # A run, or the base of a study
@@ -66,6 +70,7 @@ def label_of(
     "The label of an arm"
     return ARMS[arm].label if arm in ARMS else arm
 
+# %% ../../nbs/api/75_study_tables.ipynb #bd307a3e
 def row_of(
     arm:str, # Its name
     alpha:float, # Weight as it was planned
@@ -75,7 +80,8 @@ def row_of(
 )->tuple[dict,pd.DataFrame|None]: # The row, and the history of a run that is done
     "One row of the table; a damaged run has failed"
     same = dict(arm=arm, label=label_of(arm), alpha=alpha, noise=config.data.noise, seed=config.run.seed)
-    row = same | dict(method=config.method.name, tree=config.flat().get('tree', 'real'), key=config.key(), **record)
+    tree = config.flat().get('tree', 'real')
+    row = same | dict(method=config.method.name, tree=tree, key=config.key(), **record)
     settings = {f'cfg_{k}': v for k,v in settings_of(config).items()}
     if record['status'] != 'done': return row | settings, None
     try: run = load_run(folder/config.key())
@@ -84,17 +90,20 @@ def row_of(
     found = dict(collapsed=run.collapsed, seconds=run.history['seconds'].sum())
     return row | found | run.metrics | settings, run.history.assign(**same)
 
+# %% ../../nbs/api/75_study_tables.ipynb #f1abd670
 def collect(
     planned:pd.DataFrame, # From `plan`
     folder:str|Path, # Folder of the run folders
     records:dict[str,dict], # From `make_runs`
-)->tuple[pd.DataFrame,pd.DataFrame]: # One row for each run with metrics and settings; one row for each run and epoch
+)->tuple[pd.DataFrame,pd.DataFrame]: # One row for each run; one row for each run and epoch
     "The tidy tables of a study; a failed or damaged run has its error in the row"
-    got = [row_of(r['arm'], r['alpha'], r['config'], Path(folder), records[r['key']]) for r in planned.to_dict('records')]
+    wanted = planned.to_dict('records')
+    got = [row_of(w['arm'], w['alpha'], w['config'], Path(folder), records[w['key']]) for w in wanted]
     histories = [h for _,h in got if h is not None]
-    return pd.DataFrame([r for r,_ in got]), pd.concat(histories, ignore_index=True) if histories else pd.DataFrame()
+    history = pd.concat(histories, ignore_index=True) if histories else pd.DataFrame()
+    return pd.DataFrame([row for row,_ in got]), history
 
-# %% ../../nbs/api/75_study_tables.ipynb #fa35e192
+# %% ../../nbs/api/75_study_tables.ipynb #91032ad7
 @dataclass(frozen=True)
 class Measure:
     "How a metric is shown"
@@ -120,7 +129,7 @@ def primary_of(
     recognised = 'top1' in runs and runs['top1'].notna().any()
     return 'top1' if recognised or 'recall@1' not in runs else 'recall@1'
 
-# %% ../../nbs/api/75_study_tables.ipynb #0716d970
+# %% ../../nbs/api/75_study_tables.ipynb #d435a6cd
 def _summary(rows:pd.DataFrame)->dict[str,Any]:
     "Counts, means and standard deviations of a group of runs"
     ok = rows.loc[rows['status']=='done']
@@ -136,9 +145,9 @@ def summarise(
 )->pd.DataFrame: # For each group: `n`, `failed`, `collapsed`, and mean and std of each metric
     "Mean and standard deviation over seeds of every metric"
     groups = runs.groupby(list(by), sort=False)
-    return pd.DataFrame([dict(zip(by, name)) | _summary(rows) for name,rows in groups]) # type: ignore
+    return pd.DataFrame([dict(zip(by, name)) | _summary(rows) for name,rows in groups])
 
-# %% ../../nbs/api/75_study_tables.ipynb #91032ad7
+# %% ../../nbs/api/75_study_tables.ipynb #887309d0
 def format_number(
     value:float, # As the table has it
     measure:Measure, # How it is shown
@@ -156,7 +165,7 @@ def format_interval(
     if not math.isfinite(row['difference']): return '–'
     return f'{d} [{low}, {high}]' if math.isfinite(row['low']) else d
 
-# %% ../../nbs/api/75_study_tables.ipynb #12c6fc06
+# %% ../../nbs/api/75_study_tables.ipynb #0a57cb53
 def _mean_cell(mean:float, std:float, measure:Measure)->str:
     "'mean ± standard deviation', or a dash"
     if not math.isfinite(mean): return '–'
@@ -169,22 +178,25 @@ def heading_of(
     arrow = dict(higher=' ↑', lower=' ↓').get(measure.better or '', '')
     return f'{measure.label} ({measure.unit}){arrow}' if measure.unit else f'{measure.label}{arrow}'
 
+# %% ../../nbs/api/75_study_tables.ipynb #22d200f8
 def means_table(
     summary:pd.DataFrame, # From `summarise`
 )->pd.DataFrame: # Arm, seeds, and 'mean ± std' of each metric
     "The summary for a reader"
-    out = pd.DataFrame({'Arm': summary['label'] if 'label' in summary else summary.iloc[:,0], 'Seeds': summary['n']})
-    for k,m in MEASURES.items():
-        if k in summary: out[heading_of(m)] = [_mean_cell(v, s, m) for v,s in zip(summary[k], summary[f'{k}_std'])]
+    names = summary['label'] if 'label' in summary else summary.iloc[:,0]
+    out = pd.DataFrame(dict(Arm=names, Seeds=summary['n']))
+    for k in [k for k in MEASURES if k in summary]:
+        cells = [_mean_cell(v, s, MEASURES[k]) for v,s in zip(summary[k], summary[f'{k}_std'])]
+        out[heading_of(MEASURES[k])] = cells
     return out
 
-# %% ../../nbs/api/75_study_tables.ipynb #f6e1126c
+# %% ../../nbs/api/75_study_tables.ipynb #b6692ea5
 def sweep_table(
     sweep:pd.DataFrame, # One row for each run of a sweep
     swept:str='alpha', # What is swept: 'alpha' or 'noise'
 )->pd.DataFrame: # As `means_table`
     "The means of a sweep"
-    if swept == 'alpha': return means_table(summarise(sweep, ('alpha','arm')).drop(columns='arm')).rename(columns=dict(Arm='α'))
     t = summarise(sweep, (swept,'arm'))
+    if swept == 'alpha': return means_table(t.drop(columns='arm')).rename(columns=dict(Arm='α'))
     labels = [f'{value:.0%}, {label_of(arm)}' for value,arm in zip(t[swept], t['arm'])]
     return means_table(t.assign(label=labels)).rename(columns=dict(Arm='Label noise'))
