@@ -216,7 +216,7 @@ def start(self:PairLoss, setup:Setup)->PairState|None:
 @patch
 def _tree_similarity(self:PairLoss, state:PairState)->Tensor:
     "Similarity of classes by the tree: 1 minus the share of the largest distance, shape (C, C)"
-    return 1-state.D/state.D.max().clamp_min(1e-12)
+    return 1-state.D/state.D.max().clamp_min(1e-12) # type: ignore
 
 # %% ../../nbs/api/68_methods_pairs.ipynb #67ddc146
 @patch
@@ -274,7 +274,7 @@ def terms(self:PairLoss, out:Outputs, state:PairState|None)->dict[str,Tensor]:
         own = torch.stack(own, 1) if own else None
     margins = self.gamma if state is None else state.margins
     augmented = own if out.views > 1 else None
-    return {self.loss_name: self.loss(sim, y, margins=margins, augmented=augmented)}
+    return {self.loss_name: self.loss(sim, y, margins=margins, augmented=augmented)} # type: ignore
 
 # %% ../../nbs/api/68_methods_pairs.ipynb #15ff4c49
 @patch

@@ -229,7 +229,7 @@ def terms(self:KFR, out:Outputs, state:RelativityState)->dict[str,Tensor]:
 
 # %% ../../nbs/api/66_methods_relativity.ipynb #b83d18f0
 @patch(as_prop=True)
-def reads(self:KFR)->tuple[str,...]:
+def reads(self:KFR)->tuple[str,...]: # type: ignore
     "Outputs of the network that the loss reads beside embeddings and logits"
     if self.acts_on == 'pooled': return ('features',)
     return ('classifier_weight',) if self.partner_source.startswith('weights') else ()

@@ -82,7 +82,7 @@ def study_suspects(
     rows = []
     for row in runs.query('status=="done" and noise>0').to_dict('records'):
         found = suspects_of(load_run(Path(out)/'runs'/row['key']), data=data).detection
-        rows.append(row | found | dict(planted=found['at']))
+        rows.append(row | found | dict(planted=found['at'])) # type: ignore
     return pd.DataFrame(rows, columns=_suspect_columns)
 
 # %% ../../nbs/api/72_runs.ipynb #b03993bc

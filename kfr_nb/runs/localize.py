@@ -144,7 +144,7 @@ def write_localization(
         np.savez_compressed(f, maps=unit.half().numpy(), peak=peak.numpy(),
             boxes=found.boxes.numpy(), side=found.side)
     with atomic_path(out/'boxes.csv') as tmp:
-        found.table.to_csv(tmp, index=False, float_format='%.4f')
+        found.table.to_csv(tmp, index=False, float_format='%.4f') # type: ignore
     settings |= dict(method=found.method, tau=found.tau, delta=found.delta, side=found.side)
     write_json(out/'scores.json', dict(settings=settings, scores=found.scores))
     return out
