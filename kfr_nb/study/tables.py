@@ -145,7 +145,8 @@ def summarise(
 )->pd.DataFrame: # For each group: `n`, `failed`, `collapsed`, and mean and std of each metric
     "Mean and standard deviation over seeds of every metric"
     groups = runs.groupby(list(by), sort=False)
-    return pd.DataFrame([dict(zip(by, name)) | _summary(rows) for name,rows in groups])
+    rows:Any = [dict(zip(by, name)) | _summary(group) for name,group in groups] # type: ignore
+    return pd.DataFrame(rows)
 
 # %% ../../nbs/api/75_study_tables.ipynb #887309d0
 def format_number(
