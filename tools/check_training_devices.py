@@ -50,7 +50,7 @@ RUNS = {
     'proxies': dict(method='proxy_anchor'), 'late foreground': dict(method='c2am', phase1=0.5), 'retrieval': dict(method='ce', protocol='retrieval'),
     'not channels last': dict(method='kfr_free', channels_last=False)}
 
-WITHIN_AN_EPOCH = ('means', 'random means, projection', 'running margins', 'Poincaré, running', 'proxies', 'SAM', 'loader, views')    # the others are stopped between epochs
+WITHIN_AN_EPOCH = ('validation', 'means', 'random means, projection', 'running margins', 'Poincaré, running', 'proxies', 'SAM', 'loader, views')    # the others are stopped between epochs
 
 
 def accelerator_on(device):
