@@ -4,7 +4,7 @@
 
 # %% ../nbs/api/01_settings.ipynb #7623ed14
 from __future__ import annotations
-import dataclasses, difflib
+import dataclasses, difflib, functools
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, Iterable, Literal, Mapping, get_args, get_origin, get_type_hints
@@ -108,11 +108,13 @@ def _choices(hint:Any)->dict[str,None]:
     return dict.fromkeys(choice for part in literals for choice in get_args(part))
 
 # %% ../nbs/api/01_settings.ipynb #c5c7ab54
+_hints = functools.cache(get_type_hints)                     # of a class; they are asked for with each instance
+
 def check_fields(
     settings:Any, # A dataclass whose fields are simple types, `Literal`s or settings dataclasses
 )->None:
     "Raise `ValueError` for the first field of another type, or with none of its choices"
-    hints = get_type_hints(type(settings))
+    hints = _hints(type(settings))
     for f in dataclasses.fields(settings):
         value,hint = getattr(settings, f.name), hints[f.name]
         kinds,choices = get_args(hint) or (hint,),_choices(hint)
