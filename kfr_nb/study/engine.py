@@ -4,7 +4,7 @@
 
 # %% ../../nbs/api/75_study_engine.ipynb #da4b9237
 from __future__ import annotations
-import gc, math, os, signal, socket, subprocess, sys, tempfile, threading, time, traceback, uuid
+import gc, math, os, queue, signal, socket, subprocess, sys, tempfile, threading, time, traceback, uuid
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -116,7 +116,8 @@ class Board:
         self.deaths = Counter()                              # how often a job's worker has died
         self.records:dict[str,dict] = {}
         self.shares:dict[str,float] = {}                     # how much of each running job is done
-        self.changed = threading.Event()                     # set when a job has ended
+        self.changed:queue.SimpleQueue = queue.SimpleQueue() # an entry when a job has ended, or after Ctrl-C
+        self.interrupted = False                             # whether Ctrl-C was pressed
 
 # %% ../../nbs/api/75_study_engine.ipynb #d435a6cd
 @patch
@@ -131,6 +132,13 @@ def end(self:Board, job:Job, record:dict)->None:
     "Note the record of a job"
     self.records[job.key] = record
     self.shares.pop(job.key, None)
+
+@patch
+def wait(self:Board, seconds:float)->None:
+    "Return when a job has ended, after Ctrl-C, or when the time is up"
+    try: self.changed.get(timeout=seconds)
+    except queue.Empty: return
+    while not self.changed.empty(): self.changed.get()
 
 @patch
 def repeat(self:Board, job:Job)->bool:
@@ -306,10 +314,13 @@ def _scheduler()->Any:
     options = dict(dashboard=False, dashboard_address='127.0.0.1:0')
     return LocalCluster(n_workers=0, silence_logs=_QUIET, scheduler_kwargs=options)
 
-def _wait_for_workers(client:Any, alive:Callable, seconds:float, hint:str)->None:
-    "Wait until a worker is connected; say what is wrong where none comes"
+def _never()->bool:
+    return False
+
+def _wait_for_workers(client:Any, alive:Callable, seconds:float, hint:str, stopped:Callable)->None:
+    "Wait until a worker is connected or the study is stopped; say what is wrong where none comes"
     ends = time.monotonic()+seconds
-    while not client.nthreads():
+    while not stopped() and not client.nthreads():
         late = time.monotonic() > ends
         if late or not alive(): raise RuntimeError(f'no worker is connected; {hint}')
         time.sleep(0.05)
@@ -319,6 +330,7 @@ def _wait_for_workers(client:Any, alive:Callable, seconds:float, hint:str)->None
 def local_workers(
     processes:int, # How many
     folder:Path, # Where `workers.log` is written
+    stopped:Callable=_never, # Whether to wait no longer for a worker
 )->Iterator: # A client of Dask, and whether the workers are alive
     "Workers of this machine, for the length of the block"
     import dask
@@ -329,7 +341,7 @@ def local_workers(
             started = start_workers(cluster.scheduler_address, processes, log, scratch)
             def alive(): return all(p.poll() is None for p in started)
             try:
-                _wait_for_workers(client, alive, 120, f'see {log}')
+                _wait_for_workers(client, alive, 120, f'see {log}', stopped)
                 yield client,alive
             finally: stop_workers(started)
 
@@ -368,6 +380,7 @@ def scheduler_workers(
     address:str, # 'tcp://HOST:PORT'
     folder:Path, # Folder of the runs, which all workers must see
     seconds:float=30., # Time in which the scheduler and a first worker must answer
+    stopped:Callable=_never, # Whether to wait no longer for a worker
 )->Iterator: # A client of Dask, and whether the scheduler is alive
     "The workers of a scheduler, for the length of the block"
     from distributed import Client
@@ -378,7 +391,7 @@ def scheduler_workers(
     with client:
         def alive(): return client.status == 'running'
         hint = f"start some on each machine: kfr_nb.study.serve('{address}')"
-        _wait_for_workers(client, alive, seconds, hint)
+        _wait_for_workers(client, alive, seconds, hint, stopped)
         check_workers(client, folder)
         yield client,alive
 
@@ -421,12 +434,13 @@ def connect(
     where:Workers, # Where jobs run
     jobs:int, # How many there are, so that no idle process starts
     folder:Path, # Folder of the runs
+    stopped:Callable=_never, # Whether to wait no longer for a worker
 ): # A context manager that gives a client of Dask, and whether the workers are alive
     "Workers of whatever kind"
-    if where.scheduler: return scheduler_workers(where.scheduler, folder)
+    if where.scheduler: return scheduler_workers(where.scheduler, folder, stopped=stopped)
     n = max(1, min(where.processes or default_jobs(), jobs))
     if where.slurm is not None: return slurm_workers(n, where.slurm, folder)
-    return local_workers(n, folder)
+    return local_workers(n, folder, stopped)
 
 # %% ../../nbs/api/75_study_engine.ipynb #511a418e
 @contextmanager
@@ -505,13 +519,13 @@ class Session:
 def begin(self:Session)->None:
     "Give a job to each idle worker"
     board,limit = self.board,self.limit
-    if board.full or not board.waiting or not limit.allows(): return
+    if board.full or board.interrupted or not board.waiting or not limit.allows(): return
     busy = {address for _,address in board.running.values()}
     for address in set(self.client.nthreads())-busy:
         job = board.take_next() if limit.allows() else None
         if job is None: return
         future = self._submit(job, address)
-        future.add_done_callback(lambda _: board.changed.set())
+        future.add_done_callback(lambda _: board.changed.put(None))
         board.running[future] = job,address
         limit.begin(job.key)
 
@@ -544,10 +558,13 @@ def collect(self:Session)->None:
     for future in [f for f in self.board.running if f.done()]: self.take(future)
 
 # %% ../../nbs/api/75_study_engine.ipynb #c097638f
+_STOPPING = '\nstopping: running jobs keep what they have done; Ctrl-C again stops at once'
+
 @patch
 def stop(self:Session, seconds:float=20.)->None:
     "Ask running jobs to stop, and take in what they report"
     from distributed import Event
+    if self.board.interrupted: print(_STOPPING, file=sys.stderr)
     Event(f'stop-{self.name}', client=self.client).set()
     ends = time.monotonic()+seconds
     while self.board.running and time.monotonic() < ends:
@@ -565,15 +582,12 @@ def hear(self:Session, event:tuple)->None:
 def goes_on(self:Session)->bool:
     "Whether there is anything to wait for"
     if not self.alive(): raise RuntimeError('the workers have ended; see workers.log')
-    if self.board.full: return False
+    if self.board.full or self.board.interrupted: return False
     if self.board.running: return True
     none_came = self.limit.seconds == 0 and not self.client.nthreads()       # Slurm had no room
     return bool(self.board.waiting) and self.limit.allows() and not none_came
 
 # %% ../../nbs/api/75_study_engine.ipynb #1f1362ea
-class Interrupted(KeyboardInterrupt):
-    "A study was stopped by Ctrl-C; what is done is kept"
-
 @patch
 def work(self:Session, bar:Any)->None:
     "Do what is on the board until nothing is left, the time is up, or Ctrl-C"
@@ -581,13 +595,43 @@ def work(self:Session, bar:Any)->None:
     self.begin()
     try:
         while self.goes_on():
-            self.board.changed.wait(0.5)
-            self.board.changed.clear()
+            self.board.wait(0.5)
             self.collect()
             self.begin()
             update_bar(bar, self.board)
     finally:
         if self.board.running: self.stop()
+
+# %% ../../nbs/api/75_study_engine.ipynb #f628533a
+class Interrupted(KeyboardInterrupt):
+    "A study was stopped by Ctrl-C; what is done is kept"
+
+@contextmanager
+def _noted_ctrl_c(board:Board)->Iterator[None]:
+    "Within the block a first Ctrl-C is noted on the board; a second one is the usual"
+    usual = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(usual):
+        yield
+        return
+    def note(*_):
+        signal.signal(signal.SIGINT, usual)
+        board.interrupted = True
+        board.changed.put(None)
+    signal.signal(signal.SIGINT, note)
+    try: yield
+    finally: signal.signal(signal.SIGINT, usual)
+
+@contextmanager
+def _as_interrupted(board:Board)->Iterator[None]:
+    "Raise `Interrupted` once Ctrl-C was pressed, however the block ends; without it, errors pass"
+    cause = None
+    try: yield
+    except BaseException as e:
+        if not (board.interrupted or isinstance(e, KeyboardInterrupt)): raise
+        board.interrupted,cause = True,e
+    if not board.interrupted: return
+    done = f'stopped with {board.count("done")} of {len(board.runs)} runs done'
+    raise Interrupted(f'{done}; they are kept, and the same command resumes') from cause
 
 # %% ../../nbs/api/75_study_engine.ipynb #450ddec8
 def run_jobs(
@@ -608,11 +652,7 @@ def run_jobs(
 def _work_in(folder, where, board, limit, progress, ended)->None:
     "Work on a board in a folder that no other study has"
     folder.mkdir(parents=True, exist_ok=True)
-    bar = board_bar(board, progress)
-    try:
-        with only_study(folder), connect(where, len(board.jobs), folder) as (client,alive):
+    def stopped(): return board.interrupted
+    with _as_interrupted(board), _noted_ctrl_c(board), board_bar(board, progress) as bar:
+        with only_study(folder), connect(where, len(board.jobs), folder, stopped) as (client,alive):
             Session(client, alive, board, limit, ended).work(bar)
-    except KeyboardInterrupt:
-        done = f'stopped with {board.count("done")} of {len(board.runs)} runs done'
-        raise Interrupted(f'{done}; they are kept, and the same command resumes') from None
-    finally: bar.close()
