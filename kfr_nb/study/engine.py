@@ -297,13 +297,21 @@ def stop_workers(
 def serve(
     address:str, # Of the scheduler, 'tcp://HOST:PORT'
     processes:int|None=None, # Workers; one for each GPU or core by default
-)->int: # Exit status, when the scheduler has gone
-    "Work for a scheduler on this machine until it ends"
+)->None:
+    "Work for a scheduler on this machine until it ends; `RuntimeError` where the workers end by themselves"
+    n = as_workers(processes).processes or default_jobs()
     with tempfile.TemporaryDirectory() as scratch:
-        log,n = Path(scratch)/'workers.log',processes or default_jobs()
-        started = start_workers(address, n, log, scratch)
-        try: return max(p.wait() for p in started)
-        except KeyboardInterrupt: return stop_workers(started)
+        log,started = Path(scratch)/'workers.log',[]
+        try:
+            started += start_workers(address, n, log, scratch)
+            status = max(p.wait() for p in started)
+        finally: stop_workers(started)
+        said = log.read_text(encoding='utf-8', errors='replace').split('\n')
+    if status: raise RuntimeError(f'the workers for {address} ended: {_last_line(said)}')
+
+def _last_line(lines:Sequence[str])->str:
+    "The last line that says something"
+    return next((line.strip() for line in reversed(lines) if line.strip()), 'they said nothing')
 
 # %% ../../nbs/api/75_study_engine.ipynb #64e095fe
 _QUIET = 60                                                  # above the scheduler's messages
@@ -390,7 +398,7 @@ def scheduler_workers(
         raise ValueError(f'{why}: start one with: dask scheduler') from None
     with client:
         def alive(): return client.status == 'running'
-        hint = f"start some on each machine: kfr_nb.study.serve('{address}')"
+        hint = f'start some on each machine: kfr worker {address}'
         _wait_for_workers(client, alive, seconds, hint, stopped)
         check_workers(client, folder)
         yield client,alive
