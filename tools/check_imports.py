@@ -110,13 +110,27 @@ def check_light(root=ROOT):
     "One line for each light module that brings a heavy package when imported"
     found = [m for name in LIGHT for m in sorted((root/PACKAGE).glob(f'{name}.py')) + sorted((root/PACKAGE/name).glob('[a-z]*.py'))]
     mods, faults = ['.'.join(m.relative_to(root).with_suffix('').parts) for m in found], []
+    # torch and numpy are imported once, and each module in a fork; what the two bring themselves does not count
+    code = f'''import importlib, os, sys, traceback, torch, numpy
+sys.path.insert(0, {str(root)!r})
+had = set(sys.modules)
+for mod in {mods!r}:
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        continue
+    try: importlib.import_module(mod)
+    except BaseException: traceback.print_exc()
+    else: print(mod, *sorted({{m.split('.')[0] for m in set(sys.modules)-had}} & set({HEAVY!r})))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+'''
+    r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    brought = {name: heavy for name, _, heavy in (line.partition(' ') for line in r.stdout.splitlines())}
     for mod in mods:
-        # what torch and numpy bring themselves does not count
-        code = (f'import sys, torch, numpy; sys.path.insert(0, {str(root)!r}); had = set(sys.modules); import {mod}; '
-                f'print(*sorted({{m.split(".")[0] for m in set(sys.modules)-had}} & set({HEAVY!r})))')
-        r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
-        if r.returncode: faults.append(f'{mod} cannot be imported:\n{r.stderr}')
-        elif r.stdout.strip(): faults.append(f'{mod} brings {r.stdout.strip()}: import it where it is used')
+        if mod not in brought: faults.append(f'{mod} cannot be imported:\n{r.stderr}')
+        elif brought[mod]: faults.append(f'{mod} brings {brought[mod]}: import it where it is used')
     return mods, faults
 
 
