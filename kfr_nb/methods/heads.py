@@ -273,6 +273,23 @@ class Probe(Method):
         raise ValueError("method 'probe' is solved in one call and takes no steps: "
                          "train with fit, or use method 'ce'")
 
+# %% ../../nbs/api/67_methods_heads.ipynb #b95ba880
+def _moments(z:Tensor)->tuple[np.ndarray,np.ndarray]:
+    "Mean and deviation of each feature; the deviation of a constant one is 1"
+    x = z.double().numpy()
+    scale = x.std(0)
+    return x.mean(0),np.where(scale > 1e-8*max(float(scale.max()), 1e-30), scale, 1.)
+
+def _scaled(split:dict[str,Tensor], mean:np.ndarray, scale:np.ndarray)->tuple[np.ndarray,np.ndarray]:
+    "Features in units of the training images' deviations, and classes"
+    return (split['z'].double().numpy()-mean)/scale,split['y'].numpy()
+
+def _chosen(x:np.ndarray, y:np.ndarray, held:tuple|None, seed:int)->float:
+    "The tuned C, by held-out images or by a share of the training images"
+    if held is not None: return tuned_strength(x, y, *held)
+    out = _held_out(y, seed)
+    return tuned_strength(x[~out], y[~out], x[out], y[out])
+
 # %% ../../nbs/api/67_methods_heads.ipynb #7e77ed36
 @patch
 def solve(self:Probe,
@@ -281,17 +298,11 @@ def solve(self:Probe,
     valid:dict[str,Tensor]|None, # The same of validation images, where there are any
     seed:int, # Of the held-out images, where there are no others
 )->dict[str,float]: # 'c', and the accuracy on the training images
-    x,y = train['z'].double().numpy(),train['y'].numpy()
-    mean,scale = x.mean(0),x.std(0)
-    scale = np.where(scale > 1e-8*max(float(scale.max()), 1e-30), scale, 1.)
-    x = (x-mean)/scale
-    strength = self.c
-    if strength is None and valid is not None:
-        held_x = (valid['z'].double().numpy()-mean)/scale
-        strength = tuned_strength(x, y, held_x, valid['y'].numpy())
-    elif strength is None:
-        held = _held_out(y, seed)
-        strength = tuned_strength(x[~held], y[~held], x[held], y[held])
+    "Fit scikit-learn's logistic regression, and write it into the classifier"
+    mean,scale = _moments(train['z'])
+    x,y = _scaled(train, mean, scale)
+    held = None if valid is None else _scaled(valid, mean, scale)
+    strength = self.c or _chosen(x, y, held, seed)
     model = _regression(x, y, strength)
     W,b = _as_linear(model, mean, scale, network.num_classes)
     with torch.no_grad():
