@@ -306,6 +306,6 @@ def solve(self:Probe,
     model = _regression(x, y, strength)
     W,b = _as_linear(model, mean, scale, network.num_classes)
     with torch.no_grad():
-        network.classifier.weight.copy_(torch.from_numpy(W))
-        network.classifier.bias.copy_(torch.from_numpy(b))
+        network.classifier.weight.copy_(torch.from_numpy(W).float())
+        network.classifier.bias.copy_(torch.from_numpy(b).float())
     return dict(c=strength, top1=float((model.predict(x) == y).mean()))
