@@ -203,16 +203,20 @@ class TreePrior(OwnClassifier):
         return dict(prior=out.parts['classifier'].V.square().sum()/2)
 
 # %% ../../nbs/api/67_methods_heads.ipynb #36f71217
-STRENGTHS = tuple(10.**(i/2) for i in range(-8, 5))            # 1e-4 to 100
+STRENGTHS = tuple(10.**(i/2) for i in range(-8, 6))            # 1e-4 to 316
 
-def _regression(x:np.ndarray, y:np.ndarray, C:float)->Any:
-    "A fitted logistic regression; one that has not converged is an error, not a warning"
+def _regression(x:np.ndarray, y:np.ndarray, C:float, most:int=5000)->Any:
+    "A fitted logistic regression"
     import warnings
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+    model = LogisticRegression(C=C, max_iter=most)
     with warnings.catch_warnings():
         warnings.simplefilter('error', ConvergenceWarning)
-        return LogisticRegression(C=C, max_iter=5000).fit(x, y)
+        try: return model.fit(x, y)
+        except ConvergenceWarning:
+            raise ValueError(f'logistic regression with C={C:g} has not converged in {most} steps: '
+                             'give a smaller c') from None
 
 # %% ../../nbs/api/67_methods_heads.ipynb #c14be10d
 def _held_out(y:np.ndarray, seed:int, share:float=.2)->np.ndarray:
@@ -227,31 +231,32 @@ def _held_out(y:np.ndarray, seed:int, share:float=.2)->np.ndarray:
                      'give more images, or give c')
 
 # %% ../../nbs/api/67_methods_heads.ipynb #79f5248e
-def _scored(model:Any, x:np.ndarray, y:np.ndarray)->tuple[float,float]:
-    "Accuracy, and minus the cross-entropy of the classes that the model has"
-    logp,known = model.predict_log_proba(x),np.isin(y, model.classes_)
-    column = np.searchsorted(model.classes_, y[known])
-    loss = -logp[known][np.arange(known.sum()),column].mean() if known.any() else np.inf
-    return float((model.predict(x) == y).mean()),-float(loss)
+def _cross_entropy(model:Any, x:np.ndarray, y:np.ndarray)->float:
+    "Of images whose classes the model has"
+    known = np.isin(y, model.classes_)
+    if not known.any(): raise ValueError('no held-out image has a class that was fitted')
+    scores = model.decision_function(x[known])
+    if scores.ndim == 1: scores = np.stack([0*scores,scores], 1)
+    column = torch.from_numpy(np.searchsorted(model.classes_, y[known]))
+    return F.cross_entropy(torch.from_numpy(scores), column).item()
 
 def tuned_strength(
-    x:np.ndarray, # Scaled features to fit, shape (N, d)
+    x:np.ndarray, # Features to fit, shape (N, d)
     y:np.ndarray, # Their classes, shape (N,)
-    held_x:np.ndarray, # Scaled features to choose by, shape (M, d)
+    held_x:np.ndarray, # Features to choose by, shape (M, d)
     held_y:np.ndarray, # Their classes, shape (M,)
-)->float: # The C of `STRENGTHS` that is most accurate
+)->float: # The C of `STRENGTHS` under which the held-out classes are most probable
     "scikit-learn's C, chosen on held-out images"
-    scores = {C: _scored(_regression(x, y, C), held_x, held_y) for C in STRENGTHS}
-    return max(scores, key=lambda C: scores[C])
+    losses = {C: _cross_entropy(_regression(x, y, C), held_x, held_y) for C in STRENGTHS}
+    return min(losses, key=lambda C: losses[C])
 
 # %% ../../nbs/api/67_methods_heads.ipynb #68a8f0e2
-def _as_linear(model:Any, mean:np.ndarray, scale:np.ndarray, num_classes:int)->tuple[np.ndarray,np.ndarray]:
-    "Weights (C, d) and biases (C,) on unscaled features; classes without images cannot be chosen"
+def _as_linear(model:Any, num_classes:int)->tuple[np.ndarray,np.ndarray]:
+    "Weights (C, d) and biases (C,); classes without images cannot be chosen"
     coef,bias = model.coef_,model.intercept_
     if len(model.classes_) == 2: coef,bias = np.stack([0*coef[0],coef[0]]),np.array([0.,bias[0]])
-    W,b = np.zeros((num_classes,len(mean))),np.full(num_classes, -1e4)
-    W[model.classes_] = coef/scale
-    b[model.classes_] = bias-W[model.classes_]@mean
+    W,b = np.zeros((num_classes,coef.shape[1])),np.full(num_classes, -1e4)
+    W[model.classes_],b[model.classes_] = coef,bias
     return W,b
 
 # %% ../../nbs/api/67_methods_heads.ipynb #be78e6e0
@@ -260,7 +265,7 @@ class Probe(Method):
     "scikit-learn's logistic regression on the features of a frozen backbone, its C tuned on validation images."
     name = 'probe'
     label = 'Linear probe'
-    c:float|None = None # scikit-learn's C, for features of variance 1; tuned where none is given
+    c:float|None = None # scikit-learn's C; tuned where none is given
 
     def __post_init__(self):
         check_fields(self)
@@ -274,19 +279,13 @@ class Probe(Method):
                          "train with fit, or use method 'ce'")
 
 # %% ../../nbs/api/67_methods_heads.ipynb #b95ba880
-def _moments(z:Tensor)->tuple[np.ndarray,np.ndarray]:
-    "Mean and deviation of each feature; the deviation of a constant one is 1"
-    x = z.double().numpy()
-    scale = x.std(0)
-    return x.mean(0),np.where(scale > 1e-8*max(float(scale.max()), 1e-30), scale, 1.)
+def _arrays(split:dict[str,Tensor])->tuple[np.ndarray,np.ndarray]:
+    "Features and classes as scikit-learn takes them"
+    return split['z'].double().numpy(),split['y'].numpy()
 
-def _scaled(split:dict[str,Tensor], mean:np.ndarray, scale:np.ndarray)->tuple[np.ndarray,np.ndarray]:
-    "Features in units of the training images' deviations, and classes"
-    return (split['z'].double().numpy()-mean)/scale,split['y'].numpy()
-
-def _chosen(x:np.ndarray, y:np.ndarray, held:tuple|None, seed:int)->float:
-    "The tuned C, by held-out images or by a share of the training images"
-    if held is not None: return tuned_strength(x, y, *held)
+def _chosen(x:np.ndarray, y:np.ndarray, valid:dict|None, seed:int)->float:
+    "The tuned C, by validation images or by a share of the training images"
+    if valid is not None: return tuned_strength(x, y, *_arrays(valid))
     out = _held_out(y, seed)
     return tuned_strength(x[~out], y[~out], x[out], y[out])
 
@@ -299,12 +298,10 @@ def solve(self:Probe,
     seed:int, # Of the held-out images, where there are no others
 )->dict[str,float]: # 'c', and the accuracy on the training images
     "Fit scikit-learn's logistic regression, and write it into the classifier"
-    mean,scale = _moments(train['z'])
-    x,y = _scaled(train, mean, scale)
-    held = None if valid is None else _scaled(valid, mean, scale)
-    strength = self.c or _chosen(x, y, held, seed)
+    x,y = _arrays(train)
+    strength = self.c or _chosen(x, y, valid, seed)
     model = _regression(x, y, strength)
-    W,b = _as_linear(model, mean, scale, network.num_classes)
+    W,b = _as_linear(model, network.num_classes)
     with torch.no_grad():
         network.classifier.weight.copy_(torch.from_numpy(W).float())
         network.classifier.bias.copy_(torch.from_numpy(b).float())

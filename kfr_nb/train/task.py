@@ -191,7 +191,7 @@ def network_of(
     plain = method.at_once
     if plain and not config.model.frozen:
         raise ValueError(f'method {method.name!r} is solved on the features of a frozen backbone: '
-                         "add frozen=True and pretrained=True (--frozen --pretrained), or use method='ce'")
+                         "add frozen=True and pretrained=True, or use method='ce'")
     model = replace(config.model, hidden=None, embedding_dim=None) if plain else config.model
     return build_network(model, len(classes), method.foreground, pretrained, classifier)
 
