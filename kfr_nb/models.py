@@ -396,6 +396,7 @@ def _foreground_map(c:int)->nn.Module:
 # %% ../nbs/api/60_models.ipynb #388693c1
 class ImageModel(nn.Module):
     "A backbone, an optional embedding layer, dropout and one classifier, linear unless it is replaced"
+    classifier:Any # From embeddings (B, d) to logits (B, C), or to what `read` makes logits of
     def __init__(self,
         backbone:nn.Module, # Gives (maps, pooled)
         num_classes:int, # C

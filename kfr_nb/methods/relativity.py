@@ -161,6 +161,7 @@ def follow_stages(
 # %% ../../nbs/api/66_methods_relativity.ipynb #4afdfe57
 class RelativityState(nn.Module):
     "Class distances, and what the settings of a KFR method ask for beside them"
+    D:Tensor # Class distances, shape (C, C)
     def __init__(self, D:Tensor, head:nn.Module|None=None, means:ClassMeans|None=None):
         super().__init__()
         self.register_buffer('D', D, persistent=False)

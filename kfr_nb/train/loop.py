@@ -386,8 +386,9 @@ def _solve(task:Task, folder:Path)->Progress:
     _write_start(task, folder)
     progress = replace(start_of(task), epoch=task.config.optimisation.epochs-1)
     start,valid = time.perf_counter(),task.feeds.judged.get('valid')
-    splits = [None if feed is None else predict_split(task, feed) for feed in (task.feeds.ordered, valid)]
-    noted = task.method.solve(task.network, *splits, task.config.run.seed)
+    train = predict_split(task, task.feeds.ordered)
+    held = None if valid is None else predict_split(task, valid)
+    noted = task.method.solve(task.network, train, held, task.config.run.seed)
     progress.seconds = time.perf_counter()-start
     progress.meters.add({k: torch.tensor(float(v)) for k,v in noted.items()})
     progress.end_epoch(epoch_row(task, progress))
