@@ -19,8 +19,8 @@ from .bn_inception import MEAN as CAFFE_MEAN, STD as CAFFE_STD
 from .settings import check_at_least, check_fields, check_shares
 
 # %% auto #0
-__all__ = ['MODELS', 'SmallResNet', 'ModelSpec', 'ImageModel', 'build_model', 'freeze_batchnorm', 'on_features', 'ModelConfig',
-           'build_network']
+__all__ = ['MODELS', 'SmallResNet', 'ModelSpec', 'ImageModel', 'build_model', 'replace_classifier', 'freeze_batchnorm',
+           'on_features', 'ModelConfig', 'build_network']
 
 # %% ../nbs/api/60_models.ipynb #902ba3cd
 def _conv_bn(n_in, n_out, kernel=3, stride=1):
@@ -395,7 +395,8 @@ def _foreground_map(c:int)->nn.Module:
 
 # %% ../nbs/api/60_models.ipynb #388693c1
 class ImageModel(nn.Module):
-    "A backbone, an optional embedding layer, dropout and one linear classifier"
+    "A backbone, an optional embedding layer, dropout and one classifier, linear unless it is replaced"
+    classifier:Any # From embeddings (B, d) to logits (B, C), or to what `read` makes logits of
     def __init__(self,
         backbone:nn.Module, # Gives (maps, pooled)
         num_classes:int, # C
@@ -428,19 +429,27 @@ def embed(self:ImageModel, x:Tensor)->Tensor:
 @patch
 def classify(self:ImageModel, z:Tensor)->Tensor:
     "Logits of embeddings, shape (B, C)"
-    return self.classifier(self.dropout(z))
+    return self.read(self.classifier(self.dropout(z)))
+
+@patch
+def read(self:ImageModel, scores:Tensor)->Tensor:
+    "Logits from the classifier's outputs, which they are unless the classifier has a `read` of its own"
+    own = getattr(self.classifier, 'read', None)
+    return scores if own is None else own(scores)
 
 # %% ../nbs/api/60_models.ipynb #f01a3c87
 @patch
 def forward(self:ImageModel,
     x:Tensor, # Images, shape (B, 3, H, W), or what the backbone takes in their place
     parts:bool=False, # Give all stages?
-)->Tensor|dict: # Logits (B, C), or 'z', 'logits' and where there are such 'features' and 'foreground'
+)->Tensor|dict: # Logits (B, C), or 'z', 'logits' and where there are such 'scores', 'features' and 'foreground'
     maps,pooled = self.backbone(self._checked(x))
     z = self.embedding(self.hidden(pooled))
-    logits = self.classify(z)
+    scores = self.classifier(self.dropout(z))
+    logits = self.read(scores)
     if not parts: return logits
     out = dict(z=z, logits=logits)
+    if scores is not logits: out['scores'] = scores
     if maps is not None: out['features'] = maps
     if self.foreground is not None: out['foreground'] = self.foreground(maps)
     return out
@@ -500,6 +509,18 @@ def _check_head(num_classes, embedding_dim, dropout, hidden=None):
         if width is None or _whole(width, 1): continue
         raise ValueError(f'{name} must be a whole number of at least 1, or None, got {width!r}')
     if not 0 <= dropout < 1: raise ValueError(f'dropout must be in [0, 1), got {dropout!r}')
+
+# %% ../nbs/api/60_models.ipynb #04f492cd
+def replace_classifier(
+    model:ImageModel, # Changed in place
+    classifier:nn.Module, # From embeddings (B, d) to outputs (B, n); `read`, if it has one, makes logits (B, C) of them
+)->ImageModel: # The same model
+    "Put another classifier on a model; `ValueError` where it does not fit"
+    width = model.classifier.in_features
+    if classifier.in_features != width:
+        raise ValueError(f'the classifier takes {classifier.in_features} features, and the embeddings have {width}')
+    model.classifier = classifier
+    return model
 
 # %% ../nbs/api/60_models.ipynb #35e995c1
 def _stay(layer:nn.Module, mode:bool=True)->Any:
@@ -589,9 +610,12 @@ def build_network(
     num_classes:int, # C
     foreground:bool=False, # Add the one-channel map that `c2am_loss` needs?
     pretrained:bool|None=None, # Load pretrained weights? As configured by default
+    classifier:Callable|None=None, # From the network to what takes the place of its classifier, or to None
 )->ImageModel: # On images, whether frozen or not
     "The network of a run"
     if pretrained is None: pretrained = config.pretrained
     names = ('embedding_dim','hidden','dropout','stem')
     settings = {name: getattr(config, name) for name in names}
-    return build_model(config.model, num_classes, pretrained=pretrained, foreground=foreground, **settings)
+    network = build_model(config.model, num_classes, pretrained=pretrained, foreground=foreground, **settings)
+    other = classifier(network) if classifier else None
+    return network if other is None else replace_classifier(network, other)

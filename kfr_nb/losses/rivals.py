@@ -20,15 +20,17 @@ def _reduced(loss:Tensor, reduction:str)->Tensor:
     return loss if reduction == 'none' else getattr(loss, reduction)()
 
 # %% ../../nbs/api/41_rival_losses.ipynb #f19ab785
-def _batch(x:Tensor, labels:Tensor, C:int, name:str='z')->Tensor:
-    "Checked labels of a batch that is not empty"
+def _batch(x:Tensor, labels:Tensor, C:int, name:str='z', validate:bool=True)->Tensor:
+    "Labels of a batch; checked, and not empty, unless `validate` is off"
+    if not validate: return labels.to(x.device).long()
     check_embeddings(x, name)
     if not len(x): raise ValueError(f'{name} has no rows: the batch is empty')
     return check_labels(labels, C, len(x)).to(x.device)
 
 # %% ../../nbs/api/41_rival_losses.ipynb #53130d46
-def _square(D:Tensor, name:str='D')->Tensor:
+def _square(D:Tensor, name:str='D', validate:bool=True)->Tensor:
     "`D`, if it is a symmetric table of finite numbers"
+    if not validate: return D
     if not isinstance(D, Tensor) or D.ndim != 2 or D.shape[0] != D.shape[1]:
         shape = tuple(D.shape) if isinstance(D, Tensor) else type(D).__name__
         raise ValueError(f'{name} must be a square tensor (C, C), got {shape}')
@@ -36,22 +38,30 @@ def _square(D:Tensor, name:str='D')->Tensor:
         raise ValueError(f'{name} must be finite and symmetric')
     return D
 
+# %% ../../nbs/api/41_rival_losses.ipynb #32ec5089
+def _class_means(z:Tensor, y:Tensor)->tuple[Tensor,Tensor]:
+    "For each image the mean of its class, (B, d); pairs of images that stand for two classes, 0 or 1, (B, B)"
+    same = (y[:,None] == y).to(z)
+    first = same.cumsum(1).diagonal() == 1                     # the first image of its class
+    pairs = (first[:,None] & first).to(z).triu(1)
+    return same@z/same.sum(1, keepdim=True),pairs
+
 # %% ../../nbs/api/41_rival_losses.ipynb #b338da62
 def cpcc_loss(
     z:Tensor, # Embeddings, shape (B, d)
     labels:Tensor, # Class indices, shape (B,)
     D:Tensor, # Class distances, shape (C, C)
     p:float=2., # Norm of the differences of class means
+    validate:bool=True, # Check the inputs (on a GPU this waits for the device)
 )->Tensor: # Scalar in [0, 2]
     "1 minus the correlation of class means' distances with the tree's (Zeng et al. 2023)"
-    y,which = _batch(z, labels, len(_square(D))).unique(return_inverse=True)
+    y = _batch(z, labels, len(_square(D, validate=validate)), validate=validate)
     z = z if z.dtype == torch.float64 else z.float()
-    means = z.new_zeros(len(y), z.shape[1]).index_add(0, which, z)/torch.bincount(which)[:,None]
-    i,j = torch.triu_indices(len(y), len(y), 1, device=z.device)
-    latent,tree = F.pdist(means, p),D.to(z)[y[i],y[j]]
-    latent,tree = (v-v.mean() if len(v) else v for v in (latent, tree))
-    scale = latent.norm()*tree.norm()
-    return 1-(latent*tree).sum()/scale if scale > 0 else 1-0*latent.sum()
+    means,pairs = _class_means(z, y)
+    latent,tree = torch.cdist(means, means, p, 'donot_use_mm_for_euclid_dist'),D.to(z)[y][:,y]
+    latent,tree = ((v-(v*pairs).sum()/pairs.sum().clamp_min(1))*pairs for v in (latent, tree))
+    spread = (latent.square().sum()*tree.square().sum()).clamp_min(torch.finfo(z.dtype).tiny)
+    return 1-(latent*tree).sum()/spread.sqrt()
 
 # %% ../../nbs/api/41_rival_losses.ipynb #354b833f
 def haframe_similarity(
@@ -108,10 +118,11 @@ def haframe_loss(
     frame:Tensor, # Fixed unit class vectors, see `class_frame`, shape (C, d)
     alpha:float=.4, # Weight of the cosines, in [0, 1]
     reduction:str='mean', # 'mean', 'sum' or 'none'
+    validate:bool=True, # Check the inputs (on a GPU this waits for the device)
 )->Tensor: # The loss
     "Cross-entropy under a fixed classifier, and errors of the cosines (Liang and Davis 2023)"
     if not 0 <= alpha <= 1: raise ValueError(f'alpha must lie in [0, 1], got {alpha}')
-    y,W = _batch(z, labels, len(frame)),_fitting(frame, z)
+    y,W = _batch(z, labels, len(frame), validate=validate),_fitting(frame, z)
     cosines = F.normalize(z)@W.T
     errors = (cosines-(W@W.T)[y]).square().sum(1)
     return _reduced((1-alpha)*F.cross_entropy(z@W.T, y, reduction='none')+alpha*errors, reduction)
@@ -148,8 +159,8 @@ def _path_divergence(scores:Tensor, target:Tensor)->Tensor:
     return (torch.xlogy(target, target)-target*scores.log_softmax(1)).sum(1)
 
 # %% ../../nbs/api/41_rival_losses.ipynb #f4590a34
-def _nodes_fit(scores:Tensor, labels:Tensor, table:NodeTable)->Tensor:
-    y = _batch(scores, labels, len(table.paths), 'scores')
+def _nodes_fit(scores:Tensor, labels:Tensor, table:NodeTable, validate:bool=True)->Tensor:
+    y = _batch(scores, labels, len(table.paths), 'scores', validate)
     if scores.shape[1] != table.paths.shape[1]:
         n = table.paths.shape[1]
         raise ValueError(f'scores have {scores.shape[1]} columns, and the tree has {n} nodes below its root')
@@ -161,9 +172,10 @@ def path_kl_loss(
     labels:Tensor, # Class indices, shape (B,)
     table:NodeTable, # The tree, from `node_table`
     reduction:str='mean', # 'mean', 'sum' or 'none'
+    validate:bool=True, # Check the inputs (on a GPU this waits for the device)
 )->Tensor: # The loss
     "Divergence of the softmax over nodes from equal shares on the way to the class"
-    y = _nodes_fit(scores, labels, table)
+    y = _nodes_fit(scores, labels, table, validate)
     way = table.paths.to(scores)[y]
     return _reduced(_path_divergence(scores, way/way.sum(1, keepdim=True)), reduction)
 
@@ -183,6 +195,12 @@ def _leaning(paths:Tensor, depths:Tensor)->Tensor:
     q = torch.where(paths, (2/left).exp(), 0.)
     return q/q.sum(1, keepdim=True)
 
+# %% ../../nbs/api/41_rival_losses.ipynb #11283cf4
+def _level_sums(x:Tensor, depths:Tensor)->Tensor:
+    "For each node the sum over all nodes of its level, shape (B, n)"
+    sums = x.new_zeros(len(x), x.shape[1]+1).index_add(1, depths, x)
+    return sums[:,depths]
+
 # %% ../../nbs/api/41_rival_losses.ipynb #e910018e
 def hier_cos_loss(
     scores:Tensor, # A coordinate for each node below the root, shape (B, n)
@@ -190,17 +208,16 @@ def hier_cos_loss(
     table:NodeTable, # The tree, from `node_table`
     alpha:float=.05, # Weight of the second term
     reduction:str='mean', # 'mean', 'sum' or 'none'
+    validate:bool=True, # Check the inputs (on a GPU this waits for the device)
 )->Tensor: # The loss
     "Divergence from the way to the class, and one node at each level (Sani et al. 2026)"
-    y = _nodes_fit(scores, labels, table)
+    y = _nodes_fit(scores, labels, table, validate)
     table,size = table.to(scores.device),scores.abs()
     way = table.paths.to(size)[y]
     loss = _path_divergence(size, _leaning(table.paths, table.depths.to(size))[y])
-    for level in table.depths.unique():
-        at = table.depths == level
-        part,here = size[:,at],way[:,at]
-        cosines = part/part.norm(dim=1, keepdim=True).clamp_min(1e-12)
-        loss = loss+alpha*torch.where(here.any(1), (here-cosines).abs().sum(1), part.sum(1))
+    cosines = size/_level_sums(size.square(), table.depths).clamp_min(1e-24).sqrt()
+    reached = _level_sums(way, table.depths) > 0               # does the class reach this level?
+    loss = loss+alpha*torch.where(reached, (way-cosines).abs(), size).sum(1)
     return _reduced(loss, reduction)
 
 # %% ../../nbs/api/41_rival_losses.ipynb #c4a5addd
@@ -221,9 +238,10 @@ def embedding_loss(
     labels:Tensor, # Class indices, shape (B,)
     frame:Tensor, # Unit class vectors, shape (C, d)
     reduction:str='mean', # 'mean', 'sum' or 'none'
+    validate:bool=True, # Check the inputs (on a GPU this waits for the device)
 )->Tensor: # The loss
     "1 minus the cosine between embeddings and the vectors of their classes (Barz and Denzler 2019)"
-    y = _batch(z, labels, len(frame))
+    y = _batch(z, labels, len(frame), validate=validate)
     return _reduced(1-(F.normalize(z)*_fitting(frame, z)[y]).sum(1), reduction)
 
 # %% ../../nbs/api/41_rival_losses.ipynb #ae15651d
@@ -233,9 +251,10 @@ def lca_alignment_loss(
     D:Tensor, # Class distances, shape (C, C)
     weight:float=.03, # λ, of the cross-entropy
     reduction:str='mean', # 'mean', 'sum' or 'none'
+    validate:bool=True, # Check the inputs (on a GPU this waits for the device)
 )->Tensor: # The loss
     "Cross-entropy with labels that fall linearly with the distance (Shi et al. 2024)"
-    y = _batch(logits, labels, len(_square(D)), 'logits')
+    y = _batch(logits, labels, len(_square(D, validate=validate)), 'logits', validate)
     C = logits.shape[1]
     if C != len(D): raise ValueError(f'logits have {C} classes, and D has {len(D)}')
     if not weight >= 0: raise ValueError(f'weight must be at least 0, got {weight}')
@@ -266,6 +285,7 @@ class TreePriorLinear(nn.Module):
     ):
         super().__init__()
         self.register_buffer('factor', tree_prior_factor(D, ell).float())
+        self.in_features,self.out_features = in_features,len(D)
         self.V = nn.Parameter(torch.empty(len(D), in_features))
         self.bias = nn.Parameter(torch.zeros(len(D)))
         nn.init.kaiming_uniform_(self.V, a=5**.5)              # as nn.Linear
@@ -296,8 +316,9 @@ class _SmoothHAP(torch.autograd.Function):
             smooth,slope = _upper_step(x, tau, rho, delta)
             rank = 1+torch.where(behind, smooth, step).fill_diagonal_(0).sum(1)
             gained = r+(torch.minimum(r[None], r[:,None])*step).sum(1)
-            pull = torch.where(behind, slope, 0.)*(gained/rank.square())[:,None]/r.sum()
-            losses.append(1-(gained/rank).sum()/r.sum())
+            total = r.sum().clamp_min(torch.finfo(r.dtype).tiny)
+            pull = torch.where(behind, slope, 0.)*(gained/rank.square())[:,None]/total
+            losses.append(1-(gained/rank).sum()/total)
             slopes[q] = pull.sum(0)-pull.sum(1)
         ctx.save_for_backward(slopes)
         return torch.stack(losses)
@@ -323,13 +344,21 @@ def batch_relevance(
     sim:Tensor, # Similarities within a batch, shape (B, B)
     labels:Tensor, # Class indices, shape (B,)
     H:Tensor, # Class similarities, such as `KnowledgeTree.hierarchical_precision()`, shape (C, C)
+    validate:bool=True, # Check the inputs (on a GPU this waits for the device)
 )->tuple[Tensor,Tensor]: # For `smooth_h_ap_loss`
     "Similarities and relevances of images that rank each other; none meets itself"
-    y = _batch(sim, labels, len(_square(H, 'H')), 'sim')
+    y = _batch(sim, labels, len(_square(H, 'H', validate)), 'sim', validate)
     if sim.shape[0] != sim.shape[1]:
         raise ValueError(f'sim must have shape (B, B), got {tuple(sim.shape)}')
     own = torch.eye(len(y), dtype=torch.bool, device=sim.device)
     return sim.masked_fill(own, -1e3),H.to(sim)[y][:,y].masked_fill(own, 0.)
+
+# %% ../../nbs/api/41_rival_losses.ipynb #3c0bdcc9
+def _mean_over_asking(sim:Tensor, relevance:Tensor, tau:float, rho:float, delta:float)->Tensor:
+    "The mean loss of the queries that have a relevant image, 0 without any; nothing is asked of the device"
+    asks = relevance.sum(1) > 0
+    losses = _SmoothHAP.apply(sim, relevance, tau, rho, delta)
+    return (losses*asks).sum()/asks.sum().clamp_min(1)
 
 # %% ../../nbs/api/41_rival_losses.ipynb #8ac26cb2
 def smooth_h_ap_loss(
@@ -339,9 +368,11 @@ def smooth_h_ap_loss(
     rho:float=100., # Slope beyond delta
     delta:float=.05, # Lead beyond which the slope is constant
     reduction:str='mean', # 'mean', 'sum' or 'none'
+    validate:bool=True, # Check the inputs (on a GPU this waits for the device)
 )->Tensor: # The loss, over the queries that have a relevant image
     "An upper bound of 1 minus H-AP with a gradient (Ramzi et al. 2022), in the memory of `sim`"
     for name,v in (('tau',tau), ('rho',rho), ('delta',delta)):
         if not v > 0: raise ValueError(f'{name} must be above 0, got {v}')
+    if not validate: return _mean_over_asking(sim, relevance, tau, rho, delta)
     sim,relevance = _asking(sim, relevance)
     return _reduced(_SmoothHAP.apply(sim, relevance, tau, rho, delta), reduction)

@@ -4,8 +4,10 @@
 
 # %% auto #0
 __all__ = ['METHODS', 'CrossEntropy', 'Joining', 'Method', 'Outputs', 'Replacing', 'Setup', 'method_of', 'Knowledge', 'Tensors',
-           'class_distances', 'class_lineages', 'trained_tree', 'KFR', 'KFRAll', 'KFRPlus', 'KFRScaleFree', 'C2AM',
-           'ContrastiveL1', 'ContrastiveL2', 'HierarchicalCE', 'InfoNCE', 'SoftLabels', 'TripletL1', 'TripletL2',
+           'class_distances', 'class_lineages', 'trained_tree', 'class_nodes', 'KFR', 'KFRAll', 'KFRAsPublished',
+           'KFRPlus', 'KFRScaleFree', 'C2AM', 'ContrastiveL1', 'ContrastiveL2', 'HierarchicalCE', 'InfoNCE',
+           'SoftLabels', 'TripletL1', 'TripletL2', 'CPCC', 'LCAAlignment', 'SmoothHAP', 'BarzDenzler',
+           'FixedClassifier', 'HAFrame', 'HierCOS', 'NodeClassifier', 'OwnClassifier', 'PathKL', 'Probe', 'TreePrior',
            'LiftedStructure', 'LiftedStructureStar', 'Triplet', 'TripletStar', 'MultiSimilarity', 'MultiSimilarityStar',
            'MultiSimilarityStarKFR', 'MarginRule', 'Space', 'embedding_space', 'Circle', 'ProxyAnchor', 'ProxyNCA',
            'SoftTriple']
@@ -13,11 +15,14 @@ __all__ = ['METHODS', 'CrossEntropy', 'Joining', 'Method', 'Outputs', 'Replacing
 # %% ../../nbs/api/65_methods.ipynb #8e79d63b
 from kfr_nb.methods.base import (METHODS, CrossEntropy, Joining, Method, Outputs, Replacing, Setup,
     method_of)
-from kfr_nb.methods.knowledge import (Knowledge, Tensors, class_distances, class_lineages,
-    trained_tree)
-from .relativity import KFR, KFRAll, KFRPlus, KFRScaleFree
+from .knowledge import (Knowledge, Tensors, class_distances, class_lineages,
+    class_nodes, trained_tree)
+from .relativity import KFR, KFRAll, KFRAsPublished, KFRPlus, KFRScaleFree
 from .recognition import (C2AM, ContrastiveL1, ContrastiveL2, HierarchicalCE,
     InfoNCE, SoftLabels, TripletL1, TripletL2)
+from .rivals import CPCC, LCAAlignment, SmoothHAP
+from .heads import (BarzDenzler, FixedClassifier, HAFrame, HierCOS, NodeClassifier,
+    OwnClassifier, PathKL, Probe, TreePrior)
 from kfr_nb.methods.pairs import (LiftedStructure, LiftedStructureStar, Triplet, TripletStar,
     MultiSimilarity, MultiSimilarityStar, MultiSimilarityStarKFR, MarginRule, Space,
     embedding_space)
@@ -26,9 +31,12 @@ from .proxies import Circle, ProxyAnchor, ProxyNCA, SoftTriple
 # %% ../../nbs/api/65_methods.ipynb #dc7d06eb
 _all_ = ['METHODS', 'CrossEntropy', 'Joining', 'Method', 'Outputs', 'Replacing', 'Setup', 'method_of',
     'Knowledge', 'Tensors', 'class_distances', 'class_lineages', 'trained_tree',
-    'KFR', 'KFRAll', 'KFRPlus', 'KFRScaleFree',
+    'class_nodes', 'KFR', 'KFRAll', 'KFRAsPublished', 'KFRPlus', 'KFRScaleFree',
     'C2AM', 'ContrastiveL1', 'ContrastiveL2', 'HierarchicalCE',
     'InfoNCE', 'SoftLabels', 'TripletL1', 'TripletL2',
+    'CPCC', 'LCAAlignment', 'SmoothHAP',
+    'BarzDenzler', 'FixedClassifier', 'HAFrame', 'HierCOS', 'NodeClassifier',
+    'OwnClassifier', 'PathKL', 'Probe', 'TreePrior',
     'LiftedStructure', 'LiftedStructureStar', 'Triplet', 'TripletStar',
     'MultiSimilarity', 'MultiSimilarityStar', 'MultiSimilarityStarKFR',
     'MarginRule', 'Space', 'embedding_space',

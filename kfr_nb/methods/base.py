@@ -73,7 +73,7 @@ class Method:
     alone:ClassVar[bool] = False # Replaces cross-entropy, and is judged by retrieval of unseen classes
     foreground:ClassVar[bool] = False # Needs a network with a foreground head
     second_view:ClassVar[bool] = False # Reads a second view of each image, as `parts['second']`
-    reads:ClassVar[tuple[str,...]] = () # Further outputs that it reads: 'features', 'foreground'
+    reads:ClassVar[tuple[str,...]] = () # Further outputs that it reads: 'features', 'foreground', 'scores', 'classifier', ...
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
@@ -168,6 +168,27 @@ def learning_rate_factor(self:Method)->float:
     "Learning rate of the state's parameters, in those of the network"
     return 1.
 
+# %% ../../nbs/api/66_methods_base.ipynb #322c1249
+@patch
+def classifier(self:Method, setup:Setup)->nn.Module|None:
+    "What stands in the place of the linear classifier; None to keep that one"
+    return None
+
+@patch(as_prop=True)
+def own_classifier(self:Method)->bool:
+    "Whether the method brings a classifier of its own"
+    return type(self).classifier is not Method.classifier
+
+@patch
+def solve(self:Method, network:Any, train:dict[str,Tensor], valid:dict[str,Tensor]|None, seed:int)->dict[str,float]:
+    "Find all weights in one call, from z and y of the images, in the place of all epochs; what is to be noted"
+    raise NotImplementedError(f'method {self.name!r} is trained step by step')
+
+@patch(as_prop=True)
+def at_once(self:Method)->bool:
+    "Whether the method is trained by `solve`, and takes no steps"
+    return type(self).solve is not Method.solve
+
 # %% ../../nbs/api/66_methods_base.ipynb #3ad087da
 @patch(as_prop=True)
 def uses_tree(self:Method)->bool:
@@ -177,7 +198,7 @@ def uses_tree(self:Method)->bool:
 @patch(as_prop=True)
 def first_phase_shared(self:Method)->bool:
     "Whether the epochs before the loss joins are those of any other method"
-    return not (self.foreground or self.learns)
+    return not (self.foreground or self.learns or self.own_classifier)
 
 # %% ../../nbs/api/66_methods_base.ipynb #08c0babf
 @patch

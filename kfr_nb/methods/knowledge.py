@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 # %% auto #0
-__all__ = ['Knowledge', 'trained_tree', 'class_distances', 'class_lineages', 'Tensors']
+__all__ = ['Knowledge', 'trained_tree', 'class_distances', 'class_lineages', 'class_nodes', 'Tensors']
 
 # %% ../../nbs/api/66_methods_knowledge.ipynb #b7a6e79f
 from ..knowledge import class_table, wordnet_distances
 from ..losses.labels import Lineages, lineages
+from ..losses.rivals import NodeTable, node_table
 from .base import Setup
 from ..settings import check_at_least, check_fields, check_positive, choose
 from ..tree import TRANSFORMS, KnowledgeTree
@@ -104,19 +105,37 @@ def class_distances(
     else: D = _graph_distances(knowledge, setup)
     return TRANSFORMS[knowledge.transform](knowledge.k*D.fill_diagonal_(0))
 
+# %% ../../nbs/api/66_methods_knowledge.ipynb #27e6454e
+def _numbered(knowledge:Knowledge, setup:Setup)->tuple[list[int],list[int]]:
+    "The parent of each node of a run's tree, -1 for the root, and the node of each class"
+    C = setup.num_classes
+    if knowledge.tree == 'flat': return [-1]+[0]*C,list(range(1, C+1))
+    tree = trained_tree(knowledge, setup)
+    position = {node: i for i,node in enumerate(tree.nodes)}
+    parents = [tree.parent(node) for node in tree.nodes]
+    above = [-1 if p is None else position[p] for p in parents]
+    return above,[position[c] for c in tree.classes]
+
 # %% ../../nbs/api/66_methods_knowledge.ipynb #7ac04045
 def class_lineages(
     knowledge:Knowledge, # Settings: tree, tree_seed
     setup:Setup, # The run's classes, tree and seed
 )->Lineages: # For `hierarchical_cross_entropy`
     "Each class's way up the tree of a run; without levels where the tree is flat"
-    C = setup.num_classes
-    if knowledge.tree == 'flat': return lineages([-1]+[0]*C, range(1, C+1))
-    tree = trained_tree(knowledge, setup)
-    position = {node: i for i,node in enumerate(tree.nodes)}
-    parents = [tree.parent(node) for node in tree.nodes]
-    above = [-1 if p is None else position[p] for p in parents]
-    return lineages(above, [position[c] for c in tree.classes])
+    return lineages(*_numbered(knowledge, setup))
+
+# %% ../../nbs/api/66_methods_knowledge.ipynb #442bdd4d
+def class_nodes(
+    knowledge:Knowledge, # Settings: tree, tree_seed
+    setup:Setup, # The run's classes, tree and seed
+)->NodeTable: # For `path_kl_loss` and `hier_cos_loss`
+    "The ways to the classes in the tree of a run; without levels where the tree is flat"
+    table = node_table(*_numbered(knowledge, setup))
+    rootless = table.paths.any(1)
+    if rootless.all(): return table
+    name = setup.classes[int(rootless.int().argmin())]
+    raise ValueError(f'class {name!r} is the root of the tree and has no node below it: '
+                     'use a tree in which all classes stand below the root')
 
 # %% ../../nbs/api/66_methods_knowledge.ipynb #73e03725
 class Tensors(nn.Module):

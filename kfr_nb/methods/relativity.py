@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 # %% auto #0
-__all__ = ['KFR', 'ClassMeans', 'projection_head', 'follow_stages', 'RelativityState', 'KFRAll', 'KFRScaleFree', 'KFRPlus']
+__all__ = ['KFR', 'ClassMeans', 'projection_head', 'follow_stages', 'RelativityState', 'KFRAll', 'KFRScaleFree', 'KFRPlus',
+           'KFRAsPublished']
 
 # %% ../../nbs/api/66_methods_relativity.ipynb #fa2e394e
 from ..core import patch
+from ..geometry import latent_distance, normalize_latents
 from ..losses.kfr import quantitative_relativity_loss
 from .base import Joining, Outputs, Setup
 from .knowledge import Knowledge, class_distances
@@ -159,6 +161,7 @@ def follow_stages(
 # %% ../../nbs/api/66_methods_relativity.ipynb #4afdfe57
 class RelativityState(nn.Module):
     "Class distances, and what the settings of a KFR method ask for beside them"
+    D:Tensor # Class distances, shape (C, C)
     def __init__(self, D:Tensor, head:nn.Module|None=None, means:ClassMeans|None=None):
         super().__init__()
         self.register_buffer('D', D, persistent=False)
@@ -278,3 +281,22 @@ class KFRPlus(KFRScaleFree):
     phase1:float = 0. # Share of the epochs with cross-entropy alone
     ell:float = 2. # Exponent of the latent distance
     knowledge:Knowledge = field(default_factory=lambda: Knowledge(k=1., transform='log1p')) # The tree, and the distances in it
+
+# %% ../../nbs/api/66_methods_relativity.ipynb #327a5e41
+@dataclass(frozen=True)
+class KFRAsPublished(KFR):
+    "The form of the authors' published program, which is not Eq. 6: both tree distances are that of b."
+    name = 'kfr_as_published'
+    label = 'KFR, published code'
+    normalize:Literal['sample','batch','feature']|None = 'batch' # Latent normalisation
+    ell:float = 1.2 # Exponent of the latent distance; 1 in another version of the program
+    partner_source:Literal['dataset'] = 'dataset' # b and c come from the whole data set
+    acts_on:Literal['embedding','logits'] = 'embedding' # Latents: 'embedding' or 'logits'
+
+    def terms(self, out:Outputs, state:RelativityState)->dict[str,Tensor]:
+        (z,y,partners), = self._compared(out, state)
+        a,b,c = (normalize_latents(v, self.normalize) for v in (z, *partners['partner_z']))
+        d_ab,d_ac = (latent_distance(a, v, None, self.ell) for v in (b,c))
+        t = state.D[y,partners['partner_labels'][0]]
+        out.note(latent_distance=torch.stack([d_ab,d_ac]).mean())
+        return dict(qtr=(t*(d_ab-d_ac).abs()).mean())

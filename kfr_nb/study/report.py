@@ -21,7 +21,8 @@ from .answers import answer, compare, differences_table
 from .figures import study_figures
 from .plan import arm_config, weight_of
 from .presets import StudyConfig
-from .tables import MEASURES, means_table, settings_of, summarise, sweep_table
+from .tables import MEASURES, means_table, rules_table, settings_of, summarise
+from .tables import sweep_table
 
 # %% ../../nbs/api/75_study_report.ipynb #fe5dbbce
 _INK = '#010203'                                             # stands for the page's text colour
@@ -147,9 +148,11 @@ def _tables(study, runs, sweep, differences)->dict[str,Any]:
     numbers = list(means.columns[1:])
     swept = sweep is not None and (sweep['status']=='done').any()
     shown = differences_table(differences) if len(differences) else pd.DataFrame()
+    ruled = rules_table(runs)
     return dict(
         means=cells_of(means, numbers),
         differences=cells_of(shown, [m.label for m in MEASURES.values()]),
+        rules=cells_of(ruled, list(ruled.columns[2:])),
         sweep=cells_of(sweep_table(sweep, study.swept), numbers) if swept else None,
         failed=cells_of(failed_table(runs, sweep)),
         arms=cells_of(arms_table(study)))

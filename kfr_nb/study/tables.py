@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np, pandas as pd
 
 # %% auto #0
-__all__ = ['UNRECORDED', 'MEASURES', 'pretend', 'settings_of', 'label_of', 'row_of', 'collect', 'Measure', 'primary_of',
-           'summarise', 'format_number', 'format_interval', 'heading_of', 'means_table', 'sweep_table']
+__all__ = ['UNRECORDED', 'MEASURES', 'RULE_LABELS', 'RULE_MEASURES', 'pretend', 'settings_of', 'label_of', 'row_of', 'collect',
+           'Measure', 'primary_of', 'summarise', 'format_number', 'format_interval', 'heading_of', 'means_table',
+           'rules_table', 'sweep_table']
 
 # %% ../../nbs/api/75_study_tables.ipynb #77de68da
 from ..core import environment, write_json
@@ -34,6 +35,15 @@ def _made_up_history(config:TrainConfig, gain:float)->pd.DataFrame:
     return pd.DataFrame(dict(epoch=epoch, phase=1+joined, seconds=1., train_loss=1/(1+epoch), test_top1=top1,
         latent_distance=0.9, relativity=0.4))
 
+# %% ../../nbs/api/75_study_tables.ipynb #65c8d6da
+def _made_up_decisions(metrics:Mapping[str,float])->dict[str,dict[str,float]]:
+    "What each decision rule would have given: milder mistakes under those that use the tree"
+    top1,severity = metrics['top1'],metrics['mistake_severity']
+    def under(mildness:float)->dict[str,float]:
+        edges = {'mistake_severity': severity-mildness} | {f'hd@{k}': (k+severity)/4-mildness for k in (1,5,20)}
+        return dict(top1=top1, **edges, **{f'{name}_height': v/2 for name,v in edges.items()})
+    return dict(argmax=under(0.), crm=under(0.5), hie=under(0.2))
+
 # %% ../../nbs/api/75_study_tables.ipynb #fe5dbbce
 def pretend(
     study:StudyConfig, # A study
@@ -51,7 +61,7 @@ def pretend(
         out = Path(folder)/c.key()
         fallen = (c.method.name, c.run.seed) in collapsed
         write_json(out/'result.json', dict(key=c.key(), config=c.to_dict(), metrics=metrics, message=None,
-            classes=['a'], collapsed=fallen, environment=environment()))
+            decisions=_made_up_decisions(metrics), classes=['a'], collapsed=fallen, environment=environment()))
         history.to_csv(out/'history.csv', index=False)
 
 # %% ../../nbs/api/75_study_tables.ipynb #17ba0791
@@ -88,7 +98,8 @@ def row_of(
     except (ValueError, KeyError, OSError) as e:
         return row | dict(status='failed', error=f'{type(e).__name__}: {e}') | settings, None
     found = dict(collapsed=run.collapsed, seconds=run.history['seconds'].sum())
-    return row | found | run.metrics | settings, run.history.assign(**same)
+    decided = {f'{rule}/{name}': v for rule,under in run.decisions.items() for name,v in under.items()}
+    return row | found | run.metrics | decided | settings, run.history.assign(**same)
 
 # %% ../../nbs/api/75_study_tables.ipynb #f1abd670
 def collect(
@@ -190,6 +201,31 @@ def means_table(
         cells = [_mean_cell(v, s, MEASURES[k]) for v,s in zip(summary[k], summary[f'{k}_std'])]
         out[heading_of(MEASURES[k])] = cells
     return out
+
+# %% ../../nbs/api/75_study_tables.ipynb #e0bf1ffd
+def _levels(label:str)->Measure: return Measure(label, 1, 'levels', 2, 'lower')
+
+RULE_LABELS = dict(argmax='most probable', crm='least risk (CRM)', hie='HiE-Self')
+RULE_MEASURES = dict(top1=_percent('Top-1 accuracy'))
+for _suffix,_unit in (('',_edges), ('_height',_levels)):
+    RULE_MEASURES[f'mistake_severity{_suffix}'] = _unit('Severity')
+    RULE_MEASURES |= {f'hd@{k}{_suffix}': _unit(f'HD@{k}') for k in (1,5,20)}
+
+def _rule_row(rows:pd.DataFrame, label:str, rule:str)->dict[str,Any]:
+    "One arm under one rule, as a reader sees it"
+    cells = {heading_of(m): _mean_cell(rows[c].mean(), rows[c].std(), m)
+        for name,m in RULE_MEASURES.items() if (c := f'{rule}/{name}') in rows}
+    return dict(Arm=label, Rule=RULE_LABELS[rule], **cells)
+
+# %% ../../nbs/api/75_study_tables.ipynb #8ba2f9c6
+def rules_table(
+    runs:pd.DataFrame, # One row for each run, from `collect`
+)->pd.DataFrame: # Arm, rule, and 'mean ± std' of each metric; empty where no run has decisions
+    "Every arm under every decision rule"
+    ok = runs.loc[runs['status'] == 'done']
+    rules = [rule for rule in RULE_LABELS if f'{rule}/top1' in ok]
+    groups = ok.groupby('label', sort=False)
+    return pd.DataFrame([_rule_row(rows, str(label), rule) for label,rows in groups for rule in rules])
 
 # %% ../../nbs/api/75_study_tables.ipynb #b6692ea5
 def sweep_table(

@@ -23,13 +23,16 @@ __all__ = ['step_generator', 'joint_outputs', 'loss_terms', 'train_step', 'begin
 from ..core import atomic_path, environment, folder_lock, patch, require, write_json
 from ..core import progress_bar, progress_bars
 from ..data import Batch
+from ..decisions import calibrate_temperature
 from ..methods import Outputs
 from .checkpoints import Checkpoints, FiniteLoss, TimeLimit
 from .checkpoints import Paused, Progress, Stopped, first_ctrl_c, newest_checkpoint, resume
+from .checkpoints import start_of
 from .config import TrainConfig, learning_rate
 from .parallel import average_gradients, gather, gather_views
 from .results import FORMAT, Run, find_collapse, load_run, predict_split, run_data
-from .results import epoch_metrics, recognition_metrics, retrieval_metrics_of
+from .results import decision_metrics, epoch_metrics
+from .results import recognition_metrics, retrieval_metrics_of
 from .task import Task, prepare
 
 # %% ../../nbs/api/70_train.ipynb #07c7406e
@@ -65,6 +68,7 @@ def _read_by(task:Task, full:dict[str,Tensor], B:int, views:int)->dict[str,Any]:
     parts:dict[str,Any] = {k: gather_views(heard[k][:B], views) for k in names}
     if 'classifier_weight' in task.method.reads:
         parts['classifier_weight'] = task.network.classifier.weight
+    if 'classifier' in task.method.reads: parts['classifier'] = task.network.classifier
     return parts
 
 def _laid_out(task:Task, x:Tensor)->Tensor:
@@ -303,9 +307,9 @@ def _write_start(task:Task, folder:Path)->None:
         np.savez_compressed(f, **{k: v.numpy() for k,v in task.noise.items()})
 
 # %% ../../nbs/api/70_train.ipynb #861ada9a
-def _final_metrics(task:Task, history:pd.DataFrame)->dict[str,float]:
+def _final_metrics(task:Task, history:pd.DataFrame, p:dict)->dict[str,float]:
     "Metrics of the test split, and of validation where there is one"
-    p,valid = predict_split(task, task.feeds.judged['test']),'valid' in task.feeds.judged
+    valid = 'valid' in task.feeds.judged
     if task.config.retrieval:
         found = retrieval_metrics_of(task.config, p, task.relations)
         return found | ({'valid_recall@1': history['valid_recall@1'].iloc[-1]} if valid else {})
@@ -313,12 +317,21 @@ def _final_metrics(task:Task, history:pd.DataFrame)->dict[str,float]:
     found |= recognition_metrics(p, task.relations)
     return found | (dict(valid_top1=history['valid_top1'].tail(5).mean()) if valid else {})
 
+# %% ../../nbs/api/70_train.ipynb #b96d4dbe
+def _final_decisions(task:Task, p:dict)->dict[str,Any]:
+    "The temperature, and the metrics of the test split under each decision rule"
+    if task.config.retrieval or task.relations is None: return {}
+    valid = task.feeds.judged.get('valid')
+    v = None if valid is None else predict_split(task, valid)
+    T = 1. if v is None else calibrate_temperature(v['logits'], v['y'])
+    return dict(temperature=T, decisions=decision_metrics(p, task.relations, T))
+
 # %% ../../nbs/api/70_train.ipynb #b0e00833
 def _record(task:Task, found:dict, collapse:str|None)->dict[str,Any]:
     "Everything that is to be known of a finished run"
     data,config = task.data,task.config
     learned = dict(classes=list(data.classes), test_classes=list(data.test_classes),
-        images=dict(train=len(data.train), test=len(data.test)), content=task.content, splits=data.splits)
+        tree_name=config.data.tree_name or data.tree_name, images=dict(train=len(data.train), test=len(data.test)), content=task.content, splits=data.splits)
     where = dict(processes=task.accelerator.num_processes, device=str(task.device), environment=environment())
     return dict(key=config.key(), config=config.to_dict(), metrics=found,
         collapsed=collapse is not None, message=collapse, **learned, **where)
@@ -327,12 +340,13 @@ def _record(task:Task, found:dict, collapse:str|None)->dict[str,Any]:
 def _finish(task:Task, progress:Progress, folder:Path)->Run:
     "Final metrics, weights and record; the checkpoints are no longer needed"
     history = pd.DataFrame(progress.history)
-    found = _final_metrics(task, history)
+    p = predict_split(task, task.feeds.judged['test'])
+    found,decided = _final_metrics(task, history, p),_final_decisions(task, p)
     if task.main:
         weights = {k: v.contiguous() for k,v in task.network.state_dict().items()}
         with atomic_path(folder/'weights.safetensors') as tmp: save_file(weights, tmp)
         with atomic_path(folder/'history.csv') as tmp: history.to_csv(tmp, index=False)
-        record = _record(task, found, _collapse_in(history))
+        record = _record(task, found, _collapse_in(history)) | decided
         write_json(folder/'result.json', record, version=FORMAT)
         shutil.rmtree(folder/'checkpoints', ignore_errors=True)
     task.accelerator.wait_for_everyone()
@@ -366,6 +380,20 @@ def _train(task:Task, folder:Path, until:int, limit:TimeLimit, on_step:Callable|
         guards.report.close()
     return progress
 
+# %% ../../nbs/api/70_train.ipynb #6af24e8c
+def _solve(task:Task, folder:Path)->Progress:
+    "Let the method find all weights in one call"
+    _write_start(task, folder)
+    progress = replace(start_of(task), epoch=task.config.optimisation.epochs-1)
+    start,valid = time.perf_counter(),task.feeds.judged.get('valid')
+    train = predict_split(task, task.feeds.ordered)
+    held = None if valid is None else predict_split(task, valid)
+    noted = task.method.solve(task.network, train, held, task.config.run.seed)
+    progress.seconds = time.perf_counter()-start
+    progress.meters.add({k: torch.tensor(float(v)) for k,v in noted.items()})
+    progress.end_epoch(epoch_row(task, progress))
+    return progress
+
 # %% ../../nbs/api/70_train.ipynb #9016fd46
 def _alone_in(folder:Path)->Any:
     "Keep other commands out of a run folder; the processes of one run share it"
@@ -387,6 +415,7 @@ def fit(
     with progress_bars(progress), _alone_in(folder):
         task = prepare(config)
         try:
-            reached = _train(task, folder, last, limit, on_step)
+            if task.method.at_once: reached = _solve(task, folder)
+            else: reached = _train(task, folder, last, limit, on_step)
             return _finish(task, reached, folder) if reached.epoch == epochs else None
         finally: task.feeds.close()

@@ -13,21 +13,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 # %% auto #0
-__all__ = ['RECALLS', 'FORMAT', 'predict', 'predict_split', 'recognition_metrics', 'retrieval_metrics', 'retrieval_metrics_of',
-           'epoch_metrics', 'find_collapse', 'Run', 'load_run', 'run_data', 'embed_run', 'evaluate_run']
+__all__ = ['RECORDED_RULES', 'RECALLS', 'FORMAT', 'predict', 'predict_split', 'recognition_metrics', 'decision_metrics',
+           'retrieval_metrics', 'retrieval_metrics_of', 'epoch_metrics', 'find_collapse', 'Run', 'load_run', 'run_data',
+           'embed_run', 'evaluate_run']
 
 # %% ../../nbs/api/70_train_results.ipynb #d6c54b2a
 from .. import metrics
 from ..core import default_device, patch, progress_bar, read_json, read_weights
 from ..data import DataSet, make_feed
+from ..decisions import decision_scores
 from ..features import FeatureFeed
 from ..geometry import pairwise_latent_distance
 from ..losses.kfr import quantitative_relativity_loss
-from ..models import build_network, on_features
+from ..models import on_features
 from ..settings import choose
 from .config import TrainConfig
 from .parallel import gather, processes
-from .task import Task, check_content, feature_bank, judging_relations, open_data
+from .task import Task, check_content, feature_bank, judging_relations, network_of, open_data
+from ..tree import KnowledgeTree
 
 # %% ../../nbs/api/70_train_results.ipynb #9ee86ed9
 @torch.no_grad()
@@ -102,6 +105,31 @@ def recognition_metrics(
     distances = metrics.hierarchical_distance_at_k(logits, y, D, ks=ks)
     found |= {f'hd@{k}': v for k,v in distances.items()}
     return found | dict(mistake_severity=metrics.mistake_severity(logits, y, D))
+
+# %% ../../nbs/api/70_train_results.ipynb #3032b325
+RECORDED_RULES = ('argmax','crm','hie')
+
+def _under_rule(scores:Tensor, y:Tensor, tree:KnowledgeTree)->dict[str,float]:
+    "Accuracy, severity and hierarchical distances of class scores, in edges and in heights"
+    found = dict(top1=metrics.top1(scores, y))
+    for unit,D in (('',tree.distances()), ('_height',tree.lca_heights())):
+        ks = [k for k in (1,5,20) if k <= len(D)]
+        distances = metrics.hierarchical_distance_at_k(scores, y, D, ks=ks)
+        found[f'mistake_severity{unit}'] = metrics.mistake_severity(scores, y, D)
+        found |= {f'hd@{k}{unit}': v for k,v in distances.items()}
+    return found
+
+# %% ../../nbs/api/70_train_results.ipynb #d1fb1e75
+def decision_metrics(
+    p:dict, # logits and y of a split, as `predict` gives them
+    relations:dict|None, # 'tree', the true one; None without a tree
+    temperature:float=1., # Logits are divided by it
+)->dict[str,dict[str,float]]: # Metrics by name, for each rule; empty without a tree
+    "How a split is recognised under each decision rule"
+    if relations is None: return {}
+    tree = relations['tree']
+    scores = {rule: decision_scores(p['logits'], tree, rule, temperature) for rule in RECORDED_RULES}
+    return {rule: _under_rule(s, p['y'], tree) for rule,s in scores.items()}
 
 # %% ../../nbs/api/70_train_results.ipynb #c29a1e89
 RECALLS = dict(sop=(1,10,100,1000))
@@ -184,14 +212,25 @@ class Run:
 @patch(as_prop=True)
 def model(self:Run)->nn.Module:
     "The trained network, read from its weights"
-    c,C = self.config,len(self.record['classes'])
-    network = build_network(c.model, C, c.method.foreground, pretrained=c.model.frozen)
+    c = self.config
+    network = network_of(c, self.record['classes'], self.record.get('tree_name'), pretrained=c.model.frozen)
     weights = read_weights(self.path/'weights.safetensors')
     missing,unexpected = network.load_state_dict(weights, strict=False)
     if c.model.frozen: missing = [k for k in missing if not k.startswith('backbone.')]
     wrong = [*missing, *unexpected]
     if wrong: raise ValueError(f'{self.path}: its weights do not fit its settings, first {wrong[0]}')
     return network.eval()
+
+# %% ../../nbs/api/70_train_results.ipynb #80827613
+@patch(as_prop=True)
+def decisions(self:Run)->dict[str,dict[str,float]]:
+    "Metrics of the test split under each decision rule; empty where there is no tree"
+    return self.record.get('decisions', {})
+
+@patch(as_prop=True)
+def temperature(self:Run)->float:
+    "The temperature that the decision rules were given"
+    return self.record.get('temperature', 1.)
 
 # %% ../../nbs/api/70_train_results.ipynb #937e5c6a
 FORMAT = 2                           # of config.json and result.json

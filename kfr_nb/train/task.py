@@ -6,13 +6,13 @@
 from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 import torch
 from torch import Tensor, nn
 
 # %% auto #0
-__all__ = ['open_data', 'true_tree', 'judging_relations', 'Place', 'Feeds', 'make_feeds', 'feature_bank', 'fill_features',
-           'Shell', 'make_optimizer', 'content_of', 'check_content', 'Task', 'prepare']
+__all__ = ['open_data', 'tree_over', 'true_tree', 'judging_relations', 'Place', 'Feeds', 'make_feeds', 'feature_bank',
+           'fill_features', 'network_of', 'Shell', 'make_optimizer', 'content_of', 'check_content', 'Task', 'prepare']
 
 # %% ../../nbs/api/70_train_task.ipynb #0fbf7cb1
 from ..core import device_of, fingerprint, patch, require, seed_everything
@@ -35,6 +35,21 @@ def open_data(
     "The data set of a run, split and limited as configured"
     return open_dataset(config.data, config.retrieval, dataset, data)
 
+# %% ../../nbs/api/70_train_task.ipynb #fba62f0e
+def tree_over(
+    name:str|None, # A tree that is built in, or a file
+    classes:list[str], # Classes of the tree, in order
+    dataset:str, # Name of the data set, for messages
+)->KnowledgeTree|None: # None where there is no name
+    "A tree by name, over given classes"
+    if name is None: return None
+    tree = KnowledgeTree.read(name) if Path(name).suffix else load_tree(name)
+    if list(tree.classes) == classes: return tree
+    try: return tree.prune(classes)
+    except ValueError as e:
+        what = f'the tree {name!r} does not hold all classes of data set {dataset!r}'
+        raise ValueError(f'{what}: {e}') from None
+
 # %% ../../nbs/api/70_train_task.ipynb #92c777fb
 def true_tree(
     config:TrainConfig, # Settings: tree_name
@@ -42,27 +57,22 @@ def true_tree(
     classes:list[str]|None=None, # Classes of the tree, in order; those of training by default
 )->KnowledgeTree|None: # None where there is none
     "The knowledge tree of a run, whatever the run is trained with"
-    name,classes = config.data.tree_name or data.tree_name, list(classes or data.classes)
-    if name is None: return None
-    tree = KnowledgeTree.read(name) if Path(name).suffix else load_tree(name)
-    if list(tree.classes) == classes: return tree
-    try: return tree.prune(classes)
-    except ValueError as e:
-        what = f'the tree {name!r} does not hold all classes of data set {data.name!r}'
-        raise ValueError(f'{what}: {e}') from None
+    name = config.data.tree_name or data.tree_name
+    return tree_over(name, list(classes or data.classes), data.name)
 
 # %% ../../nbs/api/70_train_task.ipynb #4a7f370a
 def judging_relations(
     config:TrainConfig, # Settings: tree_name
     data:DataSet, # The data set
     classes:list[str]|None=None, # The judged classes; those of the test split by default
-)->dict[str,Tensor]|None: # 'D', distances in edges, and 'H', hierarchical precisions, (C, C)
+)->dict[str,Any]|None: # 'D', distances in edges, and 'H', hierarchical precisions, (C, C); 'tree'
     """The relations by which a run is judged; None without a tree
 
     They come from the data set's own tree where unseen classes are tested."""
     own = config.changed(tree_name=None) if config.retrieval and data.tree_name else config
     tree = true_tree(own, data, classes or data.test_classes)
-    return None if tree is None else dict(D=tree.distances(), H=tree.hierarchical_precision())
+    if tree is None: return None
+    return dict(D=tree.distances(), H=tree.hierarchical_precision(), tree=tree)
 
 # %% ../../nbs/api/70_train_task.ipynb #de3626dd
 @dataclass(frozen=True)
@@ -165,6 +175,26 @@ def fill_features(
     bank = feature_bank(config, network, device, progress)
     make_feeds(config, data, network, Place(device), bank).close()
 
+# %% ../../nbs/api/70_train_task.ipynb #fd790563
+def network_of(
+    config:TrainConfig, # Settings: model, method, tree_name, seed
+    classes:Sequence[str], # Of training
+    tree_name:str|None, # The run's tree, by name or file
+    pretrained:bool|None=None, # Load pretrained weights? As configured by default
+)->ImageModel: # On images, with first weights
+    "The network that a run trains"
+    method = config.method
+    def classifier(network:ImageModel)->nn.Module|None:
+        tree = tree_over(tree_name, list(classes), config.data.dataset) if method.uses_tree else None
+        setup = Setup(classes, network, tree, tree_name, config.run.seed, config.data.dataset)
+        return method.classifier(setup)
+    plain = method.at_once
+    if plain and not config.model.frozen:
+        raise ValueError(f'method {method.name!r} is solved on the features of a frozen backbone: '
+                         "add frozen=True and pretrained=True, or use method='ce'")
+    model = replace(config.model, hidden=None, embedding_dim=None) if plain else config.model
+    return build_network(model, len(classes), method.foreground, pretrained, classifier)
+
 # %% ../../nbs/api/70_train_task.ipynb #65cc3113
 def _lay_out(config:TrainConfig, network:ImageModel, device:torch.device)->ImageModel:
     "Memory format, joint and frozen batch normalisation"
@@ -243,7 +273,7 @@ class Task:
     data:DataSet # Images and labels, label noise included
     noise:dict|None # `labels`, `clean` and `changed`, each (N,); None without label noise
     content:dict # Fingerprints of images and tree
-    relations:dict|None # D and H of the tested classes in the true tree
+    relations:dict|None # D and H of the tested classes in the true tree, and the tree
     network:ImageModel # The weights
     model:Any # The same network as a step sees it: in mixed precision, over several processes
     state:nn.Module|None # What the method keeps
@@ -317,7 +347,7 @@ def prepare(
     data,noise = plant_noise(config.data, clean, config.run.seed)
     relations = judging_relations(config, data)
     _seed(config.run, device)
-    network = build_network(config.model, data.num_classes, config.method.foreground)
+    network = network_of(config, data.classes, config.data.tree_name or data.tree_name)
     bank = feature_bank(config, network, device)
     network = _lay_out(config, on_features(network) if bank else network, device)
     state = _begun(config, data, network)

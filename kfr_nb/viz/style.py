@@ -16,7 +16,9 @@ __all__ = ['METHOD_COLOURS', 'LETTERS', 'DASHED', 'is_control', 'method_colour',
 # %% ../../nbs/api/80_viz_style.ipynb #2e4b79c7
 METHOD_COLOURS = dict(
     ce='#6b7280', soft_labels='#4d7c0f', hxe='#a21caf', c2am='#854d0e', infonce='#15803d',
-    kfr='#1d4ed8', kfr_all='#0891b2', kfr_free='#7c3aed', kfr_plus='#0f766e',
+    kfr='#1d4ed8', kfr_all='#0891b2', kfr_free='#7c3aed', kfr_plus='#0f766e', kfr_as_published='#0000fc',
+    cpcc='#9c609c', lca_alignment='#90a86c', haframe='#9c2400', hier_cos='#fc906c', path_kl='#b4b400',
+    barz_denzler='#fc78d8', tree_prior='#00c054', probe='#fc0024', smooth_h_ap='#fc00b4',
     contrastive_l1='#d97706', contrastive_l2='#f5b80b', triplet_l1='#be123c', triplet_l2='#f4515e',
     triplet='#fb8fa6', triplet_star='#881337', lifted='#4cc38a', lifted_star='#14532d',
     ms='#60a5fa', ms_star='#1e3a8a', ms_star_kfr='#111827',
