@@ -7,8 +7,8 @@ __all__ = ['METHODS', 'CrossEntropy', 'Joining', 'Method', 'Outputs', 'Replacing
            'class_distances', 'class_lineages', 'trained_tree', 'KFR', 'KFRAll', 'KFRPlus', 'KFRScaleFree', 'C2AM',
            'ContrastiveL1', 'ContrastiveL2', 'HierarchicalCE', 'InfoNCE', 'SoftLabels', 'TripletL1', 'TripletL2',
            'LiftedStructure', 'LiftedStructureStar', 'Triplet', 'TripletStar', 'MultiSimilarity', 'MultiSimilarityStar',
-           'MultiSimilarityStarKFR', 'MarginRule', 'Space', 'embedding_space', 'Circle', 'ProxyAnchor', 'ProxyNCA',
-           'SoftTriple']
+           'MultiSimilarityStarKFR', 'MarginRule', 'NoiseFilter', 'Space', 'embedding_space', 'Circle', 'ProxyAnchor',
+           'ProxyNCA', 'SoftTriple', 'SubCenterArcFace']
 
 # %% ../../nbs/api/65_methods.ipynb #8e79d63b
 from kfr_nb.methods.base import (METHODS, CrossEntropy, Joining, Method, Outputs, Replacing, Setup,
@@ -21,7 +21,8 @@ from .recognition import (C2AM, ContrastiveL1, ContrastiveL2, HierarchicalCE,
 from kfr_nb.methods.pairs import (LiftedStructure, LiftedStructureStar, Triplet, TripletStar,
     MultiSimilarity, MultiSimilarityStar, MultiSimilarityStarKFR, MarginRule, Space,
     embedding_space)
-from .proxies import Circle, ProxyAnchor, ProxyNCA, SoftTriple
+from .filters import NoiseFilter
+from .proxies import Circle, ProxyAnchor, ProxyNCA, SoftTriple, SubCenterArcFace
 
 # %% ../../nbs/api/65_methods.ipynb #dc7d06eb
 _all_ = ['METHODS', 'CrossEntropy', 'Joining', 'Method', 'Outputs', 'Replacing', 'Setup', 'method_of',
@@ -31,5 +32,5 @@ _all_ = ['METHODS', 'CrossEntropy', 'Joining', 'Method', 'Outputs', 'Replacing',
     'InfoNCE', 'SoftLabels', 'TripletL1', 'TripletL2',
     'LiftedStructure', 'LiftedStructureStar', 'Triplet', 'TripletStar',
     'MultiSimilarity', 'MultiSimilarityStar', 'MultiSimilarityStarKFR',
-    'MarginRule', 'Space', 'embedding_space',
-    'Circle', 'ProxyAnchor', 'ProxyNCA', 'SoftTriple']
+    'MarginRule', 'NoiseFilter', 'Space', 'embedding_space',
+    'Circle', 'ProxyAnchor', 'ProxyNCA', 'SoftTriple', 'SubCenterArcFace']
