@@ -26,8 +26,11 @@ from kfr_nb.train import Paused, TrainConfig, fit, prepare, train_step
 CPU = torch.device('cpu')
 BASE = dict(dataset='shapes', image_size=24, train_per_class=4, test_limit=72, model='resnet10', batch_size=48, epochs=2,
     embedding_dim=16)
-LIBRARYS = ('proxy_nca', 'soft_triple', 'circle', 'proxy_anchor')    # pytorch-metric-learning waits by itself
-BOUNDS = {name: 0 for name in METHODS if name not in LIBRARYS}
+LIBRARYS = ('proxy_nca', 'soft_triple', 'circle', 'proxy_anchor', 'subcenter_arcface')    # pytorch-metric-learning waits by itself
+FILTERS = {f'{method}, {name}': dict(method=method, filter=name, noise=0.3, filter_after=0)
+    for method in ('ms', 'triplet_star') for name in ('oracle', 'prism', 'suspicion', 'procsim')}
+STEPS = {name: dict(method=name) for name in METHODS} | FILTERS
+BOUNDS = {name: 0 for name in STEPS if name not in LIBRARYS}
 RUNS = {
     'means': dict(method='kfr_free', partner_source='means'), 'weights': dict(method='kfr_free', partner_source='weights'),
     'weights_only': dict(method='kfr_free', partner_source='weights_only'), 'dataset': dict(method='kfr', partner_source='dataset'),
@@ -49,9 +52,11 @@ RUNS = {
     'label noise': dict(method='ms', noise=0.3), 'validation': dict(method='kfr_plus', valid_fraction=0.25), 'dropout': dict(method='kfr_free', dropout=0.3),
     'hidden layer': dict(method='kfr_free', hidden=12), 'strong views': dict(method='kfr_free', augment='strong'),
     'proxies': dict(method='proxy_anchor'), 'late foreground': dict(method='c2am', phase1=0.5), 'retrieval': dict(method='ce', protocol='retrieval'),
-    'not channels last': dict(method='kfr_free', channels_last=False)}
+    'not channels last': dict(method='kfr_free', channels_last=False),
+    'noise along the tree': dict(method='ms', noise=0.3, noise_kind='tree'), 'behind PRISM': dict(method='ms_star', noise=0.3, filter='prism'),
+    'behind suspicion': dict(method='lifted', noise=0.3, filter='suspicion')}
 
-WITHIN_AN_EPOCH = ('validation', 'means', 'random means, projection', 'running margins', 'Poincaré, running', 'proxies', 'SAM', 'loader, views')    # the others are stopped between epochs
+WITHIN_AN_EPOCH = ('validation', 'means', 'random means, projection', 'running margins', 'Poincaré, running', 'proxies', 'SAM', 'loader, views', 'behind PRISM')    # the others are stopped between epochs
 
 
 def accelerator_on(device):
@@ -89,7 +94,7 @@ def settings_of(changes):
 def one_step(name, device):
     "The loss of the second step, and the waits in it"
     with training_on(device) as gpu, tempfile.TemporaryDirectory() as folder:
-        task = prepare(settings_of(dict(method=name)))
+        task = prepare(settings_of(STEPS[name]))
         loop.begin_epoch(task, 0, Path(folder))
         batches = iter(task.feeds.train.epoch(0))
         train_step(task, next(batches), 0, 0)
@@ -114,7 +119,7 @@ def whole_run(config, device):
 
 def check_steps(only, each):
     "One line for each fault of a method's step"
-    for name in METHODS:
+    for name in STEPS:
         if only and name not in only: continue
         try: (here, _), (there, waits) = one_step(name, CPU), one_step(name, DEVICE)
         except Exception as error: yield f'{name}: {type(error).__name__}: {str(error)[:300]}'; continue
