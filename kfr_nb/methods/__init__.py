@@ -18,10 +18,10 @@ from kfr_nb.methods.knowledge import (Knowledge, Tensors, class_distances, class
 from .relativity import KFR, KFRAll, KFRPlus, KFRScaleFree
 from .recognition import (C2AM, ContrastiveL1, ContrastiveL2, HierarchicalCE,
     InfoNCE, SoftLabels, TripletL1, TripletL2)
+from .filters import NoiseFilter
 from kfr_nb.methods.pairs import (LiftedStructure, LiftedStructureStar, Triplet, TripletStar,
     MultiSimilarity, MultiSimilarityStar, MultiSimilarityStarKFR, MarginRule, Space,
     embedding_space)
-from .filters import NoiseFilter
 from .proxies import Circle, ProxyAnchor, ProxyNCA, SoftTriple, SubCenterArcFace
 
 # %% ../../nbs/api/65_methods.ipynb #dc7d06eb
