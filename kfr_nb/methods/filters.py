@@ -38,9 +38,17 @@ class NoiseFilter:
         check_at_least(self, 0, 'filter_after')
         check_positive(self, 'filter_temperature')
 
-# %% ../../nbs/api/68_methods_filters.ipynb #0fa6dde3
+# %% ../../nbs/api/68_methods_filters.ipynb #eda19dfb
 class FilterState(nn.Module):
     "Class centres, thresholds and the images that stay"
+    epochs:Tensor # Epochs that have begun, a scalar
+    centres:Tensor # Shape (C, d)
+    seen:Tensor # Which classes have a centre, (C,)
+    window:Tensor # Thresholds of the last batches, (W,)
+    count:Tensor # How many there are, a scalar
+    kept:Tensor # Which images stay, (N,)
+    changed:Any # Which labels are known to be wrong, (N,), or None
+
     def __init__(self,
         settings:NoiseFilter, # Which filter
         rate:float, # Share that is left out
