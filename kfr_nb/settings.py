@@ -80,11 +80,12 @@ def from_record(
 )->Any: # Settings of the same class
     "Settings from a nested record; an unknown name is a `ValueError` that says the nearest"
     known = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
+    grouped = {name: record[name] for name in flat_paths(settings) if name in record and name not in known}
     values = {}
-    for name,value in record.items():
+    for name in record.keys() - grouped.keys():
         now = known[choose('setting', name, known)]
-        values[name] = from_record(now, value) if dataclasses.is_dataclass(now) else value
-    return replace(settings, **values)
+        values[name] = from_record(now, record[name]) if dataclasses.is_dataclass(now) else record[name]
+    return changed(replace(settings, **values), grouped)
 
 # %% ../nbs/api/01_settings.ipynb #f6bcb9b1
 def _fits(value:Any, kind:type)->bool:

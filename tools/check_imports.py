@@ -19,7 +19,7 @@ DRAWS = 'viz'                                      # takes arrays, tables and tr
 DRAWN = {'settings', 'core', 'boxes', 'tree', 'geometry', 'knowledge', 'noise', 'data', 'losses', 'metrics', 'decisions', 'localization'}
 LIGHT = ['settings', 'losses', 'poincare', 'geometry', 'metrics', 'decisions', 'tree']  # bring nothing heavier than torch and numpy
 HEAVY = ['matplotlib', 'seaborn', 'plotly', 'umap', 'sklearn', 'scipy', 'pandas', 'nltk', 'networkx', 'timm', 'transformers',
-         'torchvision', 'accelerate', 'pytorch_grad_cam', 'pytorch_metric_learning', 'ipywidgets', 'IPython', 'PIL', 'tqdm']
+         'torchvision', 'accelerate', 'pytorch_grad_cam', 'pytorch_metric_learning', 'torchmetrics', 'ipywidgets', 'IPython', 'PIL', 'tqdm']
 
 
 def part(module):

@@ -26,9 +26,12 @@ from kfr_nb.train import Paused, TrainConfig, fit, prepare, train_step
 CPU = torch.device('cpu')
 BASE = dict(dataset='shapes', image_size=24, train_per_class=4, test_limit=72, model='resnet10', batch_size=48, epochs=2,
     embedding_dim=16)
-LIBRARYS = ('proxy_nca', 'soft_triple', 'circle', 'proxy_anchor')    # pytorch-metric-learning waits by itself
+LIBRARYS = ('proxy_nca', 'soft_triple', 'circle', 'proxy_anchor', 'subcenter_arcface')    # pytorch-metric-learning waits by itself
+FILTERS = {f'{method}, {name}': dict(method=method, filter=name, noise=0.3, filter_after=0)
+    for method in ('ms', 'triplet_star') for name in ('oracle', 'prism', 'suspicion', 'procsim')}
 STEPPING = [name for name, method in METHODS.items() if not method().at_once]          # the others take no steps
-BOUNDS = {name: 0 for name in STEPPING if name not in LIBRARYS}
+STEPS = {name: dict(method=name) for name in STEPPING} | FILTERS
+BOUNDS = {name: 0 for name in STEPS if name not in LIBRARYS}
 RUNS = {
     'means': dict(method='kfr_free', partner_source='means'), 'weights': dict(method='kfr_free', partner_source='weights'),
     'weights_only': dict(method='kfr_free', partner_source='weights_only'), 'dataset': dict(method='kfr', partner_source='dataset'),
@@ -53,9 +56,11 @@ RUNS = {
     'not channels last': dict(method='kfr_free', channels_last=False),
     'fixed frame': dict(method='haframe', embedding_dim=48), 'nodes': dict(method='hier_cos'), 'path': dict(method='path_kl'),
     'prior': dict(method='tree_prior'), 'class means': dict(method='cpcc'), 'published': dict(method='kfr_as_published'),
-    'ranking': dict(method='smooth_h_ap')}
+    'ranking': dict(method='smooth_h_ap'),
+    'noise along the tree': dict(method='ms', noise=0.3, noise_kind='tree'), 'behind PRISM': dict(method='ms_star', noise=0.3, filter='prism'),
+    'behind suspicion': dict(method='lifted', noise=0.3, filter='suspicion')}
 
-WITHIN_AN_EPOCH = ('validation', 'means', 'random means, projection', 'running margins', 'Poincaré, running', 'proxies', 'SAM', 'loader, views')    # the others are stopped between epochs
+WITHIN_AN_EPOCH = ('validation', 'means', 'random means, projection', 'running margins', 'Poincaré, running', 'proxies', 'SAM', 'loader, views', 'behind PRISM')    # the others are stopped between epochs
 
 
 def accelerator_on(device):
@@ -93,7 +98,7 @@ def settings_of(changes):
 def one_step(name, device):
     "The loss of the second step, and the waits in it"
     with training_on(device) as gpu, tempfile.TemporaryDirectory() as folder:
-        task = prepare(settings_of(dict(method=name, embedding_dim=48)))
+        task = prepare(settings_of(dict(STEPS[name], embedding_dim=48)))
         loop.begin_epoch(task, 0, Path(folder))
         batches = iter(task.feeds.train.epoch(0))
         train_step(task, next(batches), 0, 0)
@@ -118,7 +123,7 @@ def whole_run(config, device):
 
 def check_steps(only, each):
     "One line for each fault of a method's step"
-    for name in STEPPING:
+    for name in STEPS:
         if only and name not in only: continue
         try: (here, _), (there, waits) = one_step(name, CPU), one_step(name, DEVICE)
         except Exception as error: yield f'{name}: {type(error).__name__}: {str(error)[:300]}'; continue

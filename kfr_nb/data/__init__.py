@@ -11,7 +11,7 @@ from typing import Any
 
 # %% ../../nbs/api/20_data.ipynb #ac3478d6
 _homes = dict(
-    config=['DataConfig', 'ViewConfig'],
+    config=['DataConfig', 'NoiseDetail', 'ViewConfig'],
     images=['IMAGE_ENDINGS', 'read_image', 'image_facts', 'is_image', 'shown_path'],
     sets=['ImageSet', 'DataSet'],
     splits=['LABELS', 'stratified_split', 'split_by_name'],

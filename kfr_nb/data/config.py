@@ -4,14 +4,26 @@
 
 # %% ../../nbs/api/20a_data_config.ipynb #da4b9237
 from __future__ import annotations
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 # %% auto #0
-__all__ = ['DataConfig', 'ViewConfig']
+__all__ = ['NoiseDetail', 'DataConfig', 'ViewConfig']
 
 # %% ../../nbs/api/20a_data_config.ipynb #5e771465
-from ..settings import check_at_least, check_fields, check_shares
+from ..settings import check_at_least, check_fields, check_positive, check_shares
+
+# %% ../../nbs/api/20a_data_config.ipynb #d307a78f
+@dataclass(frozen=True)
+class NoiseDetail:
+    "What label noise has beside its share and its kind"
+    noise_seed:int|None=None # Seed of the label noise; the run's seed by default
+    noise_tau:float=2. # Of noise along the tree: the edges over which a class becomes e times less likely
+    noise_file:str|None=None # A noise list in place of noise: a line for each training image, its file or position and its label
+    def __post_init__(self):
+        check_fields(self)
+        check_at_least(self, 0, 'noise_seed')
+        check_positive(self, 'noise_tau')
 
 # %% ../../nbs/api/20a_data_config.ipynb #b3f0c7f6
 @dataclass(frozen=True)
@@ -30,17 +42,20 @@ class DataConfig:
     unseen_fraction:float|None=None # Share of the classes kept for testing retrieval; the data set's own split by default
     tree_name:str|None=None # Tree by name or file; the data set's own by default
     noise:float=0. # Share of the training labels made wrong on purpose
-    noise_kind:Literal['symmetric','small-cluster']='symmetric' # How: any other class, or whole classes dissolved into others
-    noise_seed:int|None=None # Seed of the label noise; the run's seed by default
+    noise_kind:Literal['symmetric','small-cluster','tree']='symmetric' # How: any other class, whole classes dissolved into others, or a class near in the 'tree'
+    noise_detail:NoiseDetail=field(default_factory=NoiseDetail) # Its seed, and what single kinds need
     def __post_init__(self): _check_data(self)
 
 # %% ../../nbs/api/20a_data_config.ipynb #91032ad7
 def _check_data(c:DataConfig)->None:
     "What the types of the fields do not say"
     check_fields(c)
-    check_at_least(c, 0, 'split_seed', 'noise_seed')
+    check_at_least(c, 0, 'split_seed')
     check_at_least(c, 1, 'image_size', 'train_per_class', 'train_limit', 'test_limit')
     check_shares(c, 'valid_fraction', 'noise')
+    listed = c.noise_detail.noise_file
+    if c.noise and listed:
+        raise ValueError(f'noise={c.noise} and noise_file={listed!r} both change labels: give one of the two')
     if c.unseen_fraction is not None and not 0 < c.unseen_fraction < 1:
         raise ValueError(f'unseen_fraction must be between 0 and 1, got {c.unseen_fraction}')
     if c.judged_on == 'valid' and not c.valid_fraction:

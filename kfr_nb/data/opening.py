@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 import torch
+from torch import Tensor
 from .config import DataConfig
 from .load import load_dataset
 from .sets import DataSet
 from .splits import limit_images
-from ..noise import add_noise
+from ..noise import add_noise, listed_noise
 
 # %% auto #0
 __all__ = ['open_dataset', 'plant_noise']
@@ -46,16 +47,29 @@ def open_dataset(
     if config.judged_on == 'valid': ds = _judged_on_valid(ds, retrieval)
     return _limit_test(ds, config.test_limit, config.split_seed)
 
+# %% ../../nbs/api/20m_data_opening.ipynb #f331fd6a
+def _from_list(path:str, dataset:DataSet)->tuple[Tensor,Tensor]:
+    "Labels of a noise list, and where they differ from the data set's own"
+    if not Path(path).is_file():
+        raise ValueError(f'there is no noise list {path!r}: give a text file with a line for each training image')
+    train = dataset.train
+    return listed_noise(train.labels, path, train.names or train.files, dataset.classes)
+
 # %% ../../nbs/api/20m_data_opening.ipynb #7b52009b
 def plant_noise(
-    config:DataConfig, # Settings: noise, noise_kind, noise_seed
+    config:DataConfig, # Settings: noise, noise_kind, noise_detail
     dataset:DataSet, # The data set
     seed:int, # Seed of the noise where the configuration has none of its own
+    D:Tensor|None=None, # Class distances, for noise along the tree, shape (C, C)
 )->tuple[DataSet,dict|None]: # The data set to train on; `labels`, `clean` and `changed`, each of shape (N,), or None
-    "Make a share of the training labels wrong"
-    if not config.noise: return dataset, None
+    "Make a share of the training labels wrong, or take the labels of a list"
+    detail = config.noise_detail
+    if not (config.noise or detail.noise_file): return dataset, None
     clean = dataset.train.labels
-    seed = seed if config.noise_seed is None else config.noise_seed
-    labels,changed = add_noise(clean, config.noise_kind, config.noise, dataset.num_classes, seed)
+    if detail.noise_file: labels,changed = _from_list(detail.noise_file, dataset)
+    else:
+        seed = seed if detail.noise_seed is None else detail.noise_seed
+        options = dict(D=D, tau=detail.noise_tau) if config.noise_kind == 'tree' else {}
+        labels,changed = add_noise(clean, config.noise_kind, config.noise, dataset.num_classes, seed, **options)
     noisy = replace(dataset, train=replace(dataset.train, labels=labels))
     return noisy, dict(labels=labels, clean=clean, changed=changed)

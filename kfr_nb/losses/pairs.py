@@ -50,11 +50,14 @@ def _pairs(labels:Tensor)->tuple[Tensor,Tensor]:
     return same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device), ~same
 
 # %% ../../nbs/api/40_pairs.ipynb #sp3cpr2
-def _reduce(per_anchor:Tensor, reduction:str, validate:bool=False)->Tensor:
+def _reduce(per_anchor:Tensor, reduction:str, validate:bool=False, weights:Tensor|None=None)->Tensor:
     "Mean, sum, or the values per anchor; where `validate`, an error if one is not finite"
     choose('reduction', reduction, ('mean','sum','none'))
     if validate and not per_anchor.detach().isfinite().all():
         raise ValueError('the loss overflows: inputs, margins or scales are too large')
+    if weights is not None:
+        per_anchor = weights*per_anchor
+        if reduction != 'sum': per_anchor = per_anchor*len(weights)/weights.sum().clamp_min(1e-12)
     return per_anchor if reduction == 'none' else getattr(per_anchor, reduction)()
 
 # %% ../../nbs/api/40_pairs.ipynb #0ade7c2c
@@ -124,6 +127,25 @@ def _excess(sim:Tensor, labels:Tensor, margins, augmented, both_sides:bool, vali
     views = F.pad(views, (0,further.shape[1]), value=True)
     return torch.cat([x,further-a], 1), views, pos, neg
 
+# %% ../../nbs/api/40_pairs.ipynb #12062b00
+def _weights(weights:Tensor|None, like:Tensor, validate:bool)->Tensor|None:
+    "Weights of the images of a batch, shape (B,), without a gradient"
+    if weights is None: return None
+    if not isinstance(weights, Tensor) or weights.shape != like.shape[:1]:
+        got = tuple(weights.shape) if isinstance(weights, Tensor) else type(weights).__name__
+        raise ValueError(f'weights must have shape ({len(like)},), one for each image, got {got}')
+    w = weights.detach().to(like)
+    if validate and not (w.isfinite() & (w >= 0)).all():
+        raise ValueError('weights must be finite and 0 or more; 0 leaves an image out')
+    return w
+
+def _taking_part(w:Tensor|None, views:Tensor|None, pos:Tensor, neg:Tensor)->tuple[Tensor|None,Tensor,Tensor]:
+    "Masks (B, B + A) of A, P and N without the pairs of images that weigh nothing"
+    if w is None: return views, pos, neg
+    kept = w > 0
+    pairs = F.pad(kept, (0, pos.shape[1]-len(w)), value=True) & kept[:,None]
+    return None if views is None else views & pairs, pos & pairs, neg & pairs
+
 # %% ../../nbs/api/40_pairs.ipynb #b3f0c7f6
 def _violations(x:Tensor, pos:Tensor, neg:Tensor)->tuple[Tensor,Tensor]:
     "k_p at positives and c_n at negatives, shaped like `x`, zero elsewhere"
@@ -163,16 +185,20 @@ def triplet_loss(
     augmented:Tensor|None=None, # Views of one image, in one of the three ways above
     triplets:str='all', # 'all' of the batch, or for each anchor one 'random' positive and negative
     generator:torch.Generator|None=None, # For the random draws
+    weights:Tensor|None=None, # Weight of each image, shape (B,); 0 leaves it out
     reduction:str='mean', # 'mean' over triplets, 'sum', or 'none': values per anchor
     validate:bool=True, # Check the inputs
 )->Tensor: # The loss; 0 where the batch has no triplet
     "Mean of [(s_an − M_n) − (s_ap − M_p)]₊ over triplets (AHSML, Eq. 1 and Triplet*)"
     choose('triplets', triplets, ('all','random'))
-    x,views,pos,neg = _excess(sim, labels, margins, augmented, False, validate)
+    x,*masks = _excess(sim, labels, margins, augmented, False, validate)
+    w = _weights(weights, x, validate)
+    views,pos,neg = _taking_part(w, *masks)
     if views is not None: pos = pos | views
     if triplets == 'all': hinge,count = _all_hinges(x, pos, neg)
     else: hinge,count = _random_hinges(x, pos, neg, generator)
-    if reduction != 'sum': hinge = hinge*len(x)/count.sum().clamp_min(1)
+    if w is not None: hinge,count = w*hinge,w*count
+    if reduction != 'sum': hinge = hinge*len(x)/count.sum().clamp_min(1 if w is None else 1e-12)
     return _reduce(hinge, reduction, validate)
 
 # %% ../../nbs/api/40_pairs.ipynb #887309d0
@@ -187,15 +213,18 @@ def lifted_structure_loss(
     labels:Tensor, # Class indices, shape (B,)
     margins=0.5, # γ (M_p = M_a = γ, M_n = 0), or margins by class: `Margins`
     augmented:Tensor|None=None, # Views of one image, as in `triplet_loss`
+    weights:Tensor|None=None, # Weight of each image, shape (B,); 0 leaves it out
     reduction:str='mean', # 'mean' over anchors, 'sum' (the paper's), or 'none'
     validate:bool=True, # Check the inputs
 )->Tensor: # The loss
     "Mean of [log Σ_A e^(M_a−s) + log Σ_P e^(M_p−s) + log Σ_N e^(s−M_n)]₊ (AHSML, Eq. 2)"
-    x,views,pos,neg = _excess(sim, labels, margins, augmented, False, validate)
+    x,*masks = _excess(sim, labels, margins, augmented, False, validate)
+    w = _weights(weights, x, validate)
+    views,pos,neg = _taking_part(w, *masks)
     total,near = _log_sum(-x, pos) + _log_sum(x, neg),pos.any(1)
     if views is not None:
         total,near = total + _log_sum(-x, views),near | views.any(1)
-    return _reduce(torch.where(near & neg.any(1), F.relu(total), 0), reduction, validate)
+    return _reduce(torch.where(near & neg.any(1), F.relu(total), 0), reduction, validate, w)
 
 # %% ../../nbs/api/40_pairs.ipynb #63266754
 def _soft_count(x:Tensor, mask:Tensor, scale:float)->Tensor:
@@ -212,15 +241,18 @@ def multi_similarity_loss(
     positive_scale:float=2.0, # ϱ, sharpness over the positives
     negative_scale:float=40.0, # σ, sharpness over the negatives
     sample_scale:float=2.0, # ρ, sharpness over the views
+    weights:Tensor|None=None, # Weight of each image, shape (B,); 0 leaves it out
     reduction:str='mean', # 'mean' over anchors, 'sum', or 'none'
     validate:bool=True, # Check the inputs
 )->Tensor: # The loss
     "Soft count of pairs on the wrong side of their margins (AHSML, Eq. 3 and 11)"
     scales = _positive(positive_scale=positive_scale, negative_scale=negative_scale, sample_scale=sample_scale)
-    x,views,pos,neg = _excess(sim, labels, margins, augmented, True, validate)
+    x,*masks = _excess(sim, labels, margins, augmented, True, validate)
+    w = _weights(weights, x, validate)
+    views,pos,neg = _taking_part(w, *masks)
     total = _soft_count(-x, pos, scales[0]) + _soft_count(x, neg, scales[1])
     if views is not None: total = total + _soft_count(-x, views, scales[2])
-    return _reduce(total, reduction, validate)
+    return _reduce(total, reduction, validate, w)
 
 # %% ../../nbs/api/40_pairs.ipynb #5b384ce3
 def _pair_distance(z:Tensor, distance:str, normalize:str|None)->Tensor:

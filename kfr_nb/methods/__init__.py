@@ -9,8 +9,8 @@ __all__ = ['METHODS', 'CrossEntropy', 'Joining', 'Method', 'Outputs', 'Replacing
            'SoftLabels', 'TripletL1', 'TripletL2', 'CPCC', 'LCAAlignment', 'SmoothHAP', 'BarzDenzler',
            'FixedClassifier', 'HAFrame', 'HierCOS', 'NodeClassifier', 'OwnClassifier', 'PathKL', 'Probe', 'TreePrior',
            'LiftedStructure', 'LiftedStructureStar', 'Triplet', 'TripletStar', 'MultiSimilarity', 'MultiSimilarityStar',
-           'MultiSimilarityStarKFR', 'MarginRule', 'Space', 'embedding_space', 'Circle', 'ProxyAnchor', 'ProxyNCA',
-           'SoftTriple']
+           'MultiSimilarityStarKFR', 'MarginRule', 'NoiseFilter', 'Space', 'embedding_space', 'Circle', 'ProxyAnchor',
+           'ProxyNCA', 'SoftTriple', 'SubCenterArcFace']
 
 # %% ../../nbs/api/65_methods.ipynb #8e79d63b
 from kfr_nb.methods.base import (METHODS, CrossEntropy, Joining, Method, Outputs, Replacing, Setup,
@@ -23,10 +23,11 @@ from .recognition import (C2AM, ContrastiveL1, ContrastiveL2, HierarchicalCE,
 from .rivals import CPCC, LCAAlignment, SmoothHAP
 from .heads import (BarzDenzler, FixedClassifier, HAFrame, HierCOS, NodeClassifier,
     OwnClassifier, PathKL, Probe, TreePrior)
+from .filters import NoiseFilter
 from kfr_nb.methods.pairs import (LiftedStructure, LiftedStructureStar, Triplet, TripletStar,
     MultiSimilarity, MultiSimilarityStar, MultiSimilarityStarKFR, MarginRule, Space,
     embedding_space)
-from .proxies import Circle, ProxyAnchor, ProxyNCA, SoftTriple
+from .proxies import Circle, ProxyAnchor, ProxyNCA, SoftTriple, SubCenterArcFace
 
 # %% ../../nbs/api/65_methods.ipynb #dc7d06eb
 _all_ = ['METHODS', 'CrossEntropy', 'Joining', 'Method', 'Outputs', 'Replacing', 'Setup', 'method_of',
@@ -39,5 +40,5 @@ _all_ = ['METHODS', 'CrossEntropy', 'Joining', 'Method', 'Outputs', 'Replacing',
     'OwnClassifier', 'PathKL', 'Probe', 'TreePrior',
     'LiftedStructure', 'LiftedStructureStar', 'Triplet', 'TripletStar',
     'MultiSimilarity', 'MultiSimilarityStar', 'MultiSimilarityStarKFR',
-    'MarginRule', 'Space', 'embedding_space',
-    'Circle', 'ProxyAnchor', 'ProxyNCA', 'SoftTriple']
+    'MarginRule', 'NoiseFilter', 'Space', 'embedding_space',
+    'Circle', 'ProxyAnchor', 'ProxyNCA', 'SoftTriple', 'SubCenterArcFace']

@@ -52,6 +52,8 @@ class Setup:
     tree_name:str|None = None # Its name or file
     seed:int = 0 # The run's seed
     dataset:str = '' # Name of the data set, for messages
+    images:int = 0 # Number of training images, N
+    changed:Tensor|None = None # Which labels were made wrong on purpose, bool (N,); None where none were
 
     @property
     def num_classes(self)->int:

@@ -20,6 +20,7 @@ from kfr_nb.losses.ahsml import (ClassSimilarity, Margins, class_extremes, class
     dynamic_margins)
 from ..losses.pairs import lifted_structure_loss, multi_similarity_loss, triplet_loss
 from .base import Method, Outputs, Setup
+from .filters import FilterState, NoiseFilter, start_filter
 from .knowledge import Knowledge, class_distances
 from .relativity import KFRScaleFree, RelativityState
 from ..settings import check_at_least, check_fields, check_positive, check_shares, choose
@@ -93,14 +94,24 @@ class PairLoss(Method):
     margin:MarginRule = field(default_factory=MarginRule) # Where margins come from
     space:Space = field(default_factory=Space) # Where embeddings are compared, and how
     knowledge:Knowledge = field(default_factory=Knowledge) # The tree, for margins='tree'
+    noise_filter:NoiseFilter = field(default_factory=NoiseFilter) # Which images are left out, or weigh less
 
     def __post_init__(self):
         check_fields(self)
         check_shares(self, 'phase1', whole=True)
-        unknown = [v for v in self.views.split(',') if v not in ('plain','weak','strong')]
-        if unknown:
-            raise ValueError("views are 'plain', 'weak' and 'strong', with commas between them, "
-                             f'got {unknown[0]!r}')
+        _check_views_and_filter(self)
+
+# %% ../../nbs/api/68_methods_pairs.ipynb #e890054b
+def _check_views_and_filter(method:PairLoss)->None:
+    "Refuse views that do not exist, and margins that a filter does not reach"
+    unknown = [v for v in method.views.split(',') if v not in ('plain','weak','strong')]
+    if unknown:
+        raise ValueError("views are 'plain', 'weak' and 'strong', with commas between them, "
+                         f'got {unknown[0]!r}')
+    name = method.noise_filter.filter
+    if name != 'none' and method.margin.margins == 'running':
+        raise ValueError("margins='running' follow every image of a batch, also those that "
+                         f"filter={name!r} leaves out: use margins='epoch'")
 
 # %% ../../nbs/api/68_methods_pairs.ipynb #cc82b62f
 @dataclass(frozen=True)
@@ -145,9 +156,11 @@ class MultiSimilarity(PairLoss):
 # %% ../../nbs/api/68_methods_pairs.ipynb #c85a9f51
 class PairState(nn.Module):
     "Margins of all classes, and what they are made from"
-    def __init__(self, margins:Margins, running:ClassSimilarity|None=None, D:Tensor|None=None):
+    def __init__(self, margins:Margins, running:ClassSimilarity|None=None, D:Tensor|None=None,
+            filter:FilterState|None=None):
         super().__init__()
         self.running = running
+        self.filter = filter
         self.register_buffer('D', D, persistent=False)
         self.margins = margins
 
@@ -204,13 +217,14 @@ def margins_from(self:PairLoss,
 # %% ../../nbs/api/68_methods_pairs.ipynb #fd0eee9a
 @patch
 def start(self:PairLoss, setup:Setup)->PairState|None:
-    if not self.follows: return None
+    filter = start_filter(self.noise_filter, setup)
+    if not self.follows and filter is None: return None
     C,rule,space = setup.num_classes,self.margin,self.space
     running = D = None
-    if rule.margins == 'running':
+    if self.follows and rule.margins == 'running':
         running = ClassSimilarity(C, space.similarity, space.tau, momentum=rule.momentum)
-    if rule.margins == 'tree': D = class_distances(self.knowledge, setup)
-    return PairState(self.constant_margins(C), running, D)
+    if self.follows and rule.margins == 'tree': D = class_distances(self.knowledge, setup)
+    return PairState(self.constant_margins(C), running, D, filter)
 
 # %% ../../nbs/api/68_methods_pairs.ipynb #6215c194
 @patch
@@ -223,11 +237,14 @@ def _tree_similarity(self:PairLoss, state:PairState)->Tensor:
 def before_epoch(self:PairLoss, state:PairState|None, embed:Callable)->Tensor|None:
     "Compute the margins of an epoch (Algorithm 1, lines 4 and 5); gives their class similarity"
     if state is None: return None
+    embedded = self._left_in(state, *embed()) if self.needs_training_pass else None
+    if embedded is None and state.filter is not None: state.filter.before_epoch(None, None)
+    if not self.follows: return None
     if self.margin.margins == 'running':
         begun = state.running.state_dict()['counts'].any()
         return state.running.similarity() if begun else None
     S = extremes = None
-    if self.needs_training_pass: S,extremes = self._measured(state.positive, *embed())
+    if embedded: S,extremes = self._measured(state.positive, *embedded)
     if S is None: S = self._tree_similarity(state)
     state.margins = self.margins_from(S, extremes)
     return S
@@ -242,10 +259,21 @@ def _measured(self:PairLoss, like:Tensor, z:Tensor, y:Tensor)->tuple[Tensor|None
     if self.margin.margins == 'tree': return None,extremes
     return class_similarity(*arguments, **options).to(like.device), extremes
 
+# %% ../../nbs/api/68_methods_pairs.ipynb #77c26bc6
+@patch
+def _left_in(self:PairLoss, state:PairState, z:Tensor, y:Tensor)->tuple[Tensor,Tensor]:
+    "The training images without those that a filter is known to leave out"
+    if state.filter is None: return z,y
+    kept = state.filter.before_epoch(z, y, self.space.similarity, self.space.tau)
+    if kept is None: return z,y
+    kept = kept.to(z.device)
+    return z[kept],y[kept]
+
 # %% ../../nbs/api/68_methods_pairs.ipynb #afc56862
 @patch(as_prop=True)
 def needs_training_pass(self:PairLoss)->bool:
     "Whether margins ask for the embeddings of the training images"
+    if self.noise_filter.filter == 'suspicion': return True
     if self.margin.margins == 'running': return False
     return self.follows and (self.margin.margins == 'epoch' or self.consistency)
 
@@ -266,15 +294,17 @@ def terms(self:PairLoss, out:Outputs, state:PairState|None)->dict[str,Tensor]:
     first = out.first_view()
     if state is not None and state.running is not None:
         self._follow(state, views[0].detach(), first.y)
+    weights = self._weights(out, first, views[0], state)
     if self.anchors == 'all':
         sim,y,own = kind.pairwise(torch.cat(views), tau=tau),out.y,out.index
+        weights = None if weights is None else weights.repeat(out.views)
     else:
         sim,y = kind.pairwise(views[0], tau=tau),first.y
         own = [kind.elementwise(views[0], v, tau=tau) for v in views[1:]]
         own = torch.stack(own, 1) if own else None
-    margins = self.gamma if state is None else state.margins
-    augmented = own if out.views > 1 else None
-    return {self.loss_name: self.loss(sim, y, margins=margins, augmented=augmented)} # type: ignore
+    margins = state.margins if state is not None and self.follows else self.gamma
+    pairs = dict(margins=margins, augmented=own if out.views > 1 else None, weights=weights)
+    return {self.loss_name: self.loss(sim, y, **pairs)} # type: ignore
 
 # %% ../../nbs/api/68_methods_pairs.ipynb #15ff4c49
 @patch
@@ -283,6 +313,15 @@ def _follow(self:PairLoss, state:PairState, z:Tensor, y:Tensor)->None:
     with torch.autocast(z.device.type, enabled=False):
         running = state.running.update(z.float(), y, validate=False)
         state.margins = self.margins_from(running.similarity(), running.extremes(), validate=False)
+
+# %% ../../nbs/api/68_methods_pairs.ipynb #7766ca40
+@patch
+def _weights(self:PairLoss, out:Outputs, first:Outputs, z:Tensor, state:PairState|None)->Tensor|None:
+    "Weights of the images of a batch (B,) from the filter; None without one"
+    if state is None or state.filter is None: return None
+    weights = state.filter.weigh(z, first.y, first.index)
+    out.note(**state.filter.notes(weights, first.index))
+    return weights
 
 # %% ../../nbs/api/68_methods_pairs.ipynb #475f3b4f
 @patch(as_prop=True)
@@ -346,7 +385,7 @@ class MultiSimilarityStarKFR(MultiSimilarityStar):
     def weight(self, done:float, epochs:int)->float: return self.alpha
 
     def terms(self, out:Outputs, state:PairState)->dict[str,Tensor]:
-        pairs = super().terms(out, state if self.follows else None)
+        pairs = super().terms(out, state)
         relativity = KFRScaleFree().terms(out.first_view(), RelativityState(state.D))
         return pairs | {k: out.weight*v for k,v in relativity.items()}
 

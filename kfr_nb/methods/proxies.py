@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 # %% auto #0
-__all__ = ['ProxyLoss', 'ProxyNCA', 'SoftTriple', 'Circle', 'ProxyAnchor']
+__all__ = ['ProxyLoss', 'ProxyNCA', 'SoftTriple', 'Circle', 'ProxyAnchor', 'SubCenterArcFace']
 
 # %% ../../nbs/api/69_methods_proxies.ipynb #76dc4afa
 from ..core import patch, require
@@ -82,3 +82,11 @@ class ProxyAnchor(ProxyLoss):
     name = 'proxy_anchor'
     label = 'Proxy-Anchor'
     library = 'ProxyAnchorLoss'
+
+# %% ../../nbs/api/69_methods_proxies.ipynb #bf8b6d01
+@dataclass(frozen=True)
+class SubCenterArcFace(ProxyLoss):
+    "Several learned centres a class, of which the nearest counts, and an angular margin: made for noisy labels (pytorch-metric-learning)."
+    name = 'subcenter_arcface'
+    label = 'Sub-centre ArcFace'
+    library = 'SubCenterArcFaceLoss'

@@ -27,7 +27,7 @@ def labels_of(
     run:Run, # A finished run
 )->dict[str,Tensor]|None: # `labels`, `clean` and `changed`, (N,); None without label noise
     "The training labels of a run with planted noise"
-    if not run.config.data.noise: return None
+    if not (run.config.data.noise or run.config.data.noise_detail.noise_file): return None
     f = run.path/'noise.npz'
     if not f.exists():
         raise ValueError(f'{f} is missing: it holds the labels that this run was trained with')

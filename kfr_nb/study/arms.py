@@ -63,6 +63,12 @@ _SETTINGS = {
     'folded': ('hyperbolic, folded', dict(similarity='poincare_exp', expmap='folded'),
         "MS* in the Poincaré ball, with the paper's map into it (Eq. 13).")}
 
+_FILTERS = {
+    'oracle': ('oracle', '{} without the labels that were made wrong on purpose: the ceiling of every filter.'),
+    'prism': ('PRISM', '{} without the images of a batch whose labels are improbable among class centres.'),
+    'suspicion': ('suspicion', '{} without the share of images whose labels embeddings contradict most, each epoch anew.'),
+    'procsim': ('ProcSim', '{} with images that weigh as much as the centre of their class is near.')}
+
 # %% ../../nbs/api/75_study_arms.ipynb #fa35e192
 def _with_controls(arms:Mapping[str,Arm])->dict[str,Arm]:
     "Arms, each followed by its control"
@@ -82,6 +88,10 @@ def _built_in(methods:tuple)->dict[str,Arm]:
         arms[name] = Arm(label.format(plain), changes, text.format(plain))
     for name,(label,changes,text) in _SETTINGS.items():
         arms[f'ms_star_{name}'] = Arm(f'MS*, {label}', dict(method='ms_star', **changes), text)
+    for name,(label,text) in _FILTERS.items():
+        for of in ('ms','ms_star'):
+            plain = METHODS[of].label
+            arms[f'{of}_{name}'] = Arm(f'{plain} + {label}', dict(method=of, filter=name), text.format(plain))
     return _with_controls(arms)
 
 def built_in_arms()->dict[str,Arm]: # Arms by name

@@ -16,6 +16,7 @@ __all__ = ['train', 'trunk_folder', 'trunk_done', 'branch', 'train_trunk', 'trai
 
 # %% ../../nbs/api/75_study_runs.ipynb #77de68da
 from ..core import atomic_path
+from ..data.config import NoiseDetail
 from ..models import build_network
 from .engine import Job, Limit, Tell, Unfinished, Workers, run_jobs
 from .plan import Trunk, trunks_of
@@ -172,7 +173,7 @@ def make_runs(
 # %% ../../nbs/api/75_study_runs.ipynb #fc074d50
 def _images_of(config:TrainConfig)->tuple:
     "What decides which images a run opens: label noise does not"
-    return replace(config.data, noise=0., noise_seed=None),config.retrieval
+    return replace(config.data, noise=0., noise_detail=NoiseDetail()),config.retrieval
 
 def check_data(
     configs:Sequence[TrainConfig], # Runs

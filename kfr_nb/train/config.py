@@ -164,13 +164,14 @@ def key(self:TrainConfig)->str:
     default = TrainConfig(method=type(self.method)()).flat()
     told = {name: value for name,value in self.flat().items()
         if value != default[name] and name not in _no_effect}
-    return fingerprint(dict(told, method=self.method.name, **_tree_file(self.data.tree_name)))
+    files = _content(tree_file=self.data.tree_name, noise_list=self.data.noise_detail.noise_file)
+    return fingerprint(dict(told, method=self.method.name, **files))
 
 # %% ../../nbs/api/70_train_config.ipynb #e0cf5fa0
-def _tree_file(name:str|None)->dict[str,str]:
-    "The content of a tree that is given as a file: a corrected tree is another run"
-    if name is None or not Path(name).is_file(): return {}
-    return dict(tree_file=hashlib.sha256(Path(name).read_bytes()).hexdigest()[:10])
+def _content(**files:str|None)->dict[str,str]:
+    "The contents of a tree and a noise list that are given as files: a corrected one is another run"
+    there = {what: Path(name) for what,name in files.items() if name and Path(name).is_file()}
+    return {what: hashlib.sha256(f.read_bytes()).hexdigest()[:10] for what,f in there.items()}
 
 # %% ../../nbs/api/70_train_config.ipynb #8eba364b
 def _option(name:str, value:Any)->list[str]:

@@ -312,16 +312,26 @@ def done(self:Task, epoch:int, step:int)->float:
     return (epoch*self.steps_per_epoch+step)/steps
 
 # %% ../../nbs/api/70_train_task.ipynb #f0b4909a
-def _setup(config:TrainConfig, data:DataSet, network:ImageModel)->Setup:
+def _setup(config:TrainConfig, data:DataSet, network:ImageModel, noise:dict|None=None)->Setup:
     "What the method may know when it starts"
     tree = true_tree(config, data) if config.method.uses_tree else None
     name = config.data.tree_name or data.tree_name
-    return Setup(data.classes, network, tree, name, config.run.seed, data.name)
+    changed = None if noise is None else noise['changed']
+    return Setup(data.classes, network, tree, name, config.run.seed, data.name, len(data.train), changed)
 
-def _begun(config:TrainConfig, data:DataSet, network:ImageModel)->nn.Module|None:
+def _begun(config:TrainConfig, data:DataSet, network:ImageModel, noise:dict|None=None)->nn.Module|None:
     "The method's state at the first step; None where the loss never joins"
     if config.joins() >= config.optimisation.epochs: return None
-    return config.method.start(_setup(config, data, network))
+    return config.method.start(_setup(config, data, network, noise))
+
+# %% ../../nbs/api/70_train_task.ipynb #9c120f99
+def _mistaken_by(config:TrainConfig, data:DataSet)->Tensor|None:
+    "Class distances in edges, where label noise follows the tree; None elsewhere"
+    if not config.data.noise or config.data.noise_kind != 'tree': return None
+    tree = true_tree(config, data)
+    if tree is not None: return tree.distances()
+    raise ValueError(f"noise_kind='tree' needs a tree and data set {data.name!r} has none: "
+                     "pass tree_name='FILE', or another noise_kind")
 
 # %% ../../nbs/api/70_train_task.ipynb #e3dd65ee
 def _check_shared(batch_size:int, processes:int)->None:
@@ -344,13 +354,13 @@ def prepare(
     place = Place(device, accelerator.process_index, accelerator.num_processes)
     _check_shared(config.optimisation.batch_size, place.world)
     clean = open_data(config)
-    data,noise = plant_noise(config.data, clean, config.run.seed)
+    data,noise = plant_noise(config.data, clean, config.run.seed, _mistaken_by(config, clean))
     relations = judging_relations(config, data)
     _seed(config.run, device)
     network = network_of(config, data.classes, config.data.tree_name or data.tree_name)
     bank = feature_bank(config, network, device)
     network = _lay_out(config, on_features(network) if bank else network, device)
-    state = _begun(config, data, network)
+    state = _begun(config, data, network, noise)
     if state is not None: state = state.to(device)
     optimizer = make_optimizer(config, network, state)
     feeds = make_feeds(config, data, network, place, bank)

@@ -22,14 +22,17 @@ METHOD_COLOURS = dict(
     contrastive_l1='#d97706', contrastive_l2='#f5b80b', triplet_l1='#be123c', triplet_l2='#f4515e',
     triplet='#fb8fa6', triplet_star='#881337', lifted='#4cc38a', lifted_star='#14532d',
     ms='#60a5fa', ms_star='#1e3a8a', ms_star_kfr='#111827',
-    proxy_nca='#7c5a3a', soft_triple='#b08968', circle='#a8a29e', proxy_anchor='#4a3f3a')
+    proxy_nca='#7c5a3a', soft_triple='#b08968', circle='#a8a29e', proxy_anchor='#4a3f3a',
+    subcenter_arcface='#bb00ff')
 
 _VARIANT_COLOURS = dict(
     triplet_divergence='#ea580c', triplet_consistency='#c026d3',
     lifted_divergence='#8bc34a', lifted_consistency='#2dd4bf',
     ms_divergence='#22b8e6', ms_consistency='#a78bfa',
     ms_star_views='#4338ca', ms_star_max='#0369a1', ms_star_running='#475d85',
-    ms_star_tree='#ca8a04', ms_star_poincare='#db2777', ms_star_folded='#86198f')
+    ms_star_tree='#ca8a04', ms_star_poincare='#db2777', ms_star_folded='#86198f',
+    ms_oracle='#00cc00', ms_star_oracle='#444400', ms_prism='#bbaadd', ms_star_prism='#661155',
+    ms_suspicion='#995566', ms_star_suspicion='#662211', ms_procsim='#0077ee', ms_star_procsim='#887711')
 _SPARE_COLOURS = ('#14a098','#d946ef','#65a30d','#9a3412','#334155','#e11d74')
 
 # %% ../../nbs/api/80_viz_style.ipynb #f790dfa3
