@@ -185,7 +185,7 @@ class Run:
 def model(self:Run)->nn.Module:
     "The trained network, read from its weights"
     c,C = self.config,len(self.record['classes'])
-    network = build_network(c.model, C, c.method.foreground, pretrained=c.model.frozen)
+    network = build_network(c.model, C, c.method.foreground, c.model.frozen, self.record.get('features'))
     weights = read_weights(self.path/'weights.safetensors')
     missing,unexpected = network.load_state_dict(weights, strict=False)
     if c.model.frozen: missing = [k for k in missing if not k.startswith('backbone.')]

@@ -160,7 +160,7 @@ def fill_features(
 )->None:
     "Compute the features that a run will ask for and that are not kept yet, before it begins"
     data = open_data(config)
-    network = build_network(config.model, data.num_classes, config.method.foreground)
+    network = build_network(config.model, data.num_classes, config.method.foreground, features=data.train.features)
     device = device_of(config.run.device)
     bank = feature_bank(config, network, device, progress)
     make_feeds(config, data, network, Place(device), bank).close()
@@ -317,7 +317,7 @@ def prepare(
     data,noise = plant_noise(config.data, clean, config.run.seed)
     relations = judging_relations(config, data)
     _seed(config.run, device)
-    network = build_network(config.model, data.num_classes, config.method.foreground)
+    network = build_network(config.model, data.num_classes, config.method.foreground, features=data.train.features)
     bank = feature_bank(config, network, device)
     network = _lay_out(config, on_features(network) if bank else network, device)
     state = _begun(config, data, network)
