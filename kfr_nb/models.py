@@ -19,8 +19,8 @@ from .bn_inception import MEAN as CAFFE_MEAN, STD as CAFFE_STD
 from .settings import check_at_least, check_fields, check_shares
 
 # %% auto #0
-__all__ = ['MODELS', 'SmallResNet', 'ModelSpec', 'ImageModel', 'build_model', 'freeze_batchnorm', 'on_features', 'ModelConfig',
-           'build_network']
+__all__ = ['MODELS', 'STORED_EMBEDDING', 'SmallResNet', 'ModelSpec', 'ImageModel', 'build_model', 'freeze_batchnorm',
+           'on_features', 'ModelConfig', 'build_network']
 
 # %% ../nbs/api/60_models.ipynb #902ba3cd
 def _conv_bn(n_in, n_out, kernel=3, stride=1):
@@ -584,14 +584,16 @@ class ModelConfig:
                              'use pretrained=True, and a model that has weights')
 
 # %% ../nbs/api/60_models.ipynb #6be12a0d
+STORED_EMBEDDING = 128 # Width of the embedding layer on stored features, where none is given
+
 def _stored_network(config:ModelConfig, num_classes:int, foreground:bool, width:int)->ImageModel:
     "A head on stored features; `ValueError` where a backbone is asked for"
     wanted = [f'model={config.model!r}']*(config.model != 'auto') + ['frozen=True']*config.frozen
     if wanted: raise ValueError(f'the data set holds features, on which no backbone works: leave {wanted[0]} out')
     if foreground: raise ValueError('the data set holds features, and this method looks at the feature maps of images')
     _check_head(num_classes, config.embedding_dim, config.dropout, config.hidden)
-    backbone = _Features(width, 0)
-    model:Any = ImageModel(backbone, num_classes, config.embedding_dim, config.dropout, hidden=config.hidden)
+    model:Any = ImageModel(_Features(width, 0), num_classes, config.embedding_dim or STORED_EMBEDDING,
+        config.dropout, hidden=config.hidden)
     model.name,model.input_size = 'features',0
     model.mean,model.std = _HALF,_HALF
     return model

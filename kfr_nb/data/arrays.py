@@ -9,6 +9,7 @@ from typing import Any
 import zipfile
 import numpy as np, torch
 from torch import Tensor
+import kfr_nb
 from ..core import check_labels
 from .sets import DataSet, ImageSet
 from .sources import DATASETS, data_set, find_place
@@ -117,7 +118,7 @@ _cifar('cifar10', 'ten')
 _cifar('cifar100', 'a hundred')
 
 # %% ../../nbs/api/20f_data_arrays.ipynb #d81c1499
-_STORED = Path(__file__ if '__file__' in globals() else 'kfr_nb/data/arrays.py').parent
+_STORED = Path(kfr_nb.__file__).parent/'data'
 
 @data_set('cifar100-features', 'built in: features of 15,000 real CIFAR-100 images; a head is trained on them in seconds', 32,
     built_in=True)
