@@ -25,7 +25,7 @@ setup(
     long_description=readme.read_text(encoding='utf-8') if readme.exists() else '',
     long_description_content_type='text/markdown',
     packages=find_packages(include=['kfr_nb', 'kfr_nb.*']), include_package_data=True,
-    package_data={'kfr_nb': ['trees/*', 'trees/**/*', 'assets/*', 'presets/*', 'report/*']},
+    package_data={'kfr_nb': ['trees/*', 'trees/**/*', 'assets/*', 'presets/*', 'report/*', 'data/*.npz']},
     python_requires=f'>={cfg["min_python"]}', install_requires=cfg['requirements'].split(), extras_require=extras,
     entry_points={'console_scripts': cfg['console_scripts'].split(), 'nbdev': [f'{cfg["lib_path"]}={cfg["lib_path"]}._modidx:d']},
     zip_safe=False,

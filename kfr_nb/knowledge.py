@@ -264,10 +264,23 @@ def class_table(
 # %% ../nbs/api/15_knowledge.ipynb #22d200f8
 SHAPES = {'round-family':('circle','ellipse'), 'polygon-family':('triangle','square'), 'star-family':('cross','star')}
 
-def _shapes_rows():
-    return [{'family':family, 'outline':outline, 'fill':f'{outline}-{fill}', 'class':f'{outline}-{fill}-{colour}'}
-            for family,outlines in SHAPES.items() for outline in outlines for fill in ('solid','hollow')
-            for colour in ('red','green','blue')]
+def _shapes_traits()->list[dict[str,str]]:
+    "Family, outline, fill, colour and class name of each class"
+    return [dict(family=family, outline=outline, fill=fill, colour=colour, name=f'{outline}-{fill}-{colour}')
+        for family,outlines in SHAPES.items() for outline in outlines for fill in ('solid','hollow')
+        for colour in ('red','green','blue')]
+
+def _by_colour(t:dict[str,str])->dict[str,str]:
+    "A row of ranks: what a network sees first stands highest"
+    filled = f"{t['fill']}-{t['colour']}"
+    return {'colour': t['colour'], 'fill': filled, 'family': f"{t['family']}-{filled}", 'class': t['name']}
+
+def _by_outline(t:dict[str,str])->dict[str,str]:
+    "A row of ranks: what a network sees last stands highest"
+    return {'family': t['family'], 'outline': t['outline'], 'fill': f"{t['outline']}-{t['fill']}", 'class': t['name']}
+
+def _shapes_tree(ranks:Callable)->Callable:
+    return lambda parent: KnowledgeTree.from_ranks([ranks(t) for t in _shapes_traits()], root='shape')
 
 # %% ../nbs/api/15_knowledge.ipynb #4b906a4b
 def _table_tree(name:str, ranks:Sequence[str], root:str):
@@ -293,7 +306,7 @@ _WORDNET = {**{n: _cifar(n) for n in ('cifar10','cifar100')},
             'imagenet21k': lambda parent: wordnet_tree([w for w,n in _nouns().items() if n.in_21k], parent)}
 def _contracted(make): return lambda parent: make(parent).contract(unit=True)
 TREES:dict[str,Callable[[str],KnowledgeTree]] = {
-    'shapes': lambda parent: KnowledgeTree.from_ranks(_shapes_rows(), root='shape'),
+    'shapes': _shapes_tree(_by_colour), 'shapes-by-outline': _shapes_tree(_by_outline),
     **_WORDNET, **{f'{n}-contracted': _contracted(make) for n,make in _WORDNET.items()},
     'cifar100-superclasses': _table_tree('cifar100', ['superclass','class'], 'cifar100'),
     'cifar100-5levels': lambda parent: _cifar100_levels(),

@@ -585,7 +585,7 @@ def cam_reshape(self:ImageModel)->Callable|None:
 @dataclass(frozen=True)
 class ModelConfig:
     "The network"
-    model:str='resnet10' # Backbone by name, or 'timm:NAME'
+    model:str='auto' # Backbone by name, or 'timm:NAME'; 'auto' is resnet10, or none where the data are features
     stem:Literal['standard','unpooled','small']='standard' # Stem of a residual network: 'standard', 'unpooled' (no max-pool) or 'small' (full resolution)
     embedding_dim:int|None=None # Width of an embedding layer before the classifier; none by default
     hidden:int|None=None # Width of a hidden layer between backbone and embedding; none by default
@@ -604,6 +604,18 @@ class ModelConfig:
             raise ValueError('frozen=True keeps a backbone as it was pretrained: '
                              'use pretrained=True, and a model that has weights')
 
+# %% ../nbs/api/60_models.ipynb #6be12a0d
+def _stored_network(config:ModelConfig, num_classes:int, foreground:bool, width:int)->ImageModel:
+    "A head on stored features; `ValueError` where a backbone is asked for"
+    wanted = [f'model={config.model!r}']*(config.model != 'auto') + ['frozen=True']*config.frozen
+    if wanted: raise ValueError(f'the data set holds features, on which no backbone works: leave {wanted[0]} out')
+    if foreground: raise ValueError('the data set holds features, and this method looks at the feature maps of images')
+    _check_head(num_classes, config.embedding_dim, config.dropout, config.hidden)
+    model:Any = ImageModel(_Features(width, 0), num_classes, config.embedding_dim, config.dropout, hidden=config.hidden)
+    model.name,model.input_size = 'features',0
+    model.mean,model.std = _HALF,_HALF
+    return model
+
 # %% ../nbs/api/60_models.ipynb #11fbc3ed
 def build_network(
     config:ModelConfig, # Which network
@@ -611,11 +623,14 @@ def build_network(
     foreground:bool=False, # Add the one-channel map that `c2am_loss` needs?
     pretrained:bool|None=None, # Load pretrained weights? As configured by default
     classifier:Callable|None=None, # From the network to what takes the place of its classifier, or to None
-)->ImageModel: # On images, whether frozen or not
+    features:int|None=None, # Width of stored features, where the data are no images
+)->ImageModel: # On images, whether frozen or not; on features where they are stored
     "The network of a run"
     if pretrained is None: pretrained = config.pretrained
     names = ('embedding_dim','hidden','dropout','stem')
     settings = {name: getattr(config, name) for name in names}
-    network = build_model(config.model, num_classes, pretrained=pretrained, foreground=foreground, **settings)
+    name = 'resnet10' if config.model == 'auto' else config.model
+    if features: network = _stored_network(config, num_classes, foreground, features)
+    else: network = build_model(name, num_classes, pretrained=pretrained, foreground=foreground, **settings)
     other = classifier(network) if classifier else None
     return network if other is None else replace_classifier(network, other)

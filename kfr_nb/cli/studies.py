@@ -81,6 +81,7 @@ def preset_of(
     "Which preset a study starts from"
     if preset and preset.endswith('.toml'): return preset
     if preset: return choose('preset', preset, preset_names())
+    if paper == 'kfr' and changes.get('dataset') == 'cifar100-features': return 'features'
     size = 'quick' if changes.get('dataset', 'shapes') == 'shapes' else 'small'
     if changes.get('frozen'): size = 'frozen'
     return size if paper == 'kfr' else f'ahsml_{size}'
@@ -118,6 +119,15 @@ def check_ended(
         raise RuntimeError(f'{failed["key"].nunique()} runs failed, the first with: {failed["error"].iloc[0]}; '
                            'the same command tries them again')
 
+# %% ../../nbs/api/95_cli_studies.ipynb #364f8fbc
+def _story(out:str, where:Any, minutes:float|None, reduced:bool, quiet:bool)->None:
+    "Three studies and one page"
+    from kfr_nb.study.story import ACTS, SHOWN, headline, run_story
+    story = run_story(out, where, not quiet, typed_line(), minutes, reduced)
+    for line in headline(story.studies[ACTS[0].name].runs, SHOWN): print(line)
+    print(f'the page: {story.report.resolve().as_uri()}')
+    check_ended(story.runs, minutes, out)
+
 # %% ../../nbs/api/95_cli_studies.ipynb #df894904
 _kept = 'stopped; finished runs are kept, and the same command resumes'
 _varied = ('method','alpha','tree','seed')                  # what a study varies from run to run
@@ -126,7 +136,7 @@ _varied = ('method','alpha','tree','seed')                  # what a study varie
 def study(
     settings:Mapping[str,Any], # Settings that were given
     paper:Literal['kfr','ahsml']='kfr', # Whose presets: 'kfr' (recognition), 'ahsml' (retrieval, label noise)
-    preset:str|None=None, # Preset by name, or a TOML file; quick by default, small for other data than shapes
+    preset:str|None=None, # Preset by name, or a TOML file; by the data set where one is named, all three acts by default
     out:str='results', # Folder for tables, figures, report and runs
     arms:list[str]|None=None, # Arms: methods, METHOD_shuffled (its control), variants; the preset's by default
     seeds:list[int]|None=None, # Seeds, the same for each arm; the preset's by default
@@ -141,14 +151,16 @@ def study(
     reduced:bool=False, # A smoke test of everything: one seed, two epochs, few images
     quiet:bool=False, # No progress bar
 )->None:
-    "The whole study on one data set: methods × seeds, sweep, tables, figures, one HTML report"
+    "Methods × seeds, tables, figures and one HTML report; without options three acts on built-in data"
     variants = dict(map(read_variant, variant or []))
     lists = dict(arms=arms, seeds=seeds, values=values, sweep=sweep, variants=variants)
     changes = dict(settings) | {name: value for name,value in lists.items() if value}
+    where = _workers(jobs, scheduler, slurm or [])
+    if not (changes or alpha or preset) and paper == 'kfr': return _story(out, where, minutes, reduced, quiet)
     if sweep == ['none']: changes['sweep'] = None
     preset,changes['weights'] = preset_of(preset, paper, settings),read_weights(alpha or [])
     from kfr_nb.study import run_study
-    made = run_study(preset, out=out, jobs=_workers(jobs, scheduler, slurm or []), progress=not quiet,
+    made = run_study(preset, out=out, jobs=where, progress=not quiet,
         command=typed_line(), minutes=minutes, reduced=reduced, **changes)
     _tell(made)
     check_ended(_wanted(made), minutes, made.out)

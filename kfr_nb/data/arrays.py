@@ -9,6 +9,7 @@ from typing import Any
 import zipfile
 import numpy as np, torch
 from torch import Tensor
+import kfr_nb
 from ..core import check_labels
 from .sets import DataSet, ImageSet
 from .sources import DATASETS, data_set, find_place
@@ -18,13 +19,15 @@ __all__ = ['open_npz']
 
 # %% ../../nbs/api/20f_data_arrays.ipynb #ac3478d6
 def _to_images(
-    x:np.ndarray, # uint8, shape (N, H, W, 3) or (N, H, W)
+    x:np.ndarray, # uint8, shape (N, H, W, 3) or (N, H, W); or features, float, shape (N, c)
     what:str, # For the message
-)->Tensor: # uint8, shape (N, 3, H, W)
-    "Images from an array"
+)->Tensor: # uint8, shape (N, 3, H, W); or float, shape (N, c)
+    "Images from an array, or features where it is a table of numbers"
+    if x.ndim == 2 and x.dtype.kind == 'f': return torch.from_numpy(x.astype(np.float32))
     if x.dtype != np.uint8 or x.ndim not in (3,4) or (x.ndim == 4 and x.shape[3] != 3):
         form = f'got {x.dtype} {x.shape}'
-        raise ValueError(f'{what} must be uint8 of shape (N, H, W, 3) or (N, H, W), {form}')
+        raise ValueError(f'{what} must be images, uint8 of shape (N, H, W, 3) or (N, H, W), or features,'
+            f' float of shape (N, c), {form}')
     if x.ndim == 3: x = np.repeat(x[...,None], 3, 3)
     return torch.from_numpy(np.ascontiguousarray(x.transpose(0,3,1,2)))
 
@@ -73,6 +76,10 @@ def open_npz(
     twice = [c for c in classes if classes.count(c) > 1]
     if twice: raise ValueError(f'{path}: class {twice[0]!r} is listed twice')
     parts:dict[str,Any] = {k: _array_part(path, a, k, len(classes)) for k in ('train','test')}
+    widths = {k: s.features for k,s in parts.items()}
+    if widths['train'] != widths['test']:
+        raise ValueError(f'{path}: x_train and x_test must both be images, or features of one width;'
+            f" got {a['x_train'].shape} and {a['x_test'].shape}")
     tree_name = tree_name or (path.stem if path.stem in DATASETS else None)
     return DataSet('npz', classes, **parts, image_size=image_size, tree_name=tree_name, splits=dict(kind='as given'))
 
@@ -109,3 +116,15 @@ def _cifar(name:str, many:str)->None:
 
 _cifar('cifar10', 'ten')
 _cifar('cifar100', 'a hundred')
+
+# %% ../../nbs/api/20f_data_arrays.ipynb #d81c1499
+_STORED = Path(kfr_nb.__file__).parent/'data'
+
+@data_set('cifar100-features', 'built in: features of 15,000 real CIFAR-100 images; a head is trained on them in seconds', 32,
+    built_in=True)
+def _open_cifar_features(place, split_seed, image_size):
+    with np.load(_STORED/'cifar100-features.npz', allow_pickle=False) as z:
+        parts = {k: ImageSet(_to_labels(z[f'y_{k}']), arrays=torch.from_numpy(z[f'x_{k}']).float()*float(z['step']))
+            for k in ('train','test')}
+        return DataSet('cifar100-features', z['classes'].tolist(), **parts, image_size=image_size, tree_name='cifar100',
+            splits=dict(kind='drawn from the published parts'))

@@ -19,8 +19,8 @@ from ..views import AUGMENTS, FRAMED, centre, draw_maps, frame, frame_side, fram
 from ..views import resample, shrink, to_device, view_maps
 
 # %% auto #0
-__all__ = ['Batch', 'Viewing', 'Drawn', 'draw_views', 'make_views', 'Feed', 'ResidentFeed', 'LoaderFeed', 'make_feed', 'AUGMENTS',
-           'view_maps']
+__all__ = ['Batch', 'Viewing', 'Drawn', 'draw_views', 'make_views', 'Feed', 'ResidentFeed', 'LoaderFeed', 'StoredFeed',
+           'make_feed', 'AUGMENTS', 'view_maps']
 
 # %% ../../nbs/api/20k_data_feeds.ipynb #ac3478d6
 class Batch(NamedTuple):
@@ -311,6 +311,22 @@ def _feed_options(options:dict)->tuple[dict,dict]:
     for name in options: choose('option of make_feed', name, known[0]+known[1])
     return tuple({k: options[k] for k in names if k in options} for names in known) # type: ignore
 
+# %% ../../nbs/api/20k_data_feeds.ipynb #9c4b2007
+class StoredFeed(Feed):
+    "Features that a set holds in place of images, on the device"
+    def __init__(self, s:ImageSet, batches:Batches, viewing:Viewing, device:str|torch.device='cpu'):
+        super().__init__(s, batches, viewing, device)
+        self.rows_of = s.arrays.float().to(self.device)              # type: ignore
+    def fetch(self, index:Any, epoch:int=0, draw:int=0)->Batch:
+        "Any rows, by position"
+        rows,V = torch.as_tensor(index, dtype=torch.long).cpu(),len(self.kinds)
+        there = to_device(rows, self.device).repeat(V)
+        view = torch.arange(V, device=self.device).repeat_interleave(len(rows))
+        return Batch(self.rows_of[there], self.labels[there], there, view, rows)
+    def epoch(self, epoch:int, start:int=0)->Iterator[Batch]:
+        "Batches of an epoch, from step `start`"
+        for rows in self.rows(epoch, start): yield self.fetch(rows, epoch)
+
 # %% ../../nbs/api/20k_data_feeds.ipynb #e6c3dd63
 def make_feed(
     s:ImageSet, # Images and labels
@@ -329,7 +345,7 @@ def make_feed(
     per_class:int=4, # So many, where balanced
     magnitude:int=9, # Strength of strong views, from 0 to 30
     **options, # `rank`, `world` (of `Batches`); `mean`, `std`, `channels_last` (of `Viewing`)
-)->ResidentFeed|LoaderFeed: # Batches by epoch, or by position
+)->ResidentFeed|LoaderFeed|StoredFeed: # Batches by epoch, or by position
     "Feed a set of images to a model"
     kinds = _check_views(augment, views, magnitude)
     balanced = train and choose('sampler', sampler, ['shuffle','balanced']) == 'balanced'
@@ -339,6 +355,7 @@ def make_feed(
     if balanced: _check_balance(batches)
     _check_batches(batches)
     device = torch.device(device)
+    if s.features: return StoredFeed(s, batches, Viewing(kinds, image_size, seed), device)
     if choose('mode', mode, ['auto','resident','loader']) == 'auto':
         limit = _resident_limit(device) if resident_limit is None else resident_limit
         mode = 'resident' if _fits(s, image_size, kinds[0], train, limit) else 'loader'

@@ -70,7 +70,8 @@ def load_dataset(
 def _where(name:str, root:Path)->str:
     "Where a data set lies, for people"
     source = DATASETS[name]
-    if source.by_path or source.drawn: return 'by path' if source.by_path else 'built in'
+    if source.by_path: return 'by path'
+    if source.drawn or source.built_in: return 'built in'
     try: return str(find_place(name, root))
     except FileNotFoundError: return 'no'
 

@@ -21,7 +21,7 @@ __all__ = ['ImageSet', 'name_numbers', 'DataSet']
 class ImageSet:
     "Labelled images, in memory or in files"
     labels:Tensor # Class numbers, int64, shape (N,)
-    arrays:Tensor|None=None # Images, uint8, shape (N, 3, H, W)
+    arrays:Tensor|None=None # Images, uint8, shape (N, 3, H, W); or stored features, float, shape (N, c)
     files:list[str]|None=None # Image files
     boxes:Tensor|None=None # Object boxes as of `check_boxes`, in the image's own pixels
     names:list[str]|None=None # Names within the data set, such as 'cat/7.png'; splits go by them
@@ -43,14 +43,28 @@ def _check_set(s:ImageSet)->None:
     for what,part in parts.items():
         if part is not None and len(part) != len(s):
             raise ValueError(f'{len(part)} {what} but {len(s)} labels')
-    x = s.arrays
-    if x is not None and (x.dtype != torch.uint8 or x.ndim != 4 or x.shape[1] != 3):
-        raise ValueError(f'arrays must be uint8 of shape (N, 3, H, W), got {x.dtype} {tuple(x.shape)}')
+    if s.arrays is not None: _check_arrays(s.arrays)
+
+def _check_arrays(x:Tensor)->None:
+    "`ValueError` unless they are images or features"
+    if x.dtype == torch.uint8 and x.ndim == 4 and x.shape[1] == 3: return
+    if x.is_floating_point() and x.ndim == 2 and x.shape[1]:
+        if x.isfinite().all(): return
+        raise ValueError('features must be finite, got NaN or infinity: leave such rows out')
+    raise ValueError('arrays must be images, uint8 of shape (N, 3, H, W), or features, float of shape (N, c); '
+        f'got {x.dtype} {tuple(x.shape)}')
+
+# %% ../../nbs/api/20c_data_sets.ipynb #92583ea6
+@patch(as_prop=True)
+def features(self:ImageSet)->int|None:
+    "Width of the stored features; None where the set holds images"
+    return self.arrays.shape[1] if self.arrays is not None and self.arrays.ndim == 2 else None
 
 # %% ../../nbs/api/20c_data_sets.ipynb #0ade7c2c
 @patch
 def image(self:ImageSet, i:int)->Image.Image:
     "Image `i`, RGB"
+    if self.features: raise ValueError('this set holds features, and no images that could be shown')
     if self.arrays is None: return read_image(self.file(i), upright=self.upright)
     return Image.fromarray(self.arrays[i].permute(1,2,0).numpy())
 

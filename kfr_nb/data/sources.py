@@ -35,6 +35,7 @@ class Source:
     disjoint:bool=False # Published train and test classes do not overlap
     by_path:bool=False # Its place is given with its name, as in 'folder:PATH'
     drawn:bool=False # It draws as many training images as are asked for
+    built_in:bool=False # Its file is in the package
 
 # %% ../../nbs/api/20e_data_sources.ipynb #902ba3cd
 DATASETS:dict[str,Source] = {}
@@ -52,7 +53,7 @@ def data_set(
     return put
 
 # %% ../../nbs/api/20e_data_sources.ipynb #b1d57811
-@data_set('shapes', 'built in: 36 classes in a tree of outline, fill and colour, drawn on demand', 32,
+@data_set('shapes', 'built in: 36 classes in a tree of colour, fill and outline, drawn on demand', 32,
     merge=False, drawn=True)
 def _open_shapes(place, split_seed, image_size, train_per_class=None, test_per_class=30, seed=0, hardness=0.3):
     sizes = dict(train=100 if train_per_class is None else train_per_class, test=test_per_class)

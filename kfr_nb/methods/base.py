@@ -228,7 +228,7 @@ class CrossEntropy(Method):
 class Joining(Method):
     "A loss that joins cross-entropy, with a weight"
     alpha:float = 1. # Weight α of the loss (KFR, Eq. 7)
-    phase1:float = 0.6 # Share of the epochs with cross-entropy alone
+    phase1:float = 0.8 # Share of the epochs with cross-entropy alone
     warmup:float = 0. # Share of the epochs over which α rises to its value once the loss has joined
 
     def __post_init__(self):

@@ -17,5 +17,6 @@ from .presets import PRESETS, StudyConfig, configure, read_preset, write_preset
 from .publish import Results, publish, read_results, recorded_config, write_table
 from .report import study_report
 from .runs import check_ready, make_runs
+from .story import Story, run_story
 from .tables import (MEASURES, Measure, collect, format_interval, format_number, label_of, means_table,
     primary_of, summarise, sweep_table)

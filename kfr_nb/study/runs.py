@@ -192,7 +192,9 @@ def check_networks(
     configs:Sequence[TrainConfig], # Runs
 )->None:
     "Build each network once, so that missing weights are found"
-    for model in dict.fromkeys(c.model for c in configs): build_network(model, 2)
+    for model,c in {c.model: c for c in configs}.items():
+        width = open_data(c).train.features if model.model == 'auto' else None
+        build_network(model, 2, features=width)
 
 # %% ../../nbs/api/75_study_runs.ipynb #761f22b2
 def _features_of(config:TrainConfig)->tuple:

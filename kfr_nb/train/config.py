@@ -30,6 +30,7 @@ class OptimisationConfig:
     lr:float=1e-3 # Learning rate at the start
     lr_end:float=1e-4 # Learning rate at the end
     schedule:Literal['cosine','linear','constant']='cosine' # From lr to lr_end; 'constant' stays at lr
+    settle:float=0.8 # Share of the training after which the rate stays at lr_end
     optimizer:Literal['adamw','adam','sgd']='adamw' # 'adamw', 'adam' or 'sgd' (momentum 0.9, Nesterov's)
     weight_decay:float=0.01 # Weight decay of the optimiser
     label_smoothing:float=0. # Share of a label that cross-entropy spreads over all classes
@@ -43,18 +44,21 @@ class OptimisationConfig:
         check_at_least(self, 0, 'weight_decay', 'sam', 'grad_clip')
         check_positive(self, 'lr', 'lr_end')
         check_shares(self, 'label_smoothing')
+        check_shares(self, 'settle', whole=True)
         if self.sam and self.precision == 'fp16':
             raise ValueError('sam needs full or bf16 precision: '
                              "fp16's gradient scaling does not fit its two passes")
 
 # %% ../../nbs/api/70_train_config.ipynb #92165eb0
 def learning_rate(
-    config:OptimisationConfig, # Settings: lr, lr_end, schedule
+    config:OptimisationConfig, # Settings: lr, lr_end, schedule, settle
     done:float, # Share of all steps already taken, 0 to 1
 )->float: # Learning rate of the next step
     "The learning rate after a share of the training"
     if config.schedule == 'constant': return config.lr
-    falling = (1+math.cos(math.pi*done))/2 if config.schedule == 'cosine' else 1-done
+    if done >= config.settle: return config.lr_end
+    way = done/config.settle
+    falling = (1+math.cos(math.pi*way))/2 if config.schedule == 'cosine' else 1-way
     return config.lr_end + (config.lr-config.lr_end)*falling
 
 # %% ../../nbs/api/70_train_config.ipynb #4cd2f1ef

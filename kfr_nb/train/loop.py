@@ -331,7 +331,8 @@ def _record(task:Task, found:dict, collapse:str|None)->dict[str,Any]:
     "Everything that is to be known of a finished run"
     data,config = task.data,task.config
     learned = dict(classes=list(data.classes), test_classes=list(data.test_classes),
-        tree_name=config.data.tree_name or data.tree_name, images=dict(train=len(data.train), test=len(data.test)), content=task.content, splits=data.splits)
+        images=dict(train=len(data.train), test=len(data.test)), content=task.content, splits=data.splits,
+        tree_name=config.data.tree_name or data.tree_name, features=data.train.features)
     where = dict(processes=task.accelerator.num_processes, device=str(task.device), environment=environment())
     return dict(key=config.key(), config=config.to_dict(), metrics=found,
         collapsed=collapse is not None, message=collapse, **learned, **where)

@@ -212,8 +212,8 @@ class Run:
 @patch(as_prop=True)
 def model(self:Run)->nn.Module:
     "The trained network, read from its weights"
-    c = self.config
-    network = network_of(c, self.record['classes'], self.record.get('tree_name'), pretrained=c.model.frozen)
+    c,r = self.config,self.record
+    network = network_of(c, r['classes'], r.get('tree_name'), c.model.frozen, r.get('features'))
     weights = read_weights(self.path/'weights.safetensors')
     missing,unexpected = network.load_state_dict(weights, strict=False)
     if c.model.frozen: missing = [k for k in missing if not k.startswith('backbone.')]

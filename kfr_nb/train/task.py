@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 # %% auto #0
-__all__ = ['open_data', 'tree_over', 'true_tree', 'judging_relations', 'Place', 'Feeds', 'make_feeds', 'feature_bank',
-           'fill_features', 'network_of', 'Shell', 'make_optimizer', 'content_of', 'check_content', 'Task', 'prepare']
+__all__ = ['STORED_EMBEDDING', 'open_data', 'tree_over', 'true_tree', 'judging_relations', 'Place', 'Feeds', 'make_feeds',
+           'feature_bank', 'fill_features', 'network_of', 'Shell', 'make_optimizer', 'content_of', 'check_content',
+           'Task', 'prepare']
 
 # %% ../../nbs/api/70_train_task.ipynb #0fbf7cb1
 from ..core import device_of, fingerprint, patch, require, seed_everything
@@ -176,12 +177,15 @@ def fill_features(
     make_feeds(config, data, network, Place(device), bank).close()
 
 # %% ../../nbs/api/70_train_task.ipynb #fd790563
+STORED_EMBEDDING = 128 # Width of the embedding layer on stored features, where none is given
+
 def network_of(
     config:TrainConfig, # Settings: model, method, tree_name, seed
     classes:Sequence[str], # Of training
     tree_name:str|None, # The run's tree, by name or file
     pretrained:bool|None=None, # Load pretrained weights? As configured by default
-)->ImageModel: # On images, with first weights
+    features:int|None=None, # Width of stored features, where the data are no images
+)->ImageModel: # On images or features, with first weights
     "The network that a run trains"
     method = config.method
     def classifier(network:ImageModel)->nn.Module|None:
@@ -189,11 +193,12 @@ def network_of(
         setup = Setup(classes, network, tree, tree_name, config.run.seed, config.data.dataset)
         return method.classifier(setup)
     plain = method.at_once
-    if plain and not config.model.frozen:
+    if plain and not (config.model.frozen or features):
         raise ValueError(f'method {method.name!r} is solved on the features of a frozen backbone: '
                          "add frozen=True and pretrained=True, or use method='ce'")
     model = replace(config.model, hidden=None, embedding_dim=None) if plain else config.model
-    return build_network(model, len(classes), method.foreground, pretrained, classifier)
+    if features and not plain: model = replace(model, embedding_dim=model.embedding_dim or STORED_EMBEDDING)
+    return build_network(model, len(classes), method.foreground, pretrained, classifier, features)
 
 # %% ../../nbs/api/70_train_task.ipynb #65cc3113
 def _lay_out(config:TrainConfig, network:ImageModel, device:torch.device)->ImageModel:
@@ -357,7 +362,8 @@ def prepare(
     data,noise = plant_noise(config.data, clean, config.run.seed, _mistaken_by(config, clean))
     relations = judging_relations(config, data)
     _seed(config.run, device)
-    network = network_of(config, data.classes, config.data.tree_name or data.tree_name)
+    network = network_of(config, data.classes, config.data.tree_name or data.tree_name,
+        features=data.train.features)
     bank = feature_bank(config, network, device)
     network = _lay_out(config, on_features(network) if bank else network, device)
     state = _begun(config, data, network, noise)
