@@ -34,7 +34,7 @@ class Act:
     title:str # Its question
 
 ACTS = (Act('real-classes', 'features', 'Act one: real classes'),
-    Act('from-scratch', 'quick', 'Act two: networks from scratch'),
+    Act('from-scratch', 'scratch', 'Act two: networks from scratch'),
     Act('turned-up', 'collapse', 'Act three: the weight turned up'))
 
 # %% ../../nbs/api/75_study_story.ipynb #6fbff945
