@@ -96,7 +96,7 @@ def plot_run_confusion(
     ax.figure.colorbar(image, ax=ax, shrink=.8, label='share of the true class (rows)', ticks=[0,.05,.2,.5,1])
     return ax
 
-# %% ../../nbs/api/74_run_pictures.ipynb #f612e589
+# %% ../../nbs/api/74_run_pictures.ipynb #4c56c45f
 def _save(figure:Any, file:Path)->None:
     "A figure as PNG"
     import matplotlib.pyplot as plt
@@ -110,7 +110,8 @@ def draw_run(
     "Write `curve.png`, `confusion.png` and what predictions need into a run folder, where they are not there"
     curve,confusion,made = run.path/'curve.png',run.path/'confusion.png',[]
     recognised = has_classifier(run) and not run.config.retrieval
-    if not (run.path/TREE_FILE).exists() and (tree := true_tree(run.config, open_data(run.config, data=data))):
+    first = not (curve.exists() or (run.path/TREE_FILE).exists())
+    if first and (tree := true_tree(run.config, open_data(run.config, data=data))):
         made.append(tree.write(run.path/TREE_FILE))
     if not curve.exists():
         _save(plot_run(run), curve)
