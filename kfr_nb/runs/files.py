@@ -28,7 +28,7 @@ from ..train import Run
 from ..train import predict as predict_feed
 from ..tree import KnowledgeTree
 
-# %% ../../nbs/api/74_run_files.ipynb #388f0913
+# %% ../../nbs/api/74_run_files.ipynb #45e7cc95
 def _missing(path:str)->str:
     "What to say of a path that does not exist, with the nearest name beside it"
     above = Path(path).absolute().parent
@@ -39,7 +39,7 @@ def _missing(path:str)->str:
 
 def _nothing(paths:Sequence[str], skipped:Counter)->str:
     "What to say where no image was found"
-    have = ', '.join(f'{n} {kind}' for kind,n in (+skipped).items()) or 'nothing else'
+    have = ', '.join(f'{n} {kind}' for kind,n in (+skipped).items()) or 'nothing'
     endings = ' '.join(sorted(IMAGE_ENDINGS))
     where = ', '.join(map(shown_path, paths[:3]))
     return f'no image in {where}: found {have}; expected files ending in {endings}'

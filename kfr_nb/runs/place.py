@@ -249,13 +249,13 @@ def plot_placement(
         if text.get_text().startswith('→'): text.set_fontweight('bold')
     return ax
 
-# %% ../../nbs/api/74_run_place.ipynb #ddd65d8e
+# %% ../../nbs/api/74_run_place.ipynb #2e626d38
 def _sentence(row:dict)->str:
     "What the page says of a class"
-    if not row['images']: return 'None of its images could be read.'
+    if not row['images']: return 'none of its images could be read.'
     few = 'one image, so there is no confidence' if row['images'] == 1 else f'{row["images"]} images'
     sure = '' if np.isnan(row['confidence']) else f' with {100*row["confidence"]:.0f}% of the resamples'
-    return f'It belongs below {row["node"]}{sure} ({few}).'
+    return f'it belongs below {row["node"]}{sure} ({few}).'
 
 def placement_page(run:Run, p:Placement, drawing:str)->str:
     "A page with the drawing and the images of each new class"
@@ -264,7 +264,8 @@ def placement_page(run:Run, p:Placement, drawing:str)->str:
         files = p.files[row['class']][:8]
         cards = [dict(image=thumbnail(f, 128), file=shown_path(os.path.basename(f))) for f in files]
         return dict(name=row['class'], sentence=_sentence(row), path=row['path'], nearest=row['nearest'], cards=cards)
-    about = [f'Places of {len(p.table)} classes in the tree of {run.path.name} ({run.config.method.label}).']
+    count = f'{len(p.table)} class{"" if len(p.table) == 1 else "es"}'
+    about = [f'{count} in the tree of the run {run.path.name} ({run.config.method.label}).']
     if p.loose: about.append(f'{p.loose} images beside the class folders were not used.')
     return page_text('place.html.jinja', 'Where unseen classes belong', about, p.unread, drawing=Markup(drawing),
         classes=[part(row) for row in p.table.to_dict('records')])

@@ -200,7 +200,7 @@ def _searched(run:Run, gallery:Gallery, seen:Any, top:int, groups:list[str])->li
     lists = (_rows_of(*row, groups, run.record['classes']) for row in zip(seen.files, own, [gallery]*len(own), s, i))
     return [row for rows in lists for row in rows[:top]]
 
-# %% ../../nbs/api/74_run_search.ipynb #c537fc76
+# %% ../../nbs/api/74_run_search.ipynb #0111a1a0
 def search(
     run:Run|str|Path, # A finished run, or its folder
     queries:str|Path|Sequence[str|Path], # Image files and folders of them
@@ -215,7 +215,8 @@ def search(
     opened = gallery if isinstance(gallery, Gallery) else open_gallery(run, gallery)
     if not len(opened.z): raise ValueError(f'no image of the gallery {shown_path(opened.folder)} could be read')
     seen,groups = look_at(run, asked),_groups(run, opened, tree)
-    rows = _searched(run, opened, seen, top, groups) if seen.files else []
+    if not seen.files: raise ValueError(f'no image to search with could be read: {next(iter(seen.unread.values()))}')
+    rows = _searched(run, opened, seen, top, groups)
     columns = ['query','rank','file','similarity','answer','confidence','branch']
     table = pd.DataFrame(rows, columns=[*columns,'_row'])
     unread = seen.unread | {os.path.join(opened.folder, n): problem for n,problem in opened.unread.items()}
@@ -223,7 +224,7 @@ def search(
     table.attrs = attrs | dict(index=str(opened.index), files=[opened.file(i) for i in attrs['rows']])
     return table
 
-# %% ../../nbs/api/74_run_search.ipynb #024a6a91
+# %% ../../nbs/api/74_run_search.ipynb #1a284f06
 def _query_part(query:str, file:str, rows:list[tuple[dict,str]], colours:dict[str,str])->dict[str,Any]:
     "What the page shows of one query"
     groups:dict[str,list] = {}
@@ -247,6 +248,6 @@ def search_page(
     for file in table.attrs['asked']:
         name = shown_path(file)
         parts.append(_query_part(name, file, [r for r in every if r[0]['query'] == name], colours))
-    about = [f'Nearest images of {shown_path(table.attrs["gallery"])} under {run.path.name} ({run.config.method.label}), '
+    about = [f'Nearest images of {shown_path(table.attrs["gallery"])} under the run {run.path.name} ({run.config.method.label}), '
         'grouped by the branch that each is taken for. The number is the similarity of the embeddings.']
     return page_text('search.html.jinja', 'Similar images', about, table.attrs['unread'], queries=parts)
