@@ -177,7 +177,7 @@ def place(
     if found.loose: print(f'kfr: {found.loose} images beside the class folders are not used', file=sys.stderr)
     return tell_unread(found.unread)
 
-# %% ../../nbs/api/94_cli_use.ipynb #47d6d3d5
+# %% ../../nbs/api/94_cli_use.ipynb #970cbc49
 def _size(n:float)->str:
     "A number of bytes, for people"
     return f'{n/1e6:.1f} MB' if n >= 1e6 else f'{n/1e3:.1f} kB'
@@ -192,7 +192,7 @@ def export(
     data:str|None=None, # Folder of the data sets, for validation images; $KFR_DATA or ./data by default
     quiet:bool=False, # No progress bar
 )->None:
-    "One folder with weights, preprocessing, classes, tree, model card and ONNX, which loads without this package"
+    "A folder that loads without this package: weights, preprocessing, classes, tree, model card, ONNX"
     from kfr_nb.runs import export_run
     made = export_run(open_run(run), out, not skip_onnx, tree, data)
     show({name: _size(size) for name,size in made['files'].items()})
