@@ -17,7 +17,7 @@ __all__ = ['Format', 'form_of', 'table_text', 'write_or_print', 'check_page', 'f
 from .command import UsageError, command
 from .runs import open_run, show, tell_unread
 
-# %% ../../nbs/api/94_cli_use.ipynb #eddabd48
+# %% ../../nbs/api/94_cli_use.ipynb #385dfc9a
 Format = Literal['table','csv','json']
 
 def form_of(
@@ -26,8 +26,8 @@ def form_of(
 )->str: # 'table', 'csv' or 'json'
     "The form of a table"
     ending = Path(out or '').suffix.lower()
-    if out and format == 'table': return dict([('.csv','csv'),('.json','json')]).get(ending, 'table')
-    return format
+    known = {'.csv': 'csv', '.json': 'json'}
+    return known.get(ending, format) if out and format == 'table' else format
 
 def table_text(
     table:Any, # A pandas table
@@ -177,7 +177,7 @@ def place(
     if found.loose: print(f'kfr: {found.loose} images beside the class folders are not used', file=sys.stderr)
     return tell_unread(found.unread)
 
-# %% ../../nbs/api/94_cli_use.ipynb #970cbc49
+# %% ../../nbs/api/94_cli_use.ipynb #c2f62e23
 def _size(n:float)->str:
     "A number of bytes, for people"
     return f'{n/1e6:.1f} MB' if n >= 1e6 else f'{n/1e3:.1f} kB'

@@ -76,12 +76,11 @@ def _views(run:Run, network:nn.Module, images:ImageSet, mode:str)->Any:
     look = dict(mean=network.mean, std=network.std)
     return make_feed(images, 64, view_side(run), train=False, augment=augment, device=device, mode=mode, **look)
 
-# %% ../../nbs/api/74_run_files.ipynb #755d8dc1
+# %% ../../nbs/api/74_run_files.ipynb #71650c67
 def _network(run:Run, device:Any=None)->nn.Module:
     "The trained network, ready for images"
     network = run.model.to(device or default_device())
-    body = list(network.backbone.parameters())
-    if body: return network
+    if list(network.get_submodule('backbone').parameters()): return network
     raise ValueError(f'{run.path} was trained on features, without a network that sees images: '
                      'train a run on images, such as with kfr train --dataset folder:PATH')
 

@@ -145,7 +145,7 @@ def _bar(run:Run, calibration:Calibration|None, tree:KnowledgeTree, precision:fl
         raise ValueError(f'{e} validation images beside the {calibration.fitted} that chose the temperature; train with a '
                          'larger valid_fraction, or ask for a lower precision') from None
 
-# %% ../../nbs/api/74_run_predict.ipynb #963e68e0
+# %% ../../nbs/api/74_run_predict.ipynb #cd932a4f
 def _row(file:str, steps:list[tuple[str,float]], names:dict[str,str])->dict[str,Any]:
     "A row of the table"
     answer,confidence = steps[-1]
@@ -161,7 +161,7 @@ def _ordered(rows:list[dict])->pd.DataFrame:
     first = [c for c in ('file','answer','name','confidence','path','problem') if c in table]
     depth = max([int(c.rpartition('_')[2]) for c in table if c.startswith('level_')], default=0)
     levels = [f'{kind}_{k}' for k in range(1, depth+1) for kind in ('level','confidence')]
-    return table[first+levels]
+    return table.reindex(columns=[*first, *levels])
 
 # %% ../../nbs/api/74_run_predict.ipynb #38522989
 def _rule_tree(run:Run, rule:str, tree:Any)->KnowledgeTree:
@@ -183,7 +183,7 @@ def _check_rule(run:Run, rule:str, precision:float|None)->None:
         raise ValueError(f'{run.path} was trained by {run.config.method.label}, a loss on pairs, and has no classifier: '
                          'kfr search finds similar images with it, kfr place says where classes belong')
 
-# %% ../../nbs/api/74_run_predict.ipynb #a6f0b102
+# %% ../../nbs/api/74_run_predict.ipynb #c46e8ae2
 def _calibration_or_note(run:Run, rule:str, data:Any)->tuple[Calibration|None,str]:
     "The calibration; where there is none, a sentence that says so"
     try: found = calibration_of(run, data)
@@ -213,8 +213,8 @@ def predict(
         answers = answers_of(seen.logits, known, rule, T, bar) # type: ignore
         rows |= {f: _row(f, answers.steps(i), names) for i,f in enumerate(seen.files)}
     table = _ordered([rows[f] for f in found])
-    table.attrs = dict(rule=rule, temperature=T, note=note, unread=seen.unread, files=found, bar=bar,
-        precision=(precision or .95) if rule == 'climb' else None)
+    promised = (precision or .95) if rule == 'climb' else None
+    table.attrs.update(rule=rule, temperature=T, note=note, unread=seen.unread, files=found, bar=bar, precision=promised)
     return table
 
 # %% ../../nbs/api/74_run_predict.ipynb #2bfcdafb
@@ -250,7 +250,7 @@ def prediction_json(
         return own | (dict(path=steps) if steps else {})
     return json.dumps([record(row) for row in table.to_dict('records')], indent=1, ensure_ascii=False)
 
-# %% ../../nbs/api/74_run_predict.ipynb #3e90511f
+# %% ../../nbs/api/74_run_predict.ipynb #8d5b8b79
 _ON_PAGE = 2000
 
 def _card(row:dict, file:str, colours:dict[str,str])->dict[str,Any]:
@@ -266,7 +266,7 @@ def _about(run:Run, table:pd.DataFrame, shown:int)->list[str]:
     some = f' The first {shown} are shown.' if shown < n else ''
     count = f'{n} image{"" if n == 1 else "s"}'
     note = a['note'][:1].upper()+a['note'][1:]+'.'
-    return [f'{count} under {run.path.name} ({run.config.method.label}), rule {a["rule"]}{promise}.{some}',
+    return [f'{count} under the run {run.path.name} ({run.config.method.label}), rule {a["rule"]}{promise}.{some}',
         'Each bar is the probability that the true class lies at or below a node of the tree.', *[note]*bool(a['note'])]
 
 def prediction_page(

@@ -86,7 +86,7 @@ def _write_index(g:Gallery, facts:dict, mark:str)->None:
         np.savez_compressed(f, z=g.z.numpy(), predicted=g.predicted.numpy(), confidence=g.confidence.numpy(),
             files=_as_bytes(record), weights=mark)
 
-# %% ../../nbs/api/74_run_search.ipynb #b35fab9f
+# %% ../../nbs/api/74_run_search.ipynb #06ac9557
 def _new_rows(run:Run, folder:Path, names:Sequence[str])->tuple[dict[str,tuple],dict[str,str]]:
     "Embedding, class and confidence of some images by path, and what could not be read"
     if not names: return {},{}
@@ -96,14 +96,14 @@ def _new_rows(run:Run, folder:Path, names:Sequence[str])->tuple[dict[str,tuple],
     p = torch.full((len(seen.z),1), float('nan')) if seen.logits is None else seen.logits.softmax(1)
     best = p.max(1)
     known = torch.full((len(p),), -1) if seen.logits is None else best.indices
-    return {files[f]: row for f,*row in zip(seen.files, seen.z, known, best.values)},unread
+    return {files[f]: row for f,row in zip(seen.files, zip(seen.z, known, best.values))},unread
 
 def _told(new:int, gone:int, kept:int)->str:
     "What has changed, in words"
     parts = [f'{n} {what}' for n,what in ((new,'embedded'),(gone,'no longer there'),(kept,'kept')) if n]
     return ', '.join(parts)
 
-# %% ../../nbs/api/74_run_search.ipynb #4f7112ce
+# %% ../../nbs/api/74_run_search.ipynb #977b38ac
 def open_gallery(
     run:Run, # A finished run
     folder:str|Path, # The images to search in
@@ -121,9 +121,9 @@ def open_gallery(
         unread |= {n: problem for n,problem in old.unread.items() if n in same}
         for n in same & set(old.rows): rows[n] = tuple(torch.as_tensor(old.arrays[k][old.rows[n]]) for k in old.arrays)
         names = [n for n in facts if n in rows]
-        columns = [torch.stack([torch.as_tensor(rows[n][k]) for n in names]) for k in range(3)] if names else _no_columns()
+        z,known,p = (torch.stack([torch.as_tensor(rows[n][k]) for n in names]) for k in range(3)) if names else _no_columns()
         news = _told(len(facts)-len(same), len(set(old.facts)-set(facts)), len(same))
-        gallery = Gallery(folder, file, names, *columns, unread, news)
+        gallery = Gallery(folder, file, names, z, known, p, unread, news)
         if kept is None or facts != old.facts: _write_index(gallery, facts, mark)
     return gallery
 
@@ -200,7 +200,7 @@ def _searched(run:Run, gallery:Gallery, seen:Any, top:int, groups:list[str])->li
     lists = (_rows_of(*row, groups, run.record['classes']) for row in zip(seen.files, own, [gallery]*len(own), s, i))
     return [row for rows in lists for row in rows[:top]]
 
-# %% ../../nbs/api/74_run_search.ipynb #0111a1a0
+# %% ../../nbs/api/74_run_search.ipynb #be39088f
 def search(
     run:Run|str|Path, # A finished run, or its folder
     queries:str|Path|Sequence[str|Path], # Image files and folders of them
@@ -221,7 +221,7 @@ def search(
     table = pd.DataFrame(rows, columns=[*columns,'_row'])
     unread = seen.unread | {os.path.join(opened.folder, n): problem for n,problem in opened.unread.items()}
     attrs = dict(unread=unread, gallery=str(opened.folder), news=opened.news, asked=seen.files, rows=table.pop('_row').tolist())
-    table.attrs = attrs | dict(index=str(opened.index), files=[opened.file(i) for i in attrs['rows']])
+    table.attrs.update(attrs | dict(index=str(opened.index), files=[opened.file(i) for i in attrs['rows']]))
     return table
 
 # %% ../../nbs/api/74_run_search.ipynb #1a284f06
