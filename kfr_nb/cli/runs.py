@@ -41,10 +41,11 @@ def _report(run:Any)->None:
 
 # %% ../../nbs/api/94_cli_runs.ipynb #5a96e2bf
 def _draw(run:Any)->None:
-    "The pictures of a new run"
+    "Draw the pictures of a new run where they are not there yet, and say where they are"
     from kfr_nb.runs import draw_run
-    for file in draw_run(run):
-        if file.suffix == '.png': print(f'{file.stem}: {file}')
+    draw_run(run)
+    for name in ('curve','confusion'):
+        if (run.path/f'{name}.png').exists(): print(f'{name}: {run.path}/{name}.png')
 
 # %% ../../nbs/api/94_cli_runs.ipynb #f9e0a1ed
 @command('kfr train --dataset cifar100 --model resnet34 --method kfr_free --alpha 10 --out runs/a',
