@@ -9,7 +9,7 @@ config.read(here/'settings.ini', encoding='utf-8')
 cfg = config['DEFAULT']
 
 extras = {name: cfg[f'{name.replace("-", "_")}_requirements'].split()
-          for name in ('viz', 'cvt', 'pml', 'torchmetrics', 'slurm', 'sam', 'tensorboard', 'offline-weights', 'dev')}
+          for name in ('viz', 'cvt', 'pml', 'torchmetrics', 'slurm', 'sam', 'tensorboard', 'search', 'export', 'offline-weights', 'dev')}
 extras['all'] = sorted({r for name, reqs in extras.items() if name != 'dev' for r in reqs})   # every feature
 extras['dev'] = sorted({*extras['dev'], *extras['all']})                                       # and what the tests want
 

@@ -12,7 +12,7 @@ from typing import Any, Sequence
 __all__ = ['FIRST', 'take_any_text', 'welcome', 'check_out', 'print_version', 'dispatch', 'as_options', 'explain', 'main']
 
 # %% ../../nbs/api/97_cli_front.ipynb #81bc855c
-from . import explore, runs, studies
+from . import explore, runs, studies, use
 from .command import COMMANDS, TYPED, UNFINISHED, Command, Unfinished, UsageError
 from .command import call_command, first_process, nearest, parameters_of, process_number
 from .settings import every_setting
@@ -52,6 +52,9 @@ Then
   kfr train --dataset folder:PATH --method ce --batch-size 16
                                           your own images, a folder for each class;
                                           with a tree, --method kfr_plus --tree-name FILE
+  kfr predict RUN IMAGE... --page answers.html
+                                          what it says of your images; kfr search RUN IMAGE
+                                          --gallery FOLDER finds similar ones
   kfr data list                           data sets, and how to get them
   kfr study                               compare the methods, then open results/report.html
 

@@ -8,10 +8,11 @@ import json as json_, shlex, sys
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Iterator, Literal, Mapping
+from typing import Any, Iterator, Literal, Mapping, Sequence
 
 # %% auto #0
-__all__ = ['Map', 'show', 'train', 'moved_data', 'open_run', 'evaluate', 'embed', 'suspects', 'localize']
+__all__ = ['Map', 'show', 'train', 'moved_data', 'open_run', 'evaluate', 'tell_unread', 'embed', 'suspects', 'runs_and_images',
+           'localize']
 
 # %% ../../nbs/api/94_cli_runs.ipynb #475433f9
 from .command import Unfinished, UsageError, command, first_process
@@ -38,6 +39,14 @@ def _report(run:Any)->None:
     print(f'run folder: {run.path}    next: {_next(run)}')
     if run.collapsed: print(run.record['message'], file=sys.stderr)
 
+# %% ../../nbs/api/94_cli_runs.ipynb #5a96e2bf
+def _draw(run:Any)->None:
+    "Draw the pictures of a new run where they are not there yet, and say where they are"
+    from kfr_nb.runs import draw_run
+    draw_run(run)
+    for name in ('curve','confusion'):
+        if (run.path/f'{name}.png').exists(): print(f'{name}: {run.path}/{name}.png')
+
 # %% ../../nbs/api/94_cli_runs.ipynb #f9e0a1ed
 @command('kfr train --dataset cifar100 --model resnet34 --method kfr_free --alpha 10 --out runs/a',
     settings='run', folder=True, stopped='stopped; the last checkpoint is kept, and the same command resumes')
@@ -51,7 +60,9 @@ def train(
     from kfr_nb.train import Paused, TrainConfig, fit
     try: run = fit(TrainConfig.of(**settings), out=out, progress=not quiet, minutes=minutes)
     except Paused as e: raise Unfinished(str(e)) from None
-    if first_process(): _report(run)
+    if first_process():
+        _draw(run)
+        _report(run)
     from torch import distributed
     if distributed.is_available() and distributed.is_initialized(): distributed.destroy_process_group()
 
@@ -94,27 +105,62 @@ def evaluate(
     if json: print(json_.dumps(metrics, indent=1))
     else: show(metrics)
 
+# %% ../../nbs/api/94_cli_runs.ipynb #fb01675a
+_NAMED = 10
+
+def tell_unread(
+    unread:Mapping[str,str], # File -> what is wrong with it
+)->int: # Exit status: 2 where there are any
+    "Name the files that could not be read"
+    from kfr_nb.data import shown_path
+    for file,problem in list(unread.items())[:_NAMED]:
+        print(f'kfr: {problem if shown_path(file) in problem else f"{shown_path(file)}: {problem}"}', file=sys.stderr)
+    if not unread: return 0
+    more = f', {len(unread)-_NAMED} of them not named here' if len(unread) > _NAMED else ''
+    print(f'kfr: {len(unread)} file{"s" if len(unread) > 1 else ""} could not be read{more}', file=sys.stderr)
+    return 2
+
 # %% ../../nbs/api/94_cli_runs.ipynb #f2d35d88
+def _loose_arrays(run:Any, images:Sequence[str])->tuple[dict[str,Any],dict[str,str]]:
+    "Embeddings, logits and files of loose images, and the files that could not be read"
+    import numpy as np
+    from kfr_nb.runs import image_files, look_at
+    seen = look_at(run, image_files(images))
+    logits = {} if seen.logits is None else dict(logits=seen.logits.numpy())
+    return dict(z=seen.z.numpy(), **logits, files=np.array(seen.files)),seen.unread
+
+def _split_arrays(run:Any, split:str, dataset:str|None, data:str|None)->dict[str,Any]:
+    "Embeddings, logits, labels and files of a split"
+    import numpy as np
+    from kfr_nb.runs import split_files
+    from kfr_nb.train import embed_run
+    found = embed_run(run, split, dataset=dataset, data=data)
+    files = split_files(run, split, dataset, data)
+    return {k: x.numpy() for k,x in found.items()} | ({} if files is None else dict(files=np.array(files)))
+
 @command('kfr embed runs/first --out z.npz')
 def embed(
     run:str, # Run folder
+    images:list[str]|None=None, # Image files and folders of them; a split of the run's data by default
     /,
-    split:Literal['train','valid','test']='test', # Which images
+    split:Literal['train','valid','test']='test', # Which images of the run's data
     dataset:str|None=None, # Another data set; the run's own by default
     data:str|None=None, # Folder of the data sets; $KFR_DATA or ./data by default
-    out:str|None=None, # File to write, .npz; RUN/embeddings-SPLIT.npz by default
+    out:str|None=None, # File to write, .npz; RUN/embeddings-SPLIT.npz or RUN/embeddings-images.npz by default
     quiet:bool=False, # No progress bar
-)->None:
-    "Write the embeddings, logits and labels of a split as .npz"
+)->int:
+    "Write embeddings, logits, labels and files of a split, or of any images, as .npz"
     import numpy as np
     from kfr_nb.core import atomic_path
-    from kfr_nb.train import embed_run
-    file = Path(out or Path(run)/f'embeddings-{split}.npz')
+    file,unread = Path(out or Path(run)/f'embeddings-{"images" if images else split}.npz'),{}
     if file.suffix != '.npz': raise UsageError(f'--out must end in .npz, got {out!r}')
-    with moved_data(dataset): found = embed_run(open_run(run), split, dataset=dataset, data=data)
-    arrays = {name: x.numpy() for name,x in found.items()}
+    if images: arrays,unread = _loose_arrays(open_run(run), images)
+    else:
+        with moved_data(dataset): arrays = _split_arrays(open_run(run), split, dataset, data)
     with atomic_path(file) as tmp, open(tmp, 'wb') as f: np.savez_compressed(f, **arrays)
     print(f'{file}: ' + ', '.join(f'{name} {x.shape}' for name,x in arrays.items()))
+    return tell_unread(unread)
+
 
 # %% ../../nbs/api/94_cli_runs.ipynb #63219412
 def _write_table(table:Any, out:str|Path, what:str)->None:
@@ -127,23 +173,27 @@ def _write_table(table:Any, out:str|Path, what:str)->None:
 @command('kfr suspects runs/first --out suspects.csv')
 def suspects(
     run:str, # Run folder
+    images:str|None=None, # Folder with a folder for each class, whose labels are judged; the training images by default
     /,
     top:int=20, # Rows to print
     dataset:str|None=None, # Where the run's data set is now; the run's own by default
     data:str|None=None, # Folder of the data sets; $KFR_DATA or ./data by default
     out:str|None=None, # File for the whole table, .csv
     quiet:bool=False, # No progress bar
-)->None:
-    "The training labels that look wrong to a trained network"
+)->int:
+    "The labels that look wrong to a trained network: of its training images, or of a folder"
     if top < 1: raise UsageError(f'--top must be at least 1, got {top}')
     if out and Path(out).suffix != '.csv': raise UsageError(f'--out must end in .csv, got {out!r}')
-    from kfr_nb.runs import suspects_of
-    with moved_data(dataset): found = suspects_of(open_run(run, dataset), data=data)
+    from kfr_nb.runs import folder_suspects, suspects_of
+    with moved_data(dataset):
+        opened = open_run(run, dataset)
+        found = folder_suspects(opened, images, data) if images else suspects_of(opened, data=data)
     print(found.table.head(top).to_string(index=False, float_format='%.3f'))
     if found.detection:
         print('label noise was planted:')
         show(found.detection)
-    if out: _write_table(found.table, out, 'training labels, the most suspicious first')
+    if out: _write_table(found.table, out, f'{"" if images else "training "}labels, the most suspicious first')
+    return tell_unread(found.unread)
 
 # %% ../../nbs/api/94_cli_runs.ipynb #7f2fa7ec
 _scores = ('top1','box_accuracy','box_accuracy_top1','max_box_acc_v2','max_box_acc_v2_top1',
@@ -199,9 +249,43 @@ def _localize_runs(runs:list, ways:Mapping[str,Any], tau:float, delta:float, out
 Map = Literal['gradcam','hirescam','gradcam++','xgradcam','layercam','elementwise','eigencam','eigengradcam',
     'segeigencam','kpcacam','fem','scorecam','ablationcam','random']
 
+
+# %% ../../nbs/api/94_cli_runs.ipynb #5956ec15
+def _is_run(place:Path)->bool:
+    "Whether a path was meant for a run: it has the files of one, holds some, or is not there"
+    own = any((place/name).exists() for name in ('result.json','config.json','runs.csv'))
+    return own or not place.exists() or (place.is_dir() and any(place.glob('*/result.json')))
+
+def runs_and_images(
+    places:Sequence[str], # As they were typed: runs first
+)->tuple[list[str],list[str]]: # Runs, and image files or folders
+    "Which paths are runs, and which are images"
+    images = [p for p in places[1:] if not _is_run(Path(p))]
+    return [p for p in places if p not in images],images
+
+# %% ../../nbs/api/94_cli_runs.ipynb #523a69de
+def _localize_images(runs:list, images:Sequence[str], method:str, tau:float, out:str|None)->tuple[dict[str,Any],dict[str,str]]:
+    "Maps of loose images under some runs, written: what was found by the name of the run, and unread files"
+    from kfr_nb.runs import image_files, localize_files, write_localization
+    files,found,unread = image_files(images),{},{}
+    for run in runs:
+        name = f'{run.config.method.name}, {run.path.name}'
+        folder = Path(out or run.path/'localization'/f'{method}-images')
+        if out and len(runs) > 1: folder /= run.path.name
+        found[name] = localize_files(run, files, method, tau)
+        write_localization(found[name], folder, given='predicted', images=list(images))
+        unread |= found[name].unread
+        show(dict(images=len(found[name].set), flat=found[name].scores['flat']))
+        print(f'maps and boxes: {folder}/')
+    return found,unread
+
+# %% ../../nbs/api/94_cli_runs.ipynb #c4a914e6
+def _check_pictures(pictures:int)->None:
+    if not 1 <= pictures <= 12: raise UsageError(f'--pictures must be from 1 to 12, got {pictures}')
+
 @command('kfr localize runs/first --method layercam --limit 200', folder=True)
 def localize(
-    run:list[str], # Run folders, the baseline first; or the folder of a study
+    run:list[str], # Run folders, the baseline first, then images or folders of them where not the run's own; or a study
     /,
     method:Map='gradcam', # Kind of map
     given:Literal['label','predicted']='label', # Class that is explained: the true or the predicted one
@@ -215,14 +299,18 @@ def localize(
     dataset:str|None=None, # Where the runs' data set is now; the runs' own by default
     data:str|None=None, # Folder of the data sets; $KFR_DATA or ./data by default
     quiet:bool=False, # No progress bar
-)->None:
+)->int:
     "Where a trained network looks: activation maps, boxes, their accuracy, and a gallery"
-    if not 1 <= pictures <= 12: raise UsageError(f'--pictures must be from 1 to 12, got {pictures}')
-    ways = dict(method=method, given=given, split=split, limit=limit, data=data)
-    first = Path(run[0])
+    _check_pictures(pictures)
+    ways,first = dict(method=method, given=given, split=split, limit=limit, data=data),Path(run[0])
     if len(run) == 1 and (first/'runs.csv').exists():
         if dataset: raise UsageError('--dataset is for runs, and a study has its own; --data says where it is now')
-        return _localize_study(first, Path(out or first), ways, delta)
-    runs = [open_run(r, dataset) for r in run]
-    with moved_data(dataset): found = _localize_runs(runs, ways, tau, delta, out)
-    _gallery(found, pictures, gallery_seed, Path(out or first/'localization'/method)/'gallery.png')
+        _localize_study(first, Path(out or first), ways, delta)
+        return 0
+    places,images = runs_and_images(run)
+    runs,unread = [open_run(r, dataset) for r in places],{}
+    if images: found,unread = _localize_images(runs, images, method, tau, out)
+    else:
+        with moved_data(dataset): found = _localize_runs(runs, ways, tau, delta, out)
+    _gallery(found, pictures, gallery_seed, Path(out or first/'localization'/(f'{method}-images' if images else method))/'gallery.png')
+    return tell_unread(unread)

@@ -4,22 +4,26 @@
 
 # %% ../../nbs/api/72_runs.ipynb #ef7257e4
 from __future__ import annotations
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Sequence
 import numpy as np, pandas as pd, torch
 from torch import Tensor
 
 # %% auto #0
-__all__ = ['labels_of', 'Suspects', 'suspects_of', 'study_suspects', 'similarity_history', 'tree_of', 'embed_files']
+__all__ = ['labels_of', 'Suspects', 'suspects_of', 'folder_suspects', 'study_suspects', 'similarity_history', 'tree_of',
+           'split_files', 'embed_files']
 
 # %% ../../nbs/api/72_runs.ipynb #78ebe7a0
 from ..core import default_device
-from ..data import DATASETS, ImageSet, make_feed
+from ..data import DATASETS, ImageSet, make_feed, shown_path
+from ..data.folders import class_folders
 from ..knowledge import learned_tree
 from ..losses.ahsml import class_similarity
 from ..noise import detection, label_suspicion, suspects_table
-from ..train import Run, embed_run, load_run, open_data, predict
+from .files import look_at
+from ..settings import choose
+from ..train import Run, embed_run, load_run, open_data, predict, run_data
 from ..tree import KnowledgeTree
 
 # %% ../../nbs/api/72_runs.ipynb #b878def9
@@ -40,6 +44,7 @@ class Suspects:
     "The training labels of a run, the most suspicious first"
     table:pd.DataFrame # One row per label: position, label, nearest other class, score
     detection:dict|None # at, precision, recall, average_precision; None without label noise
+    unread:dict[str,str]=field(default_factory=dict) # Files that could not be read, and why
 
 # %% ../../nbs/api/72_runs.ipynb #d0ee291f
 def suspects_of(
@@ -57,6 +62,31 @@ def suspects_of(
     changed = None if noise is None else noise['changed']
     table = suspects_table(found, y, ds.classes, ds.train.files, changed)
     return Suspects(table, None if changed is None else detection(found['score'], changed))
+
+# %% ../../nbs/api/72_runs.ipynb #fcb6cf17
+def _labelled_files(run:Run, folder:str|Path)->tuple[list[str],Tensor]:
+    "Image files of class folders, and their classes among those of a run"
+    found = class_folders(folder)
+    for name in found: choose(f'class in {shown_path(folder)}', name, run.record['classes'])
+    number = {c: i for i,c in enumerate(run.record['classes'])}
+    labels = [number[c] for c,files in found.items() for _ in files]
+    return [f for files in found.values() for f in files],torch.tensor(labels)
+
+def folder_suspects(
+    run:Run, # A finished run
+    folder:str|Path, # A folder of images for each class, under the names of the run's classes
+    data:str|Path|None=None, # Folder of the data sets, for the training images
+)->Suspects: # All images of the folder that could be read
+    "The labels of other images that contradict the trained embeddings"
+    files,y = _labelled_files(run, folder)
+    noise,p,seen = labels_of(run),embed_run(run, 'train', data=data),look_at(run, files)
+    if not seen.files: raise ValueError(f'no image of {shown_path(folder)} could be read: {next(iter(seen.unread.values()))}')
+    known = p['y'] if noise is None else noise['labels']
+    y = torch.tensor([label for f,label in zip(files, y.tolist()) if f not in seen.unread])
+    both = torch.cat([known, y])
+    found = label_suspicion(torch.cat([p['z'], seen.z]), both, len(run.record['classes']), **run.config.method.ranking())
+    own = {k: v[len(known):] for k,v in found.items()}
+    return Suspects(suspects_table(own, y, run.record['classes'], seen.files), None, seen.unread)
 
 # %% ../../nbs/api/72_runs.ipynb #230e23b3
 _suspect_columns = ['arm','label','seed','noise','key',
@@ -108,6 +138,17 @@ def tree_of(
     classes = run.record['classes']
     S = class_similarity(p['z'], y, len(classes), **run.config.method.ranking())
     return learned_tree(S, classes)
+
+# %% ../../nbs/api/72_runs.ipynb #a46d6858
+def split_files(
+    run:Run, # A finished run
+    split:str='test', # 'train', 'valid' or 'test'
+    dataset:str|None=None, # Another data set; the run's own by default
+    data:str|Path|None=None, # Folder of the data sets
+)->list[str]|None: # In the order of `embed_run`; None where the images are no files
+    "The files behind the rows of a split, or the names of its images"
+    images = getattr(run_data(run, dataset, data), choose('split', split, ('train','valid','test')))
+    return images.files or images.names
 
 # %% ../../nbs/api/72_runs.ipynb #436f5d38
 def embed_files(

@@ -4,22 +4,24 @@
 
 # %% ../../nbs/api/73_run_localization.ipynb #79e6174b
 from __future__ import annotations
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 import numpy as np, pandas as pd, torch
 from torch import Tensor
 
 # %% auto #0
-__all__ = ['Localization', 'localize_run', 'write_localization', 'localization_gallery', 'study_localization', 'study_box_curves']
+__all__ = ['Localization', 'localize_run', 'file_boxes', 'write_localization', 'localization_gallery', 'localize_files',
+           'study_localization', 'study_box_curves']
 
 # %% ../../nbs/api/73_run_localization.ipynb #daee411a
 from ..boxes import picture_sizes, view_boxes
 from ..core import atomic_path, default_device, progress_bar, read_json, write_json
-from ..data import ImageSet, make_feed
+from ..data import ImageSet, make_feed, shown_path
 from ..knowledge import synset_names
 from ..localization import CAM_METHODS, activation_maps, localization_scores
-from ..localization import box_curve, box_iou, cam_to_boxes
+from ..localization import box_curve, box_iou, cam_to_boxes, normalize_maps
+from .files import read_views, view_side
 from ..settings import choose
 from ..train import Run, load_run, run_data
 
@@ -37,10 +39,12 @@ class Localization:
     classes:list[str] # Names of the classes
     predicted:Tensor # Predicted classes, shape (N,)
     scores:dict # Metrics by name
+    labelled:bool=True # Whether the classes of the images are known
+    unread:dict[str,str]=field(default_factory=dict) # Files that could not be read, and why
 
     @property
     def right(self)->Tensor:
-        "Whether the class was recognised, shape (N,)"
+        "Whether the class was recognised, where it is known, shape (N,)"
         return self.predicted == self.set.labels
 
 # %% ../../nbs/api/73_run_localization.ipynb #e65bedf2
@@ -53,11 +57,15 @@ def _limited(images:ImageSet|None, name:str, split:str, limit:int|None, seed:int
     return images.subset(drawn[:limit].sort().values)
 
 # %% ../../nbs/api/73_run_localization.ipynb #668bb2c2
-def _judged_images(run:Run, split:str, limit:int|None, data:Any)->tuple[Any,ImageSet]:
-    "The data set of a run that recognises its test classes, and the images to look at"
+def _check_recognises(run:Run)->None:
+    "Refuse a run whose classifier does not know the classes that it is asked about"
     if run.config.retrieval:
         raise ValueError(f'{run.path} was tested by retrieval among classes that its classifier '
                          'does not know; localisation needs a run that recognises its test classes')
+
+def _judged_images(run:Run, split:str, limit:int|None, data:Any)->tuple[Any,ImageSet]:
+    "The data set of a run that recognises its test classes, and the images to look at"
+    _check_recognises(run)
     ds = run_data(run, data=data)
     images = getattr(ds, choose('split', split, ('train','valid','test')))
     return ds,_limited(images, ds.name, split, limit, run.config.data.split_seed)
@@ -85,6 +93,11 @@ def _maps(run:Run, images:ImageSet, side:int, method:str, given:str)->tuple[Tens
     return torch.cat([p.maps for p in parts]), torch.cat([p.logits for p in parts])
 
 # %% ../../nbs/api/73_run_localization.ipynb #f69f0ec4
+def _without_boxes(maps:Tensor, **scores:float)->dict[str,float]:
+    "What is told of images without true boxes; `flat` is the share of maps that say nothing"
+    flat = ~normalize_maps(maps).flatten(1).any(1)
+    return dict(pictures=0, no_box=len(maps), flat=flat.float().mean().item(), **scores)
+
 def localize_run(
     run:Run, # A finished run with a classifier
     split:str='test', # 'train', 'valid' or 'test'
@@ -102,32 +115,66 @@ def localize_run(
     maps,logits = _maps(run, images, ds.image_size, method, given)
     side,classes,predicted = ds.image_size,list(ds.classes),logits.argmax(1)
     boxes,right = _view_boxes(images, side),predicted == images.labels
-    if boxes.isnan().all():
-        scores = dict(pictures=0, no_box=len(images), top1=right.float().mean().item())
+    if boxes.isnan().all(): scores = _without_boxes(maps, top1=right.float().mean().item())
     else: scores = localization_scores(maps, boxes, right, size=side, tau=tau, delta=delta)
     return Localization(maps, boxes, side, images, method, tau, delta, classes, predicted, scores)
 
 # %% ../../nbs/api/73_run_localization.ipynb #04f2b1cc
 def _found_boxes(found:Localization)->tuple[Tensor,Tensor]:
-    "Boxes of the maps, (N, 4), and their best overlap with a true one, (N,), or NaN"
+    "Boxes of the maps, (N, 4), NaN where a map has none, and their best overlap with a true one, (N,), or NaN"
     several = cam_to_boxes(found.maps, found.tau, size=found.side)
-    boxes = torch.stack([b[0] if len(b) else torch.zeros(4) for b in several])
+    boxes = torch.stack([b[0] if len(b) else torch.full((4,), float('nan')) for b in several])
     true = found.boxes.reshape(len(boxes), -1, 4)
-    overlap = box_iou(boxes[:,None], true).nan_to_num(-1).amax(1)
+    overlap = box_iou(boxes.nan_to_num(0)[:,None], true).nan_to_num(-1).amax(1)
     return boxes, overlap.masked_fill(true.flatten(1).isnan().all(1), float('nan'))
 
+# %% ../../nbs/api/73_run_localization.ipynb #13a41bc9
+def _is_turned(file:str)->bool:
+    "Whether a file is shown lying on its side, by its EXIF orientation"
+    from PIL import Image
+    with Image.open(file) as im: return im.getexif().get(0x0112, 1) in (5,6,7,8)
+
+def _file_sizes(images:ImageSet)->Tensor:
+    "Width and height of the images as they are looked at, shape (N, 2)"
+    if images.arrays is not None: return torch.tensor(images.arrays.shape[:1:-1]).expand(len(images), 2)
+    sizes = picture_sizes(images.files or [])
+    if not images.upright: return sizes
+    turned = torch.tensor([_is_turned(f) for f in images.files or []])
+    return torch.where(turned[:,None], sizes.flip(1), sizes)
+
+def file_boxes(
+    boxes:Tensor, # Boxes in the view, shape (N, 4)
+    sizes:Tensor, # Width and height of the images, shape (N, 2)
+    side:int, # Side of the view, in pixels
+)->Tensor: # The boxes in the pixels of the images, shape (N, 4)
+    "From the view back to the image: the inverse of `view_boxes`"
+    wh = sizes.double()
+    to = (wh*side/wh.amin(1, keepdim=True)).round()
+    cut = ((to-side)/2).floor().repeat(1,2)
+    there = (boxes.double()+cut)/(to/wh).repeat(1,2)
+    return torch.minimum(there.clamp_min(0), wh.repeat(1,2)).float()
+
 # %% ../../nbs/api/73_run_localization.ipynb #6412aef8
+def _image_names(images:ImageSet)->list:
+    "What tells the images apart: paths within the data set, files, or positions"
+    names = images.names or images.files
+    return list(range(len(images))) if names is None else [shown_path(name) for name in names]
+
+def _known(values:Tensor, known:Tensor)->Any:
+    "Truth values as a column, empty where they are not known"
+    return pd.array([bool(v) if k else None for v,k in zip(values.tolist(), known.tolist())], dtype='boolean')
+
 def _box_table(found:Localization)->pd.DataFrame:
-    "What was found in each image"
-    images,classes = found.set,found.classes
+    "What was found in each image; boxes in the pixels of the file"
+    images,classes,sizes = found.set,found.classes,_file_sizes(found.set)
     boxes,overlap = _found_boxes(found)
-    files = range(len(images)) if images.files is None else images.files
-    corners = {k: boxes[:,i].numpy() for i,k in enumerate(('x0','y0','x1','y1'))}
-    label = [classes[i] for i in images.labels.tolist()]
+    corners = dict(zip(('x0','y0','x1','y1'), file_boxes(boxes, sizes, found.side).T.numpy()))
+    size = dict(zip(('width','height'), sizes.T.numpy()))
+    label = [classes[i] if found.labelled else '' for i in images.labels.tolist()]
     predicted = [classes[i] for i in found.predicted.tolist()]
-    return pd.DataFrame(dict(image=[Path(str(f)).name for f in files], label=label,
-        predicted=predicted, right=found.right.numpy(), **corners,
-        overlap=overlap.numpy(), hit=(overlap >= found.delta).numpy()))
+    right = _known(found.right, torch.full((len(images),), found.labelled))
+    return pd.DataFrame(dict(image=_image_names(images), label=label, predicted=predicted, right=right, **corners, **size,
+        overlap=overlap.numpy(), hit=_known(overlap >= found.delta, ~overlap.isnan())))
 Localization.table = property(_box_table) # type: ignore
 
 # %% ../../nbs/api/73_run_localization.ipynb #656d532a
@@ -178,8 +225,26 @@ def localization_gallery(
     words = synset_names(first.classes)
     maps,predicted = ({k: getattr(f, part)[rows] for k,f in found.items()} for part in ('maps','predicted'))
     return plot_cams(_views(first, rows), maps, boxes, tau=first.tau, delta=first.delta, seed=seed,
-        predicted=predicted, labels=first.set.labels[rows],
+        predicted=predicted, labels=first.set.labels[rows] if first.labelled else None,
         names=[words.get(c, c) for c in first.classes])
+
+# %% ../../nbs/api/73_run_localization.ipynb #6041ed07
+def localize_files(
+    run:Run, # A finished run with a classifier
+    files:Sequence[str|Path], # Image files
+    method:str='gradcam', # Kind of map, a key of `CAM_METHODS`
+    tau:float=0.15, # Threshold of the box that is written down, a share of the map's maximum
+)->Localization: # Of the files that could be read; `unread` names the others
+    "Activation maps of the predicted classes of any images"
+    choose('method', method, CAM_METHODS)
+    _check_recognises(run)
+    read,views,unread = read_views(run, files)
+    if not read: raise ValueError(f'none of {len(files)} files could be read: {next(iter(unread.values()))}')
+    labels = torch.zeros(len(read), dtype=torch.long)
+    maps,logits = _maps(run, ImageSet(labels, arrays=views), view_side(run), method, 'predicted')
+    images,none = ImageSet(labels, files=read),torch.full((len(read),4), float('nan'))
+    return Localization(maps, none, view_side(run), images, method, tau, 0.3, run.record['classes'], logits.argmax(1),
+        _without_boxes(maps), False, unread)
 
 # %% ../../nbs/api/73_run_localization.ipynb #11353f03
 def _localized(out:str|Path, *options:Any)->list[tuple[dict,Path]]:
