@@ -15,7 +15,7 @@ __all__ = ['FIRST', 'take_any_text', 'welcome', 'check_out', 'print_version', 'd
 from . import explore, runs, studies
 from .command import COMMANDS, TYPED, UNFINISHED, Command, Unfinished, UsageError
 from .command import call_command, first_process, nearest, parameters_of, process_number
-from .settings import every_setting
+from .settings import check_names, every_setting
 
 # %% ../../nbs/api/97_cli_front.ipynb #f07fc054
 _plain = {'α':'alpha', 'γ':'gamma', 'τ':'tau', '├':'+', '└':'+', '│':'|', '─':'-', '…':'...', '×':'x',
@@ -111,6 +111,7 @@ def _carry_out(command:Command, words:Sequence[str])->int:
     if settings.pop('print_config', False):
         print(config_text(settings))
         return 0
+    check_names(own | settings)
     if own.get('out'): check_out(own['out'], command.folder)
     return call_command(command, own, settings)
 

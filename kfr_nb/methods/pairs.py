@@ -19,7 +19,7 @@ from ..geometry import SIMILARITIES, expmap0, folded_expmap0
 from kfr_nb.losses.ahsml import (ClassSimilarity, Margins, class_extremes, class_similarity,
     dynamic_margins)
 from ..losses.pairs import lifted_structure_loss, multi_similarity_loss, triplet_loss
-from .base import Method, Outputs, Setup
+from .base import Method, Outputs, Setup, first_epoch
 from .knowledge import Knowledge, class_distances
 from .relativity import KFRScaleFree, RelativityState
 from ..settings import check_at_least, check_fields, check_positive, check_shares, choose
@@ -292,7 +292,7 @@ def loss_name(self:PairLoss)->str:
 
 @patch
 def joins(self:PairLoss, epochs:int)->int:
-    return round(self.phase1*epochs)
+    return first_epoch(self.phase1, epochs)
 
 # %% ../../nbs/api/68_methods_pairs.ipynb #27cf8b8c
 @patch

@@ -15,6 +15,7 @@ __all__ = ['OptimisationConfig', 'learning_rate', 'RunConfig', 'TrainConfig']
 # %% ../../nbs/api/70_train_config.ipynb #316abb54
 from ..core import fingerprint, patch
 from ..data.config import DataConfig, ViewConfig
+from ..knowledge import is_tree_file
 from ..methods import KFR, Method, method_of
 from ..models import ModelConfig
 from ..settings import check_at_least, check_fields, check_positive, check_shares
@@ -89,6 +90,7 @@ class TrainConfig:
         for name,group in _groups.items(): _check_group(name, getattr(self, name), group)
         if not isinstance(self.method, Method):
             raise ValueError(f'method must be a method such as KFR(alpha=3.), got {self.method!r}')
+        self.method.check_epochs(self.optimisation.epochs)
         self.method.check(self)
 
 _groups = dict(data=DataConfig, views=ViewConfig, model=ModelConfig,
@@ -169,7 +171,7 @@ def key(self:TrainConfig)->str:
 # %% ../../nbs/api/70_train_config.ipynb #e0cf5fa0
 def _tree_file(name:str|None)->dict[str,str]:
     "The content of a tree that is given as a file: a corrected tree is another run"
-    if name is None or not Path(name).is_file(): return {}
+    if name is None or not is_tree_file(name) or not Path(name).is_file(): return {}
     return dict(tree_file=hashlib.sha256(Path(name).read_bytes()).hexdigest()[:10])
 
 # %% ../../nbs/api/70_train_config.ipynb #8eba364b

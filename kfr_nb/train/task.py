@@ -19,7 +19,7 @@ from ..core import device_of, fingerprint, patch, require, seed_everything
 from ..data import DATASETS, DataSet, make_feed, open_dataset, plant_noise
 from ..data import check_same_images, manifest_of
 from ..features import FeatureBank, FeatureFeed
-from ..knowledge import load_tree
+from ..knowledge import open_tree
 from ..methods import Method, Setup
 from ..models import ImageModel, build_network, freeze_batchnorm, on_features
 from .config import RunConfig, TrainConfig
@@ -44,7 +44,7 @@ def true_tree(
     "The knowledge tree of a run, whatever the run is trained with"
     name,classes = config.data.tree_name or data.tree_name, list(classes or data.classes)
     if name is None: return None
-    tree = KnowledgeTree.read(name) if Path(name).suffix else load_tree(name)
+    tree = open_tree(name)
     if list(tree.classes) == classes: return tree
     try: return tree.prune(classes)
     except ValueError as e:
