@@ -123,8 +123,8 @@ def _check_comments(rows:Sequence[Row]):
         if first.text.startswith('#') and not first.quoted:
             raise ValueError(f'line {line}: is {short(first.text)} a comment or a name? '
                 'Put a blank after # for a comment, or the name in double quotes')
-        for cell in cells:
-            if re.search(r'\s#', cell.text) and not cell.quoted:
+        for n,cell in enumerate(cells):
+            if re.search(r'(^|\s)#' if n > 1 else r'\s#', cell.text) and not cell.quoted:
                 raise ValueError(f'line {line}: {short(cell.text)} holds #, and only a whole '
                     'line can be a comment; '
                     'put the comment on a line of its own, or the name in double quotes')
