@@ -140,6 +140,10 @@ def check_fields(
         if choices: choose(f.name, value, choices)
         elif not any(_fits(value, kind) for kind in kinds):
             raise ValueError(f'{f.name} must be {_kinds(hint)}, got {shown(value)}')
+        elif isinstance(value, Real) and not -1e308 <= value <= 1e308:
+            raise ValueError(f'{f.name} must be a finite number, got {shown(value)}')
+        elif isinstance(value, Integral) and not -2**63 <= value < 2**63:
+            raise ValueError(f'{f.name} must be a whole number of at most 64 bits, got {shown(value)}')
 
 # %% ../nbs/api/01_settings.ipynb #885b5709
 def check_at_least(settings:Any, low:float, *names:str)->None:
