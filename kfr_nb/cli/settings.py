@@ -4,8 +4,9 @@
 
 # %% ../../nbs/api/91_cli_settings.ipynb #5d3a5087
 from __future__ import annotations
-import ast, dataclasses, functools, inspect, re, sys
+import ast, dataclasses, difflib, functools, inspect, re, sys
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Callable, ClassVar, Iterator, Literal, Mapping, Sequence, get_type_hints
 
@@ -247,6 +248,14 @@ def names_of(
     loaded = getattr(sys.modules.get(f'kfr_nb.{module}'), table, {})
     return list(dict.fromkeys([*_names_in_source(name), *loaded]))
 
+# %% ../../nbs/api/91_cli_settings.ipynb #2e813058
+def _in_timm(value:str)->list[str]:
+    "Networks of timm whose names hold a word, where it is near no name of ours; as they are written"
+    ours = names_of('model')
+    if value in ours or difflib.get_close_matches(value, ours, n=1, cutoff=0.5) or not find_spec('timm'): return []
+    from timm import list_models
+    return [f'timm:{name}' for name in list_models(f'*{value}*')]
+
 # %% ../../nbs/api/91_cli_settings.ipynb #1da289b1
 def _is_a_name(setting:str, value:str)->bool:
     "Whether a word can only be a name: not a path, nor a name in another library"
@@ -262,6 +271,6 @@ def check_names(
         value = values.get(name)
         if not isinstance(value, str): continue
         more = ['timm:NAME'] if name == 'model' else []
-        if _is_a_name(name, value): choose(kind, value, names_of(name) + more)
+        if _is_a_name(name, value): choose(kind, value, _in_timm(value) + names_of(name) + more if more else names_of(name))
         elif name == 'tree_name' and Path(value).suffix and not Path(value).is_file():
             raise ValueError(f'there is no tree file {value}: tree_name is a file, or one of {listed(names_of(name), 120)}')

@@ -4,6 +4,7 @@
 
 # %% ../../nbs/api/70_train_results.ipynb #3acc7886
 from __future__ import annotations
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
@@ -74,17 +75,30 @@ def predict_split(
     return {k: together(v)[order] for k,v in p.items()}
 
 # %% ../../nbs/api/70_train_results.ipynb #8704f1b2
+def _recalls(z:Tensor, y:Tensor, ks:tuple, **ranking)->dict[str,float]:
+    "Recall@K and MAP@R by name; NaN where no class has two images"
+    fits = [k for k in ks if k < len(y)]
+    if not fits or y.unique(return_counts=True)[1].max() < 2:
+        return {f'recall@{k}': math.nan for k in fits or ks[:1]} | dict(map_r=math.nan)
+    recalls = metrics.recall_at_k(z, y, ks=fits, **ranking)
+    return {f'recall@{k}': v for k,v in recalls.items()} | dict(map_r=metrics.map_at_r(z, y, **ranking))
+
+def _related(y:Tensor, H:Tensor)->bool:
+    "Whether any two images have a hierarchical precision above 0"
+    classes,images = y.unique(return_counts=True)
+    G = H[classes][:,classes]
+    return bool(G.sum(dtype=torch.float64) > G.diagonal()[images < 2].sum(dtype=torch.float64))
+
 def _of_embeddings(p:dict, relations:dict|None, ks:tuple, **ranking)->dict[str,float]:
     "Retrieval metrics by name"
     z,y = p['z'],p['y']
-    recalls = metrics.recall_at_k(z, y, ks=[k for k in ks if k < len(y)], **ranking)
-    found = {f'recall@{k}': v for k,v in recalls.items()}
-    found['map_r'] = metrics.map_at_r(z, y, **ranking)
+    found = _recalls(z, y, ks, **ranking)
     found['latent_distance'] = pairwise_latent_distance(z[:1024]).mean().item()
     if relations is None: return found
     D,H = relations['D'],relations['H']
-    found['mahp'] = metrics.mean_average_hierarchical_precision(z, y, H, **ranking)
-    found['tree_correlation'] = metrics.tree_correlation(z, y, D, **ranking)
+    several = len(y.unique()) > 1
+    found['mahp'] = metrics.mean_average_hierarchical_precision(z, y, H, **ranking) if _related(y, H) else math.nan
+    found['tree_correlation'] = metrics.tree_correlation(z, y, D, **ranking) if several else math.nan
     return found
 
 # %% ../../nbs/api/70_train_results.ipynb #7604759d

@@ -304,6 +304,26 @@ def _seed(run:RunConfig, device:torch.device)->None:
     seed_everything(run.seed, run.deterministic)
     if device.type == 'cuda': torch.backends.cudnn.benchmark = not run.deterministic
 
+# %% ../../nbs/api/70_train_task.ipynb #bd7a6a55
+def _check_findable(config:TrainConfig, data:DataSet)->None:
+    "Refuse to judge by retrieval where no image has another of its class beside one of another class"
+    if not config.retrieval: return
+    for part in ('valid','test'):
+        if getattr(data, part) is None: continue
+        counts = getattr(data, part).labels.unique(return_counts=True)[1]
+        if len(counts) < 2 or counts.max() < 2:
+            raise ValueError(f'retrieval cannot be judged: {part} has {len(counts)} classes, and at most {counts.max()} images of one; '
+                'it takes two classes and two images: give more images, or another unseen_fraction, valid_fraction or test_limit')
+
+# %% ../../nbs/api/70_train_task.ipynb #0f34475a
+def _check_size(network:nn.Module, size:int)->None:
+    "Refuse images of another size than the one that a network is made for"
+    for layer in network.modules():
+        wanted = getattr(layer, 'img_size', None) if getattr(layer, 'strict_img_size', False) else None
+        if wanted and tuple(wanted) != (size, size):
+            name = getattr(network, 'name', type(network).__name__)
+            raise ValueError(f'{name!r} takes images of {wanted[0]} px, and these have {size}: use image_size={wanted[0]}')
+
 # %% ../../nbs/api/70_train_task.ipynb #5f3d2da3
 def prepare(
     config:TrainConfig, # Settings
@@ -314,10 +334,12 @@ def prepare(
     place = Place(device, accelerator.process_index, accelerator.num_processes)
     _check_shared(config.optimisation.batch_size, place.world)
     clean = open_data(config)
+    _check_findable(config, clean)
     data,noise = plant_noise(config.data, clean, config.run.seed)
     relations = judging_relations(config, data)
     _seed(config.run, device)
     network = build_network(config.model, data.num_classes, config.method.foreground)
+    _check_size(network, data.image_size)
     bank = feature_bank(config, network, device)
     network = _lay_out(config, on_features(network) if bank else network, device)
     state = _begun(config, data, network)
