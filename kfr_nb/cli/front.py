@@ -75,6 +75,7 @@ def check_out(
     folder:bool, # Whether a folder is written, or a file
 )->None:
     "Raise `UsageError` where `out` cannot be written: before the work, not after it"
+    if not out.strip(): raise UsageError('--out must name a place, got an empty one: leave it out for the default')
     path = Path(out).absolute()
     top = next(p for p in (path, *path.parents) if p.exists())
     made,found = ('folder','file') if folder else ('file','folder')
@@ -112,7 +113,7 @@ def _carry_out(command:Command, words:Sequence[str])->int:
         print(config_text(settings))
         return 0
     check_names(own | settings)
-    if own.get('out'): check_out(own['out'], command.folder)
+    if own.get('out') is not None: check_out(own['out'], command.folder)
     return call_command(command, own, settings)
 
 # %% ../../nbs/api/97_cli_front.ipynb #86128c61
@@ -156,14 +157,18 @@ def _typed(name:str, value:str)->str:
     return f'--{flag}' if value in ('True','') else f'--{flag} {value}'
 
 # %% ../../nbs/api/97_cli_front.ipynb #e5c997a9
+def _short(text:str, most:int=290)->str:
+    "A message without its middle, where it is too long: it begins with what is wrong and ends with the way out"
+    return text if len(text) <= most else f'{text[:most//2].rstrip()} … {text[-most//2+3:].lstrip()}'
+
 def explain(
     error:BaseException, # What was raised
 )->str:
-    "An error in one line"
+    "An error in one line of at most 300 characters"
     text = ' '.join(re.sub(r'^\[Errno \d+\] ', '', str(error)).split()) or type(error).__name__
     if not isinstance(error, UsageError): text = as_options(text)
     expected = (ValueError, OSError, RuntimeError, ModuleNotFoundError, FloatingPointError)
-    return text if isinstance(error, expected) else f'{type(error).__name__}: {text}'
+    return _short(text if isinstance(error, expected) else f'{type(error).__name__}: {text}')
 
 # %% ../../nbs/api/97_cli_front.ipynb #275cce75
 def _stopped(words:Sequence[str], error:BaseException)->str:

@@ -19,7 +19,7 @@ __all__ = ['RECALLS', 'FORMAT', 'predict', 'predict_split', 'recognition_metrics
 
 # %% ../../nbs/api/70_train_results.ipynb #d6c54b2a
 from .. import metrics
-from ..core import default_device, patch, progress_bar, read_json, read_weights
+from ..core import damage, default_device, patch, progress_bar, read_json, read_weights
 from ..data import DataSet, make_feed
 from ..features import FeatureFeed
 from ..geometry import pairwise_latent_distance
@@ -221,6 +221,18 @@ def _no_run(path:Path)->str:
     if near: return f'{none}; near it there are {", ".join(map(str, near[:3]))}'
     return f'{none}; make one with: kfr train --out {path}'
 
+# %% ../../nbs/api/70_train_results.ipynb #12603286
+def _history(file:Path, config:TrainConfig)->pd.DataFrame:
+    "The history of a finished run, whole; `ValueError` where it is missing, damaged or cut short"
+    restore = 'restore it from a copy, or delete result.json beside it to train again'
+    if fault := damage(file): raise ValueError(f'{file} {fault}; {restore}')
+    try: history = pd.read_csv(file)
+    except ValueError as e: raise ValueError(f'{file} is damaged ({e}); {restore}') from None
+    epochs = config.optimisation.epochs
+    if 'epoch' not in history or len(history) < epochs or history.iloc[-1].isna().all() or history['epoch'].iloc[-1] != epochs-1:
+        raise ValueError(f'{file} is damaged or cut short: {len(history)} of {epochs} epochs; {restore}')
+    return history
+
 # %% ../../nbs/api/70_train_results.ipynb #ae85321e
 def load_run(
     path:str|Path, # Run folder
@@ -230,8 +242,8 @@ def load_run(
     if not (path/'result.json').exists(): raise ValueError(f'{path}: {_no_run(path)}')
     keys = ('config','metrics','collapsed','classes')
     record = read_json(path/'result.json', keys=keys, version=FORMAT)
-    config,history = TrainConfig.from_dict(record['config']),pd.read_csv(path/'history.csv')
-    return Run(path, config, history, record['metrics'], record['collapsed'], record)
+    config = TrainConfig.from_dict(record['config'])
+    return Run(path, config, _history(path/'history.csv', config), record['metrics'], record['collapsed'], record)
 
 # %% ../../nbs/api/70_train_results.ipynb #ee316d63
 def run_data(

@@ -50,7 +50,7 @@ def name_of(
     if is_missing(x): raise ValueError(f'a {what} has no name: got {x!r}')
     if isinstance(x, (list,tuple,dict,set,Tensor,np.ndarray)):
         raise ValueError(f'a {what} has a text or a number as its name, got {short(x)}')
-    return str(int(x)) if isinstance(x, float) and x == int(x) else str(x)
+    return str(int(x)) if isinstance(x, float) and x.is_integer() else str(x)
 
 # %% ../../nbs/api/05_tree_edges.ipynb #8d6dbbfd
 class Edge(NamedTuple):

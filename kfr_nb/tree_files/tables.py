@@ -154,7 +154,7 @@ def _plain_ids(rows:list[list])->list[list]:
 def _parents_as_ids(header, cells)->list[list]:
     "Rows whose parent ids are spelled as the ids of the children"
     roles = column_roles(header)
-    if 'ranks' in roles: return cells
+    if 'parent' not in roles: return cells
     up,down = roles['parent'],roles.get('id', roles.get('child'))
     plain = _plain_ids([[row[up],row[down]] for row in cells])
     return [[*row[:up], p, *row[up+1:]] for row,(p,_) in zip(cells, plain)]
@@ -256,6 +256,7 @@ def bare_table(
     if not lines: raise ValueError('the file has no edges')
     sep = tell_separator(lines)
     rows = [row for line in lines for row in split_rows(line.text, sep, line.number)]
+    if not rows: raise ValueError('the file has no edges')
     _check_comments(rows)
     _check_nested_set(rows)
     _check_first(rows)
