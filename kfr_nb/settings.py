@@ -140,7 +140,7 @@ def check_fields(
         if choices: choose(f.name, value, choices)
         elif not any(_fits(value, kind) for kind in kinds):
             raise ValueError(f'{f.name} must be {_kinds(hint)}, got {shown(value)}')
-        elif isinstance(value, Real) and not -1e308 <= value <= 1e308:
+        elif isinstance(value, Real) and not -1e308 <= value <= 1e308: # type: ignore
             raise ValueError(f'{f.name} must be a finite number, got {shown(value)}')
         elif isinstance(value, Integral) and not -2**63 <= value < 2**63:
             raise ValueError(f'{f.name} must be a whole number of at most 64 bits, got {shown(value)}')

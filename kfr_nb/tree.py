@@ -74,7 +74,7 @@ def _check_parents(nodes, parents):
     if len(parents) != len(nodes):
         raise ValueError(f'{len(nodes)} nodes need as many parents, got {len(parents)}')
     for n,p in zip(nodes, parents):
-        if not isinstance(p, Real) or not math.isfinite(p) or p != int(p) or not -1 <= p < len(nodes):
+        if not isinstance(p, Real) or not math.isfinite(p) or p != int(p) or not -1 <= int(p) < len(nodes):
             raise ValueError(f'node {short(n)} has parent {short(p)}; expected -1 (the root) to '
                 f'{len(nodes)-1}')
 

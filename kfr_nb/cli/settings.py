@@ -212,7 +212,7 @@ def record_of(
 def _words(value:ast.expr)->list[str]:
     "The names in a table of the source: keys of a dictionary, or a tuple"
     if isinstance(value, ast.Tuple): return list(ast.literal_eval(value))
-    if isinstance(value, ast.Dict): return [k.value for k in value.keys if isinstance(k, ast.Constant)]
+    if isinstance(value, ast.Dict): return [k.value for k in value.keys if isinstance(k, ast.Constant)] # type: ignore
     return [k.arg for k in value.keywords if k.arg] # type: ignore
 
 def words_of(

@@ -117,7 +117,7 @@ def _usable(yq, yg, itself)->tuple[Tensor,Tensor]:
 def _check_ks(ks)->tuple:
     "The K as whole numbers; those of numpy are such"
     ks = tuple(ks) if isinstance(ks, Iterable) and not isinstance(ks, str) else (ks,)
-    bad = [k for k in ks if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k < 2**63]
+    bad = [k for k in ks if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= int(k) < 2**63]
     if bad or not ks:
         raise ValueError(f'k must be a whole number of at least 1, got {bad[0] if bad else ks!r}')
     return tuple(int(k) for k in ks)
