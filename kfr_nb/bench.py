@@ -230,6 +230,13 @@ def _step_cases(device:torch.device)->list[dict]:
     return cases
 
 # %% ../nbs/api/85_bench.ipynb #sp3cst3
+def _from_the_start(name:str, settings:Mapping)->Any:
+    "The configuration of a run whose loss is there from the first epoch"
+    from kfr_nb.methods import METHODS
+    from kfr_nb.train import TrainConfig
+    own = dict(phase1=0.) if hasattr(METHODS[choose('method', name, METHODS)], 'phase1') else {}
+    return TrainConfig.of(method=name, **own, **settings)
+
 def bench_step(
     device:torch.device|None=None, # Where to compute
     cases:Sequence[Mapping]|None=None, # Settings, image_size and batch_size among them
@@ -238,7 +245,6 @@ def bench_step(
     pairs:int=5, # Pairs to time
 )->list[Ratio]:
     "A training step with the KFR loss against one with cross-entropy alone"
-    from kfr_nb.train import TrainConfig
     device,out = device or default_device(),[]
     for case in cases or _step_cases(device):
         size,batch = case['image_size'],case['batch_size']
@@ -247,7 +253,7 @@ def bench_step(
             data = _random_images(Path(folder), (steps+4)*batch, size)
             same = data | dict(case) | dict(epochs=1, device=device.type)
             for method in methods:
-                a,b = ((m, TrainConfig.of(method=m, **same)) for m in (method,'ce'))
+                a,b = ((m, _from_the_start(m, same)) for m in (method,'ce'))
                 options = dict(warm=0, device=device, timer=lambda c, device: _step_seconds(c, steps))
                 out.append(time_pair(what, a, b, pairs, **options))
     return out

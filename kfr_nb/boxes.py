@@ -9,6 +9,8 @@ from typing import Any, Iterable, Sequence
 import csv, math, re
 import torch
 from torch import Tensor
+from .core import check_real
+from .settings import shown
 
 # %% auto #0
 __all__ = ['pad_boxes', 'join_boxes', 'check_boxes', 'read_voc', 'read_loc_csv', 'imagenet_boxes', 'view_boxes', 'picture_sizes']
@@ -44,7 +46,8 @@ def check_boxes(
     n:int|None=None, # Number of images
 )->Tensor: # Shape (N, K, 4), float
     "Boxes in their one form; `ValueError` for another shape or a box that is none"
-    b = torch.as_tensor(boxes)
+    try: b = check_real(torch.as_tensor(boxes), 'boxes')
+    except (TypeError, RuntimeError): raise ValueError(f'boxes must be numbers, got {shown(boxes)}') from None
     if b.ndim not in (2,3) or b.shape[-1] != 4:
         raise ValueError(f'boxes must have shape (N, 4) or (N, K, 4), got {tuple(b.shape)}')
     if n is not None and len(b) != n: raise ValueError(f'{len(b)} rows of boxes for {n} images')

@@ -15,11 +15,11 @@ import numpy as np, torch
 from torch import Tensor
 
 # %% auto #0
-__all__ = ['seed_everything', 'default_device', 'device_of', 'check_embeddings', 'check_labels', 'check_distances', 'require',
-           'data_root', 'cache_root', 'other_folder', 'disk_full', 'sync_to_disk', 'atomic_path', 'damage', 'reading',
-           'write_json', 'check_version', 'read_json', 'read_arrays', 'read_weights', 'fingerprint', 'FolderBusy',
-           'folder_lock', 'progress_bars', 'someone_looks', 'progress_bar', 'plain_output', 'printable', 'plain_label',
-           'git_revision', 'environment', 'patch']
+__all__ = ['seed_everything', 'default_device', 'device_of', 'check_real', 'check_embeddings', 'check_labels', 'check_distances',
+           'require', 'data_root', 'cache_root', 'other_folder', 'disk_full', 'sync_to_disk', 'atomic_path', 'damage',
+           'reading', 'write_json', 'check_version', 'read_json', 'read_arrays', 'read_weights', 'fingerprint',
+           'FolderBusy', 'folder_lock', 'progress_bars', 'someone_looks', 'progress_bar', 'plain_output', 'printable',
+           'plain_label', 'git_revision', 'environment', 'patch']
 
 # %% ../nbs/api/00_core.ipynb #c1dfd96e
 def seed_everything(
@@ -64,17 +64,27 @@ def device_of(
 # %% ../nbs/api/00_core.ipynb #17ba0791
 from .settings import choose
 
+# %% ../nbs/api/00_core.ipynb #8194fa21
+def check_real(
+    x:Any, # What should be a tensor of numbers
+    name:str='x', # Name used in messages
+)->Tensor: # `x`, unchanged
+    "Raise `ValueError` unless `x` is a dense tensor of real numbers"
+    if not isinstance(x, Tensor): raise ValueError(f'{name} must be a tensor, got {type(x).__name__}')
+    if x.layout != torch.strided: raise ValueError(f'{name} must be dense, got {x.layout}; to_dense() makes it so')
+    if x.is_complex(): raise ValueError(f'{name} must hold real numbers, got {x.dtype}')
+    return x
+
 # %% ../nbs/api/00_core.ipynb #fa35e192
 def check_embeddings(
     z:Tensor, # Embeddings, shape (B, d)
     name:str='z', # Name used in messages
 )->Tensor: # `z`, unchanged
     "Raise `ValueError` unless `z` is a finite float matrix"
-    if not isinstance(z, Tensor):
-        raise ValueError(f'{name} must be a tensor, got {type(z).__name__}')
+    check_real(z, name)
     if z.ndim != 2: raise ValueError(f'{name} must have shape (B, d), got {tuple(z.shape)}')
     if not z.is_floating_point(): raise ValueError(f'{name} must be a float tensor, got {z.dtype}')
-    if not torch.isfinite(z.detach()).all():
+    if z.numel() and not all(torch.isfinite(torch.stack(z.detach().aminmax())).tolist()):
         bad = (~torch.isfinite(z.detach())).any(1).nonzero().flatten()
         raise ValueError(f'{name} has NaN or infinite values in {len(bad)} of {len(z)} rows, '
             f'first in row {bad[0].item()}')
@@ -90,6 +100,7 @@ def check_labels(
     if not isinstance(labels, Tensor):
         raise ValueError(f'labels must be a tensor, got {type(labels).__name__}; '
             'torch.as_tensor makes one')
+    if labels.layout != torch.strided: raise ValueError(f'labels must be dense, got {labels.layout}; to_dense() makes them so')
     if labels.ndim != 1: raise ValueError(f'labels must have shape (B,), got {tuple(labels.shape)}')
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f'labels must be integer class indices, got {labels.dtype}')
@@ -114,6 +125,7 @@ def check_distances(
     try: D = D if isinstance(D, Tensor) else torch.as_tensor(np.asarray(D))
     except (TypeError, ValueError):
         raise ValueError(f'{name} must be a matrix of numbers, got {type(D).__name__}') from None
+    check_real(D, name)
     if D.ndim != 2 or D.shape[0] != D.shape[1]:
         raise ValueError(f'{name} must have shape (C, C), got {tuple(D.shape)}')
     if num_classes is not None and len(D) != num_classes:

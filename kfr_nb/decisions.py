@@ -95,7 +95,7 @@ def _check_fit(x:Tensor, tree:KnowledgeTree, name:str):
 # %% ../nbs/api/48_decisions.ipynb #7a1a8259
 def _check_finite(x:Tensor, name:str):
     "As `check_embeddings`, which is called only where the extremes are not finite: one pass, not three"
-    plain = isinstance(x, Tensor) and x.ndim == 2 and x.is_floating_point() and x.numel()
+    plain = isinstance(x, Tensor) and x.layout == torch.strided and x.ndim == 2 and x.is_floating_point() and x.numel()
     finite = plain and torch.stack(torch.aminmax(x.detach())).isfinite().all()
     if not finite: check_embeddings(x, name)
 

@@ -11,11 +11,13 @@ from typing import Any, Callable, Iterable, Mapping, NamedTuple, Sequence
 import numpy as np, torch
 from torch import Tensor
 from .core import atomic_path, choose
+from .settings import shown
 from .tree import KnowledgeTree
 
 # %% auto #0
-__all__ = ['TREES_FOLDER', 'PARENT_RULES', 'SHAPES', 'TREES', 'open_wordnet', 'wordnet_tree', 'class_table', 'load_tree',
-           'wordnet_distances', 'synset_names', 'learned_tree', 'build_wordnet']
+__all__ = ['TREES_FOLDER', 'PARENT_RULES', 'SHAPES', 'TREES', 'TREE_NAMES', 'open_wordnet', 'wordnet_tree', 'class_table',
+           'load_tree', 'is_tree_file', 'open_tree', 'wordnet_distances', 'synset_names', 'learned_tree',
+           'build_wordnet']
 
 # %% ../nbs/api/15_knowledge.ipynb #266a87bf
 TREES_FOLDER = Path(__file__ if '__file__' in globals() else __import__('kfr_nb').__file__).parent/'trees'
@@ -320,6 +322,28 @@ def load_tree(
     "A built-in tree; works offline"
     choose('parent rule', parent, PARENT_RULES)
     return TREES[choose('tree', name, TREES)](parent)
+
+# %% ../nbs/api/15_knowledge.ipynb #342bbc52
+def is_tree_file(
+    name:str, # A built-in tree, or a file
+)->bool:
+    "Whether a tree's name stands for a file"
+    if str(name) in TREES: return False
+    return bool(Path(name).suffix) or Path(name).is_file()
+
+def open_tree(
+    name:str, # A built-in tree, or a file
+    **how, # As for `KnowledgeTree.read`, where it is a file
+)->KnowledgeTree:
+    "A tree by name, or from a file"
+    if is_tree_file(name): return KnowledgeTree.read(name, **how)
+    if how: raise ValueError(f'{next(iter(how))} is for files, and {shown(name)} is a built-in tree')
+    return load_tree(name)
+
+# %% ../nbs/api/15_knowledge.ipynb #74e1d6ae
+TREE_NAMES = ('shapes','cifar10','cifar100','mini-imagenet','tiny-imagenet','imagenet1k','imagenet21k',
+    'cifar10-contracted','cifar100-contracted','mini-imagenet-contracted','tiny-imagenet-contracted',
+    'imagenet1k-contracted','imagenet21k-contracted','cifar100-superclasses','cifar100-5levels','cub200')
 
 # %% ../nbs/api/15_knowledge.ipynb #98fbc42f
 def wordnet_distances(

@@ -10,7 +10,7 @@ from typing import Callable, NamedTuple
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from .core import choose
+from .core import check_real, choose
 
 # %% auto #0
 __all__ = ['L1Form', 'l1_form', 'fused_kernels', 'works', 'default_form', 'pairwise_l1']
@@ -18,6 +18,8 @@ __all__ = ['L1Form', 'l1_form', 'fused_kernels', 'works', 'default_form', 'pairw
 # %% ../nbs/api/29_l1.ipynb #c0000009
 def _wide(z:Tensor)->Tensor:
     "At least single precision"
+    if not check_real(z, 'embeddings').is_floating_point() or not z.ndim:
+        raise ValueError(f'embeddings must be a float tensor of shape (..., d), got {z.dtype} of shape {tuple(z.shape)}')
     return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
 
 # %% ../nbs/api/29_l1.ipynb #sp1cc000

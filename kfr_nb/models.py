@@ -598,7 +598,8 @@ class ModelConfig:
 
     def __post_init__(self):
         check_fields(self)
-        check_at_least(self, 1, 'embedding_dim', 'hidden')
+        check_at_least(self, 1, 'hidden')
+        check_at_least(self, 2, 'embedding_dim')                 # the metrics standardise each embedding
         check_shares(self, 'dropout')
         if self.frozen and not self.pretrained:
             raise ValueError('frozen=True keeps a backbone as it was pretrained: '

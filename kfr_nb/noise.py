@@ -25,11 +25,12 @@ def _check_ratio(ratio:float)->None:
         raise ValueError(f'ratio must be at least 0 and less than 1, got {ratio}:'
             ' it is the share of labels that are changed')
 
-# %% ../nbs/api/25_noise.ipynb #2e9757db
+# %% ../nbs/api/25_noise.ipynb #fe5dbbce
 def _count_classes(labels:Tensor)->int:
     "The greatest label plus one; `ValueError` where one is missing below it"
     n = int(labels.max())+1
-    missing = (labels.bincount() == 0).nonzero().flatten().tolist()
+    there = labels.unique()
+    missing = (there != torch.arange(len(there), device=there.device)).nonzero()[:1].flatten().tolist()
     if not missing: return n
     raise ValueError(f'no label is {missing[0]}, though labels go up to {n-1}; renumber them with'
         ' contiguous_labels, or give num_classes to keep empty classes')
@@ -352,35 +353,35 @@ def _pairwise_means(similarity:Callable, z:Tensor, labels:Tensor, counts:Tensor)
         own = sums.gather(1, labels[r,None])[:,0] - s.gather(1, r[:,None])[:,0]
         yield r, sums / counts.clamp_min(1), own / (counts[labels[r]]-1)
 
-# %% ../nbs/api/25_noise.ipynb #edf30f1e
-def _class_sizes(labels:Tensor, num_classes:int|None)->Tensor:
+# %% ../nbs/api/25_noise.ipynb #fe2ef495
+def _class_sizes(labels:Tensor)->Tensor:
     "Images of each class; `ValueError` where no label can be compared"
-    counts = labels.bincount(minlength=num_classes or 0)
-    if (counts > 0).sum() < 2:
+    counts = labels.bincount()
+    if len(counts) < 2:
         raise ValueError('all labels are of one class: there is no other that an image could be nearer to')
     if counts.max() < 2:
         raise ValueError('every class has one image: no label can be compared with others of its class')
     return counts
 
-# %% ../nbs/api/25_noise.ipynb #5eb376ce
+# %% ../nbs/api/25_noise.ipynb #64e095fe
 def label_suspicion(
     z:Tensor, # Embeddings of the training images, shape (N, d)
     labels:Tensor, # Their labels, shape (N,)
-    num_classes:int|None=None, # Number of classes; where None, the greatest label plus one
+    num_classes:int|None=None, # Number of classes, to check the labels by; where None, they may be any ids
     similarity:str|Similarity|Callable='cosine', # As `similarity_function` takes it; best the one that was trained
     tau:float=1., # Curvature, for the hyperbolic ones
 )->dict[str,Tensor]: # 'score', 'own', 'other' and 'nearest', the nearest other class, each (N,)
     "How much embeddings contradict labels: similarity to the nearest other class minus that to the own"
     z = check_embeddings(z).detach()
     if z.dtype != torch.float64: z = z.float()
-    labels = check_labels(labels, num_classes, len(z)).to(z.device)
-    counts = _class_sizes(labels, num_classes)
+    ids,labels = check_labels(labels, num_classes, len(z)).to(z.device).unique(return_inverse=True)
+    counts = _class_sizes(labels)
     if similarity in ('cosine', SIMILARITIES['cosine']): blocks = _cosine_means(z, labels, counts)
     else: blocks = _pairwise_means(similarity_function(similarity, tau), z, labels, counts)
     out = {k: z.new_empty(len(z)) for k in ('own','other')} | dict(nearest=torch.empty_like(labels))
     for r,means,own in blocks:
-        means = means.masked_fill(counts == 0, -torch.inf).scatter(1, labels[r,None], -torch.inf)
-        out['other'][r],out['nearest'][r] = means.max(1)
+        out['other'][r],nearest = means.scatter(1, labels[r,None], -torch.inf).max(1)
+        out['nearest'][r] = ids[nearest]
         out['own'][r] = own
     lone = counts[labels] == 1
     out['own'][lone] = out['own'][~lone].mean()

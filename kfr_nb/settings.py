@@ -6,16 +6,35 @@
 from __future__ import annotations
 import dataclasses, difflib, functools
 from dataclasses import replace
+from itertools import accumulate
 from numbers import Integral, Real
 from typing import Any, Iterable, Literal, Mapping, get_args, get_origin, get_type_hints
 
 # %% auto #0
-__all__ = ['choose', 'flat_paths', 'flat', 'changed', 'from_record', 'check_fields', 'check_at_least', 'check_positive',
-           'check_shares']
+__all__ = ['shown', 'listed', 'choose', 'flat_paths', 'flat', 'changed', 'from_record', 'check_fields', 'check_at_least',
+           'check_positive', 'check_shares']
 
 # %% ../nbs/api/01_settings.ipynb #8ebc2429
-_named = 60                          # names in a message at most: timm has a thousand networks
+def shown(
+    value:Any, # Anything
+    most:int=60, # Characters, at most
+)->str: # One line
+    "A value as a message shows it: what is long is cut"
+    text = ' '.join(repr(value).split())
+    return text if len(text) <= most else text[:most-1]+'…'
 
+def listed(
+    names:Iterable, # Names
+    room:int, # Characters that they may take
+)->str:
+    "Names with commas between them; of those that do not fit, how many there are"
+    names = [str(name) for name in names]
+    ends = [end-2 for end in accumulate(len(name)+2 for name in names)]
+    if not names or ends[-1] <= room: return ', '.join(names)
+    fit = max(3, sum(end <= room-len(' and 1000 more') for end in ends))
+    return f'{", ".join(names[:fit])} and {len(names)-fit} more'
+
+# %% ../nbs/api/01_settings.ipynb #6f71cd49
 def choose(
     kind:str, # What is being chosen, for the message: 'method', 'data set'
     value:Any, # What was asked for
@@ -24,11 +43,10 @@ def choose(
     "Return `value` if it is one of `known`; otherwise a `ValueError` that names the nearest"
     known = list(known)
     if value in known: return value
-    near = difflib.get_close_matches(str(value), [str(k) for k in known], n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(value)[:200], [str(k) for k in known], n=1, cutoff=0.5)
     hint = f'did you mean {near[0]!r}? ' if near else ''
-    more = f' and {len(known)-_named} more' if len(known) > _named else ''
-    names = ', '.join(map(str, known[:_named]))
-    raise ValueError(f'unknown {kind} {value!r}: {hint}known: {names}{more}')
+    start = f'unknown {kind} {shown(value)}: {hint}known: '
+    raise ValueError(start + listed(known, 290-len(start)))
 
 # %% ../nbs/api/01_settings.ipynb #d3ee0ee0
 def flat_paths(
@@ -122,7 +140,11 @@ def check_fields(
         if choices and value is None and type(None) in kinds: continue
         if choices: choose(f.name, value, choices)
         elif not any(_fits(value, kind) for kind in kinds):
-            raise ValueError(f'{f.name} must be {_kinds(hint)}, got {value!r}')
+            raise ValueError(f'{f.name} must be {_kinds(hint)}, got {shown(value)}')
+        elif isinstance(value, Real) and not -1e308 <= value <= 1e308: # type: ignore
+            raise ValueError(f'{f.name} must be a finite number, got {shown(value)}')
+        elif isinstance(value, Integral) and not -2**63 <= value < 2**63:
+            raise ValueError(f'{f.name} must be a whole number of at most 64 bits, got {shown(value)}')
 
 # %% ../nbs/api/01_settings.ipynb #885b5709
 def check_at_least(settings:Any, low:float, *names:str)->None:

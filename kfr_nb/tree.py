@@ -5,11 +5,13 @@
 # %% ../nbs/api/10_tree.ipynb #da4b9237
 from __future__ import annotations
 import difflib, math
+from numbers import Real
 from pathlib import Path
-from typing import Any, Callable, Iterable, Sequence
+from typing import Any, Callable, Hashable, Iterable, Sequence
 import numpy as np, torch
 from torch import Tensor
 from .core import choose, patch, printable, require
+from .settings import shown
 from .tree_files.edges import TreeTable, edge_table, name_of, rank_rows, rank_table, settle, short
 from .tree_files.nested import class_marks
 from .tree_files.newick import newick_table, newick_text
@@ -72,8 +74,8 @@ def _check_parents(nodes, parents):
     if len(parents) != len(nodes):
         raise ValueError(f'{len(nodes)} nodes need as many parents, got {len(parents)}')
     for n,p in zip(nodes, parents):
-        if p != int(p) or not -1 <= p < len(nodes):
-            raise ValueError(f'node {short(n)} has parent {p}; expected -1 (the root) to '
+        if not isinstance(p, Real) or not math.isfinite(p) or p != int(p) or not -1 <= int(p) < len(nodes):
+            raise ValueError(f'node {short(n)} has parent {short(p)}; expected -1 (the root) to '
                 f'{len(nodes)-1}')
 
 # %% ../nbs/api/10_tree.ipynb #17ba0791
@@ -146,7 +148,7 @@ class KnowledgeTree:
     def __len__(self)->int: return len(self._nodes)
     def __contains__(self, name)->bool: return name in self._ids
     def _id(self, name:str)->int:
-        if name not in self._ids: raise _unknown(name, self._ids)
+        if not isinstance(name, Hashable) or name not in self._ids: raise _unknown(name, self._ids)
         return self._ids[name]
 
 # %% ../nbs/api/10_tree.ipynb #c659d7aa
@@ -355,7 +357,7 @@ def distances(
     dtype:torch.dtype=torch.float32, # Of the result; a smaller one where C is large
 )->Tensor: # Symmetric, zero diagonal, in the order of `classes`, shape (C, C)
     "Tree distances of all pairs of classes (KFR, Eq. 1)"
-    if not (math.isfinite(k) and k > 0): raise ValueError(f'k must be a positive number, got {k}')
+    if not isinstance(k, Real) or not math.isfinite(k) or k <= 0: raise ValueError(f'k must be a positive number, got {shown(k)}')
     _check_dtype(self, dtype)
     small = np.int16 if 2*self.height < 2**15 else np.int32
     w = self._heights if self.weighted else self._depths.astype(small)

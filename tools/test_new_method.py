@@ -77,7 +77,7 @@ def interrupted(config):
 def compared():
     "A study has it and its control as arms"
     from kfr_nb.study import run_study
-    study = run_study('quick', out='study', jobs=1, progress=False, reduced=True, epochs=1, test_limit=72, sweep=None,
+    study = run_study('quick', out='study', jobs=1, progress=False, reduced=True, epochs=1, phase1=0., test_limit=72, sweep=None,
         arms=('ce', 'class_means', 'class_means_shuffled'))
     assert study.runs['status'].tolist() == ['done']*3, study.runs[['arm', 'error']]
     assert 'Class means (shuffled tree)' in study.report.read_text(encoding='utf-8')

@@ -50,13 +50,11 @@ def open_tree(
     **how, # As for `KnowledgeTree.read`, where it is a file
 )->Any: # The tree
     "A tree by name, or from a file"
-    from kfr_nb.knowledge import load_tree
-    from kfr_nb.tree import KnowledgeTree
-    file = Path(name).suffix or Path(name).is_file()
+    from kfr_nb import knowledge
     given = {k: v for k,v in how.items() if v is not None}
-    if file: return KnowledgeTree.read(name, **given)
-    if given: raise UsageError(f'--{next(iter(given))} is for files, and {name!r} is a built-in one')
-    return load_tree(name)
+    if given and not knowledge.is_tree_file(name):
+        raise UsageError(f'--{next(iter(given))} is for files, and {name!r} is a built-in one')
+    return knowledge.open_tree(name, **given)
 
 # %% ../../nbs/api/96_cli_explore.ipynb #1ca175da
 def _check_layout(export:str|None, layout:str|None)->str:

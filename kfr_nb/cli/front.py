@@ -15,7 +15,7 @@ __all__ = ['FIRST', 'take_any_text', 'welcome', 'check_out', 'print_version', 'd
 from . import explore, runs, studies, use
 from .command import COMMANDS, TYPED, UNFINISHED, Command, Unfinished, UsageError
 from .command import call_command, first_process, nearest, parameters_of, process_number
-from .settings import every_setting
+from .settings import check_names, every_setting
 
 # %% ../../nbs/api/97_cli_front.ipynb #f07fc054
 _plain = {'α':'alpha', 'γ':'gamma', 'τ':'tau', '├':'+', '└':'+', '│':'|', '─':'-', '…':'...', '×':'x',
@@ -78,6 +78,7 @@ def check_out(
     folder:bool, # Whether a folder is written, or a file
 )->None:
     "Raise `UsageError` where `out` cannot be written: before the work, not after it"
+    if not out.strip(): raise UsageError('--out must name a place, got an empty one: leave it out for the default')
     path = Path(out).absolute()
     top = next(p for p in (path, *path.parents) if p.exists())
     made,found = ('folder','file') if folder else ('file','folder')
@@ -114,7 +115,8 @@ def _carry_out(command:Command, words:Sequence[str])->int:
     if settings.pop('print_config', False):
         print(config_text(settings))
         return 0
-    if own.get('out'): check_out(own['out'], command.folder)
+    check_names(own | settings)
+    if own.get('out') is not None: check_out(own['out'], command.folder)
     return call_command(command, own, settings)
 
 # %% ../../nbs/api/97_cli_front.ipynb #86128c61
@@ -158,14 +160,18 @@ def _typed(name:str, value:str)->str:
     return f'--{flag}' if value in ('True','') else f'--{flag} {value}'
 
 # %% ../../nbs/api/97_cli_front.ipynb #e5c997a9
+def _short(text:str, most:int=290)->str:
+    "A message without its middle, where it is too long: it begins with what is wrong and ends with the way out"
+    return text if len(text) <= most else f'{text[:most//2].rstrip()} … {text[-most//2+3:].lstrip()}'
+
 def explain(
     error:BaseException, # What was raised
 )->str:
-    "An error in one line"
+    "An error in one line of at most 300 characters"
     text = ' '.join(re.sub(r'^\[Errno \d+\] ', '', str(error)).split()) or type(error).__name__
     if not isinstance(error, UsageError): text = as_options(text)
     expected = (ValueError, OSError, RuntimeError, ModuleNotFoundError, FloatingPointError)
-    return text if isinstance(error, expected) else f'{type(error).__name__}: {text}'
+    return _short(text if isinstance(error, expected) else f'{type(error).__name__}: {text}')
 
 # %% ../../nbs/api/97_cli_front.ipynb #275cce75
 def _stopped(words:Sequence[str], error:BaseException)->str:

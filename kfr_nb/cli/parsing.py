@@ -21,7 +21,7 @@ __all__ = ['Parser', 'option_types', 'may_be_none', 'choices_of', 'Help', 'help_
 from .command import COMMANDS, Command, UsageError, nearest, parameters_of
 from .settings import Setting, every_setting, known_methods, methods_with
 from .settings import record_of, run_settings, skeleton_config
-from ..settings import choose
+from ..settings import choose, shown
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #476d32a8
 class Parser(ArgumentParser):
@@ -160,7 +160,7 @@ def wrong_value(
         except ValueError as e: return f'{e}{", none" if may_be_none(setting) else ""}'
     word = _value(setting.kind)['metavar'].lower()
     more = ' (a number or none)' if may_be_none(setting) else ''
-    return f'argument {setting.flag}: invalid {word} value: {value!r}{more}'
+    return f'argument {setting.flag}: invalid {word} value: {shown(value)}{more}'
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #a607e67c
 def plain_message(

@@ -74,8 +74,9 @@ def moved_data(
     "Say, where the images of a run are missing, how to name their new place"
     try: yield
     except FileNotFoundError as e:
-        if dataset: raise
-        raise FileNotFoundError(f'{e}. If the images of the run have moved, add --dataset, such as '
+        if dataset or 'looked for' not in str(e): raise
+        end = ' ' if str(e).endswith('?') else '. '
+        raise FileNotFoundError(f'{e}{end}If the images of the run have moved, add --dataset, such as '
                                 '--dataset folder:PATH, or --data') from None
 
 # %% ../../nbs/api/94_cli_runs.ipynb #fe78e4da

@@ -4,18 +4,20 @@
 
 # %% ../../nbs/api/91_cli_settings.ipynb #5d3a5087
 from __future__ import annotations
-import ast, dataclasses, functools, inspect, sys
+import ast, dataclasses, difflib, functools, inspect, re, sys
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Callable, ClassVar, Iterator, Literal, Mapping, Sequence, get_type_hints
 
 # %% auto #0
 __all__ = ['comment_after', 'skeleton_of', 'setting_files', 'settings_classes', 'skeletons', 'known_methods', 'Setting',
-           'settings_in', 'skeleton_config', 'run_settings', 'methods_with', 'every_setting', 'record_of']
+           'settings_in', 'skeleton_config', 'run_settings', 'methods_with', 'every_setting', 'record_of', 'words_of',
+           'names_of', 'check_names']
 
 # %% ../../nbs/api/91_cli_settings.ipynb #d96aec4d
 import kfr_nb
-from ..settings import changed, choose
+from ..settings import changed, choose, listed
 
 # %% ../../nbs/api/91_cli_settings.ipynb #ef312b7c
 def comment_after(
@@ -205,3 +207,70 @@ def record_of(
         if s.name in values: groups[s.group] = changed(groups[s.group], {s.name: values[s.name]})
     record = {name: dataclasses.asdict(group) for name,group in groups.items()}
     return record | dict(method=dict(name=config.method.name, **record['method']))
+
+# %% ../../nbs/api/91_cli_settings.ipynb #49dac597
+def _words(value:ast.expr)->list[str]:
+    "The names in a table of the source: keys of a dictionary, or a tuple"
+    if isinstance(value, ast.Tuple): return list(ast.literal_eval(value))
+    if isinstance(value, ast.Dict): return [k.value for k in value.keys if isinstance(k, ast.Constant)] # type: ignore
+    return [k.arg for k in value.keywords if k.arg] # type: ignore
+
+def words_of(
+    file:str, # A file of the package, such as 'models.py'
+    table:str, # Name of a table in it, such as 'MODELS'
+)->list[str]:
+    "The names in a table of the source, without importing it"
+    for node in ast.parse((_package/file).read_text(encoding='utf-8')).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, 'target', None)]
+        if table in [getattr(t, 'id', '') for t in targets]: return _words(node.value) # type: ignore
+    raise NameError(f'{file} has no table {table}')
+
+# %% ../../nbs/api/91_cli_settings.ipynb #60bced55
+def _decorated()->list[str]:
+    "The names of the data sets: what their decorators say"
+    files = sorted((_package/'data').glob('*.py'))
+    return [name for f in files for name in re.findall(r"^(?:@data_set|_cifar)\('([\w-]+)'", f.read_text(encoding='utf-8'), re.M)]
+
+_tables = dict(dataset=('data.sources','DATASETS'), model=('models','MODELS'),
+    tree_name=('knowledge','TREES'), transform=('tree','TRANSFORMS'))
+
+@functools.cache
+def _names_in_source(name:str)->tuple[str,...]:
+    module,table = _tables[name]
+    if name == 'dataset': return tuple(_decorated())
+    return tuple(words_of(f'{module}.py', 'TREE_NAMES' if name == 'tree_name' else table))
+
+def names_of(
+    name:str, # 'dataset', 'model', 'tree_name' or 'transform'
+)->list[str]: # Those of the package, and those that this process has added
+    "The names that a setting may have"
+    module,table = _tables[name]
+    loaded = getattr(sys.modules.get(f'kfr_nb.{module}'), table, {})
+    return list(dict.fromkeys([*_names_in_source(name), *loaded]))
+
+# %% ../../nbs/api/91_cli_settings.ipynb #2e813058
+def _in_timm(value:str)->list[str]:
+    "Networks of timm whose names hold a word, where it is near no name of ours; as they are written"
+    ours = names_of('model')
+    if value in ours or difflib.get_close_matches(value, ours, n=1, cutoff=0.5) or not find_spec('timm'): return []
+    from timm import list_models
+    return [f'timm:{name}' for name in list_models(f'*{value}*')]
+
+# %% ../../nbs/api/91_cli_settings.ipynb #1da289b1
+def _is_a_name(setting:str, value:str)->bool:
+    "Whether a word can only be a name: not a path, nor a name in another library"
+    if ':' in value or '/' in value or '\\' in value or Path(value).exists(): return False
+    return setting != 'tree_name' or not Path(value).suffix
+
+def check_names(
+    values:Mapping[str,Any], # Settings, or parameters of a command, by name
+)->None:
+    "Raise `ValueError` where a name is unknown, and say the nearest"
+    kinds = dict(dataset='data set', model='model', tree_name='tree', transform='transform')
+    for name,kind in kinds.items():
+        value = values.get(name)
+        if not isinstance(value, str): continue
+        more = ['timm:NAME'] if name == 'model' else []
+        if _is_a_name(name, value): choose(kind, value, _in_timm(value) + names_of(name) + more if more else names_of(name))
+        elif name == 'tree_name' and Path(value).suffix and not Path(value).is_file():
+            raise ValueError(f'there is no tree file {value}: tree_name is a file, or one of {listed(names_of(name), 120)}')

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Sequence
 import numpy as np, torch
 from torch import Tensor
-from ..core import choose
+from ..core import check_real, choose
 from .boxes import box_iou, check_maps, grey_level, grey_maps, image_size
 from .regions import compiled, level_overlaps
 
@@ -34,6 +34,7 @@ def _check_boxes(boxes:Tensor, n:int, size:tuple[int,int], inclusive:bool)->tupl
     if not isinstance(boxes, Tensor) or boxes.ndim not in (2,3) or boxes.shape[-1] != 4:
         got = tuple(boxes.shape) if isinstance(boxes, Tensor) else type(boxes).__name__
         raise ValueError(f'boxes must be a tensor (N, 4) or (N, K, 4), got {got}')
+    check_real(boxes, 'boxes')
     if len(boxes) != n: raise ValueError(f'{n} maps but boxes for {len(boxes)} pictures')
     boxes = boxes.detach().cpu().double()
     if boxes.ndim == 2: boxes = boxes[:,None]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterator
 import torch, torch.nn.functional as F
 from torch import Tensor
-from ..core import check_embeddings, check_labels, choose, patch
+from ..core import check_embeddings, check_labels, check_real, choose, patch
 from ..geometry import _unit, _wide, similarity_function
 
 # %% auto #0
@@ -311,6 +311,7 @@ def _reciprocal(x:Tensor, shift:bool, side:int, eps:float=1e-6)->Tensor:
 # %% ../../nbs/api/44_ahsml.ipynb #sq1
 def _check_square(S)->None:
     "Raise `ValueError` unless S is a square float tensor"
+    if isinstance(S, Tensor): check_real(S, 'S')
     if isinstance(S, Tensor) and S.is_floating_point():
         if S.ndim == 2 and S.shape[0] == S.shape[1] and len(S): return
     got = f'{S.dtype} {tuple(S.shape)}' if isinstance(S, Tensor) else type(S).__name__

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Callable
 import numpy as np, torch, torch.nn.functional as F
 from torch import Tensor, nn
-from ..core import check_embeddings, check_labels, choose
+from ..core import check_embeddings, check_labels, check_real, choose
 from ..geometry import latent_distance, normalize_latents, pairwise_l1
 from ..l1 import fused_kernels, works
 
@@ -25,9 +25,10 @@ def _matrix(D)->Tensor:
         except (TypeError, ValueError):
             raise ValueError('D must be a square matrix of numbers, as tensor, array '
                              f'or nested lists, got {type(D).__name__}') from None
+    check_real(D, 'D')
     if D.ndim != 2 or D.shape[0] != D.shape[1]:
         raise ValueError(f'D must have shape (C, C), got {tuple(D.shape)}')
-    if D.is_complex() or D.dtype == torch.bool:
+    if D.dtype == torch.bool:
         raise ValueError(f'D must hold numbers, got {D.dtype}')
     return D
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Sequence
 import numpy as np, torch, torch.nn.functional as F
 from torch import Tensor
-from ..core import check_embeddings, check_labels, choose
+from ..core import check_embeddings, check_labels, check_real, choose
 
 # %% auto #0
 __all__ = ['soft_labels', 'soft_label_loss', 'Lineages', 'lineages', 'hierarchical_cross_entropy']
@@ -19,7 +19,7 @@ def _square(D:Any)->Tensor:
         try: D = torch.as_tensor(np.asarray(D))
         except (TypeError, ValueError):
             raise ValueError(f'D must be a matrix of numbers, got {type(D).__name__}') from None
-    if D.ndim != 2 or D.shape[0] != D.shape[1]:
+    if check_real(D, 'D').ndim != 2 or D.shape[0] != D.shape[1]:
         raise ValueError(f'D must have shape (C, C), got {tuple(D.shape)}')
     return D
 
@@ -49,6 +49,7 @@ def _reduced(loss:Tensor, reduction:str)->Tensor:
 
 def _checked(logits:Tensor, labels:Tensor, C:int, validate:bool)->Tensor:
     "Labels as int64; bad input is an error, and an empty batch in any case"
+    if check_real(labels, 'labels').ndim != 1: raise ValueError(f'labels must have shape (B,), got {tuple(labels.shape)}')
     if not len(labels): raise ValueError('the batch is empty: the loss needs at least one image')
     if not validate: return labels.long()
     check_embeddings(logits, 'logits')

@@ -8,8 +8,9 @@ import math
 from typing import Any
 import torch, torch.nn.functional as F
 from torch import Tensor
-from ..core import check_embeddings, check_labels, choose
+from ..core import check_embeddings, check_labels, check_real, choose
 from ..geometry import _wide, normalize_latents, pairwise_cosine_similarity, pairwise_l1
+from ..settings import shown
 
 # %% auto #0
 __all__ = ['triplet_loss', 'lifted_structure_loss', 'multi_similarity_loss', 'contrastive_loss', 'distance_triplet_loss',
@@ -18,6 +19,7 @@ __all__ = ['triplet_loss', 'lifted_structure_loss', 'multi_similarity_loss', 'co
 # %% ../../nbs/api/40_pairs.ipynb #c1dfd96e
 def _check_sim(sim:Tensor, labels:Tensor, validate:bool=True)->Tensor:
     "`labels` as int64, for a finite (B, B) matrix"
+    if not isinstance(sim, Tensor): raise ValueError(f'sim must be a tensor, got {type(sim).__name__}')
     if sim.ndim != 2 or sim.shape[0] != sim.shape[1]:
         raise ValueError(f'sim must have shape (B, B), got {tuple(sim.shape)}')
     if not len(sim): raise ValueError('sim is of an empty batch')
@@ -34,8 +36,8 @@ def _check_batch(z:Tensor, name:str='z')->Tensor:
 # %% ../../nbs/api/40_pairs.ipynb #nump1
 def _number(name:str, value)->float:
     "A finite number"
-    if isinstance(value, (int,float)) and math.isfinite(value): return float(value)
-    raise ValueError(f'{name} must be a finite number, got {value!r}')
+    if isinstance(value, (int,float)) and abs(value) < 3e38: return float(value)
+    raise ValueError(f'{name} must be a finite number, got {shown(value)}')
 
 def _positive(**numbers)->list[float]:
     "Finite numbers above 0"
@@ -74,7 +76,8 @@ def _check_margins(margins)->None:
 # %% ../../nbs/api/40_pairs.ipynb #cm2
 def _pair_margins(margins:Any, labels, both_sides:bool, like:Tensor, validate:bool)->list[Tensor]:
     "M_a, M_p, M_n of the pairs of a batch, as broadcast against (B, B); γ on both sides, or once"
-    if isinstance(margins, (int,float)) and math.isfinite(margins):
+    if isinstance(margins, (int,float)):
+        margins = _number('margins', margins)
         return [like.new_full((), m) for m in (margins,margins,margins*both_sides)]
     _check_margins(margins)
     if validate: check_labels(labels, len(margins.positive)) # type: ignore
@@ -324,6 +327,8 @@ def _check_views(z1:Tensor, z2:Tensor, validate:bool)->None:
     if validate:
         _check_batch(z1, 'z1')
         _check_batch(z2, 'z2')
+    for name,z in dict(z1=z1, z2=z2).items(): check_real(z, name)
+    if z1.dtype != z2.dtype: raise ValueError(f'two views need one dtype, got {z1.dtype} and {z2.dtype}')
     if z1.shape != z2.shape:
         got = f'{tuple(z1.shape)} and {tuple(z2.shape)}'
         raise ValueError(f'two views of the same images are needed, got shapes {got}')
@@ -364,8 +369,9 @@ def _attract(v:Tensor, rank_decay:float, eps:float)->Tensor:
 # %% ../../nbs/api/40_pairs.ipynb #c2b
 def _check_maps(features:Tensor, foreground:Tensor)->None:
     "Finite maps and probabilities of at least one image"
-    _check_batch(features.flatten(1), 'features')
-    _check_batch(foreground.flatten(1), 'foreground')
+    for name,x in dict(features=features, foreground=foreground).items():
+        if check_real(x, name).ndim != 4: raise ValueError(f'{name} must have shape (B, c, h, w), got {tuple(x.shape)}')
+        _check_batch(x.flatten(1), name)
     lo,hi = foreground.aminmax()
     if lo < 0 or hi > 1:
         got = f'{lo.item():.3g} to {hi.item():.3g}'
@@ -381,6 +387,7 @@ def c2am_loss(
     validate:bool=True, # Check the inputs
 )->Tensor: # The loss
     "Foregrounds against backgrounds, like with like (C²AM)"
+    for name,x in dict(features=features, foreground=foreground).items(): check_real(x, name)
     if features.ndim != 4 or foreground.shape != (len(features),1,*features.shape[2:]):
         raise ValueError('expected features (B, c, h, w) and foreground (B, 1, h, w), '
                          f'got {tuple(features.shape)} and {tuple(foreground.shape)}')

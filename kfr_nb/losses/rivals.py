@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import NamedTuple, Sequence
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch import Tensor
-from ..core import check_embeddings, check_labels, choose
+from ..core import check_embeddings, check_labels, check_real, choose
+from ..geometry import _largest
 
 # %% auto #0
 __all__ = ['cpcc_loss', 'haframe_similarity', 'class_frame', 'haframe_loss', 'NodeTable', 'node_table', 'path_kl_loss',
@@ -31,9 +32,8 @@ def _batch(x:Tensor, labels:Tensor, C:int, name:str='z', validate:bool=True)->Te
 def _square(D:Tensor, name:str='D', validate:bool=True)->Tensor:
     "`D`, if it is a symmetric table of finite numbers"
     if not validate: return D
-    if not isinstance(D, Tensor) or D.ndim != 2 or D.shape[0] != D.shape[1]:
-        shape = tuple(D.shape) if isinstance(D, Tensor) else type(D).__name__
-        raise ValueError(f'{name} must be a square tensor (C, C), got {shape}')
+    if check_real(D, name).ndim != 2 or D.shape[0] != D.shape[1]:
+        raise ValueError(f'{name} must be a square tensor (C, C), got {tuple(D.shape)}')
     if not torch.isfinite(D).all() or not torch.allclose(D, D.T):
         raise ValueError(f'{name} must be finite and symmetric')
     return D
@@ -57,6 +57,7 @@ def cpcc_loss(
     "1 minus the correlation of class means' distances with the tree's (Zeng et al. 2023)"
     y = _batch(z, labels, len(_square(D, validate=validate)), validate=validate)
     z = z if z.dtype == torch.float64 else z.float()
+    z = z/_largest(z, (0,1))                              # a correlation knows no scale, and squares overflow
     means,pairs = _class_means(z, y)
     latent,tree = torch.cdist(means, means, p, 'donot_use_mm_for_euclid_dist'),D.to(z)[y][:,y]
     latent,tree = ((v-(v*pairs).sum()/pairs.sum().clamp_min(1))*pairs for v in (latent, tree))
@@ -71,6 +72,7 @@ def haframe_similarity(
     "The widest cosines that fall exponentially with the distance (Liang and Davis 2023)"
     D = _square(D).double()
     if len(D) < 2: raise ValueError('a frame needs at least 2 classes')
+    if not D.max() > 0: raise ValueError('D is 0 throughout: no class is far from another')
     if not gamma > 0: raise ValueError(f'gamma must be above 0, got {gamma}')
     K = torch.exp(-gamma*D/D.max())
     least = torch.linalg.eigvalsh(K)[0].item()
@@ -258,6 +260,7 @@ def lca_alignment_loss(
     C = logits.shape[1]
     if C != len(D): raise ValueError(f'logits have {C} classes, and D has {len(D)}')
     if not weight >= 0: raise ValueError(f'weight must be at least 0, got {weight}')
+    if not D.max() > 0: raise ValueError('D is 0 throughout: no class is far from another')
     target = (1-D/D.max()).to(logits)[y]
     logp = logits.log_softmax(1)
     return _reduced(weight*F.nll_loss(logp, y, reduction='none')-(target*logp).mean(1), reduction)

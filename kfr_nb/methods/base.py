@@ -10,7 +10,7 @@ from typing import Any, Callable, ClassVar, Sequence
 from torch import Tensor, nn
 
 # %% auto #0
-__all__ = ['METHODS', 'Outputs', 'Setup', 'Method', 'method_of', 'CrossEntropy', 'Joining', 'Replacing']
+__all__ = ['METHODS', 'Outputs', 'Setup', 'Method', 'method_of', 'CrossEntropy', 'first_epoch', 'Joining', 'Replacing']
 
 # %% ../../nbs/api/66_methods_base.ipynb #e5193a85
 from ..core import patch
@@ -119,6 +119,17 @@ def objective(self:Method, ce:Tensor, terms:dict[str,Tensor], weight:float)->Ten
 def check(self:Method, config:Any)->None:
     "Raise `ValueError` where the settings of a run do not fit the method"
 
+@patch
+def check_epochs(self:Method, epochs:int)->None:
+    "Raise `ValueError` where a loss that has a weight would have no epoch"
+    share = getattr(self, 'phase1', 0.) if getattr(self, 'alpha', 1.) else 0.
+    if share == 1:
+        raise ValueError(f'phase1=1 leaves no epoch for the loss of {self.name!r}: '
+                         "use a smaller phase1, or method 'ce' for cross-entropy alone")
+    if share and epochs < 2:
+        raise ValueError(f'epochs={epochs} leaves no epoch for the loss of {self.name!r} after a first phase '
+                         f'of {share:g} of them: use epochs=2 or more, or phase1=0')
+
 # %% ../../nbs/api/66_methods_base.ipynb #a75047a9
 @patch
 def further_outputs(self:Method, state:Any)->dict[str,Tensor]:
@@ -223,6 +234,15 @@ class CrossEntropy(Method):
     name = 'ce'
     label = 'Cross-entropy'
 
+# %% ../../nbs/api/66_methods_base.ipynb #cecf6194
+def first_epoch(
+    phase1:float, # Share of the epochs with cross-entropy alone
+    epochs:int, # Epochs of the run
+)->int: # From 0
+    "The first epoch of a loss that joins cross-entropy"
+    if phase1 in (0,1): return round(phase1*epochs)
+    return max(0, min(max(round(phase1*epochs), 1), epochs-1))
+
 # %% ../../nbs/api/66_methods_base.ipynb #a2a1695e
 @dataclass(frozen=True)
 class Joining(Method):
@@ -238,7 +258,7 @@ class Joining(Method):
         check_shares(self, 'warmup')
 
     def joins(self, epochs:int)->int:
-        return round(self.phase1*epochs) if self.alpha else epochs
+        return first_epoch(self.phase1, epochs) if self.alpha else epochs
 
     def weight(self, done:float, epochs:int)->float:
         if not self.warmup: return self.alpha

@@ -36,6 +36,7 @@ class Knowledge:
         choose('transform', self.transform, TRANSFORMS)
         check_positive(self, 'k', 'level_ratio')
         check_at_least(self, 0, 'tree_seed')
+        if self.level_ratio > 10: raise ValueError(f'level_ratio must be at most 10, got {self.level_ratio}: it multiplies at every level')
         if self.level_ratio != 1 and self.distance != 'tree':
             raise ValueError('level_ratio weighs the edges of a tree, and '
                              f'distance={self.distance!r} has none: use distance=tree')

@@ -19,7 +19,7 @@ from ..geometry import SIMILARITIES, expmap0, folded_expmap0
 from kfr_nb.losses.ahsml import (ClassSimilarity, Margins, class_extremes, class_similarity,
     dynamic_margins)
 from ..losses.pairs import lifted_structure_loss, multi_similarity_loss, triplet_loss
-from .base import Method, Outputs, Setup
+from .base import Method, Outputs, Setup, first_epoch
 from .filters import FilterState, NoiseFilter, start_filter
 from .knowledge import Knowledge, class_distances
 from .relativity import KFRScaleFree, RelativityState
@@ -331,7 +331,7 @@ def loss_name(self:PairLoss)->str:
 
 @patch
 def joins(self:PairLoss, epochs:int)->int:
-    return round(self.phase1*epochs)
+    return first_epoch(self.phase1, epochs)
 
 # %% ../../nbs/api/68_methods_pairs.ipynb #27cf8b8c
 @patch

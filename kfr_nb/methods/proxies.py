@@ -14,7 +14,7 @@ __all__ = ['ProxyLoss', 'ProxyNCA', 'SoftTriple', 'Circle', 'ProxyAnchor', 'SubC
 
 # %% ../../nbs/api/69_methods_proxies.ipynb #76dc4afa
 from ..core import patch, require
-from .base import Method, Outputs, Setup
+from .base import Method, Outputs, Setup, first_epoch
 from ..settings import check_fields, check_positive, check_shares
 
 # %% ../../nbs/api/69_methods_proxies.ipynb #075f504e
@@ -32,7 +32,7 @@ class ProxyLoss(Method):
         check_shares(self, 'phase1', whole=True)
         check_positive(self, 'proxy_lr')
 
-    def joins(self, epochs:int)->int: return round(self.phase1*epochs)
+    def joins(self, epochs:int)->int: return first_epoch(self.phase1, epochs)
 
     def start(self, setup:Setup)->nn.Module:
         loss = getattr(require('pytorch_metric_learning.losses', 'pml'), self.library)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Callable
 import torch
 from torch import Tensor
-from ..core import check_embeddings, check_labels
+from ..core import check_embeddings, check_labels, check_real
 from ..geometry import similarity_function
 from .ranking import _BLOCK, _check_classes, _check_ks, _exact, _top_gains
 
@@ -73,7 +73,7 @@ def hierarchical_distance_at_k(
 # %% ../../nbs/api/51_mistakes.ipynb #3b22494b
 def _check_named(predictions:Tensor, labels:Tensor, D:Tensor, name:str)->tuple:
     "Predicted and true classes and the table between them, on one device"
-    D = _check_classes(D, name, predictions.device)
+    D = _check_classes(D, name, check_real(predictions, 'predictions').device)
     p = check_labels(predictions, len(D))
     y = check_labels(labels, len(D), len(p)).to(p.device)
     if not len(y): raise ValueError('there are no images to score')
@@ -132,6 +132,7 @@ def hops(
     k:int|None=None, # Places that count; all by default
 )->float: # In [0, 1], 1 for the best order
     "How well the order of classes follows their distance (Sani et al. 2026); ties count against"
+    if check_real(D, 'D').ndim != 2: raise ValueError(f'D must be a square tensor (C, C), got {tuple(D.shape)}')
     k = len(D) if k is None else _check_ks(k)[0]
     z,y,D = _fitting(logits, labels, D, k)
     return sum(_hops(s, D[t], k).sum().item() for s,t in _row_blocks(len(D), z, y))/len(y)

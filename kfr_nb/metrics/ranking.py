@@ -6,10 +6,10 @@
 from __future__ import annotations
 from functools import partial
 from numbers import Integral
-from typing import Callable, Iterator
+from typing import Callable, Iterable, Iterator
 import torch
 from torch import Tensor
-from ..core import choose, check_embeddings, check_labels
+from ..core import choose, check_embeddings, check_labels, check_real
 from ..geometry import SIMILARITIES, Similarity
 
 # %% auto #0
@@ -116,8 +116,8 @@ def _usable(yq, yg, itself)->tuple[Tensor,Tensor]:
 # %% ../../nbs/api/50_metrics.ipynb #89e18ad8
 def _check_ks(ks)->tuple:
     "The K as whole numbers; those of numpy are such"
-    ks = (ks,) if isinstance(ks, Integral) else tuple(ks)
-    bad = [k for k in ks if not isinstance(k, Integral) or isinstance(k, bool) or k < 1]
+    ks = tuple(ks) if isinstance(ks, Iterable) and not isinstance(ks, str) else (ks,)
+    bad = [k for k in ks if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= int(k) < 2**63]
     if bad or not ks:
         raise ValueError(f'k must be a whole number of at least 1, got {bad[0] if bad else ks!r}')
     return tuple(int(k) for k in ks)
@@ -277,9 +277,8 @@ def map_at_r(
 # %% ../../nbs/api/50_metrics.ipynb #6e5dc81e
 def _check_table(D:Tensor, name:str):
     "Raise `ValueError` unless `D` is a finite, symmetric, non-negative square matrix"
-    if not isinstance(D, Tensor) or D.ndim != 2 or D.shape[0] != D.shape[1]:
-        shape = tuple(D.shape) if isinstance(D, Tensor) else type(D).__name__
-        raise ValueError(f'{name} must be a square tensor (C, C), got {shape}')
+    if check_real(D, name).ndim != 2 or D.shape[0] != D.shape[1]:
+        raise ValueError(f'{name} must be a square tensor (C, C), got {tuple(D.shape)}')
     if not torch.isfinite(D).all(): raise ValueError(f'{name} has NaN or infinite values')
     if (D < 0).any(): raise ValueError(f'{name} has the negative value {D.min().item():g}')
     if not torch.allclose(D, D.T): raise ValueError(f'{name} must be symmetric')
@@ -349,6 +348,7 @@ def hierarchical_precision_at_k(
 )->dict: # {k: mean over the queries}
     "How similar are the classes of the k nearest, relative to the best possible? Ties count against"
     ks = _check_ks(ks)
+    check_embeddings(z)
     others = len(z)-1 if gallery is None else len(gallery)
     if max(ks) > others: raise ValueError(f'k={max(ks)} but there are only {others} images to retrieve')
     where = similarity,gallery,gallery_labels,tau

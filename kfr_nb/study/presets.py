@@ -196,6 +196,7 @@ def configure(
     for k in _varied:
         if k in changes: raise ValueError(f"{k!r} is what a study varies: use arms=, seeds=, weights= or values=")
     changes = (_small(study) if reduced else {}) | {k: tuple(v) if isinstance(v, list) else v for k,v in changes.items()}
+    if isinstance(changes.get('arms'), str): changes['arms'] = (changes['arms'],)
     if changes.get('variants'): changes |= _joined(study, changes)
     base = study.base.changed(**{k: v for k,v in changes.items() if k in _of_base()})
     own = {k: v for k,v in changes.items() if k in _of_study()}

@@ -19,7 +19,8 @@ __all__ = ['Meters', 'Progress', 'start_of', 'checkpoint_name', 'save_checkpoint
            'Stopped', 'FiniteLoss', 'Checkpoints', 'TimeLimit', 'first_ctrl_c']
 
 # %% ../../nbs/api/70_train_checkpoints.ipynb #1d829c02
-from ..core import disk_full, patch, sync_to_disk, write_json
+from ..core import disk_full, patch, read_json, sync_to_disk, write_json
+from ..settings import shown
 from .config import TrainConfig
 from .task import Task, check_content
 
@@ -129,6 +130,8 @@ def newest_checkpoint(
     folder:Path, # Run folder
 )->Path|None: # None where there is none
     "The newest checkpoint of a run"
+    if (folder/'checkpoints').is_file():
+        raise ValueError(f'{folder}/checkpoints is a file, and a run keeps its checkpoints there: remove it')
     return max((folder/'checkpoints').glob('[0-9]*-[0-9]*'), default=None)
 
 # %% ../../nbs/api/70_train_checkpoints.ipynb #7a8afb67
@@ -153,6 +156,16 @@ def _clean(task:Task)->Any:
     "The training images with the labels they came with"
     return task.data.train if task.noise is None else replace(task.data.train, labels=task.noise['clean'])
 
+# %% ../../nbs/api/70_train_checkpoints.ipynb #23b587c9
+def _what_differs(folder:Path, config:TrainConfig)->str:
+    "Which settings differ from those that a run was begun with, as far as its folder says"
+    try: there = TrainConfig.from_dict(read_json(folder/'config.json')).flat()
+    except (ValueError, OSError) as e: return f'what differs is not known: {e}'
+    here = config.flat()
+    names = [k for k in {**there, **here} if there.get(k) != here.get(k)]
+    told = ', '.join(f'{k}: {shown(there.get(k))} there, {shown(here.get(k))} here' for k in names[:4])
+    return told + f' and {len(names)-4} more'*(len(names) > 4) or 'the tree file has changed'
+
 # %% ../../nbs/api/70_train_checkpoints.ipynb #813d5681
 def _check_belongs(task:Task, checkpoint:Path, state:dict)->None:
     "Refuse a checkpoint of another run, or of other images"
@@ -162,8 +175,8 @@ def _check_belongs(task:Task, checkpoint:Path, state:dict)->None:
                          'choose another --out, or give the data set back its classes')
     key = task.config.key()
     if state['key'] != key:
-        raise ValueError(f"{checkpoint} belongs to another configuration (key {state['key']}, "
-                         f"this run's is {key}): choose another --out")
+        raise ValueError(f'{checkpoint} belongs to another configuration '
+            f'({_what_differs(checkpoint.parent.parent, task.config)}): choose another --out')
     data,folder = replace(task.data, train=_clean(task)),checkpoint.parent.parent
     check_content(state['content'], task.config, data, folder)
     steps,now = state['progress']['steps_per_epoch'],task.steps_per_epoch

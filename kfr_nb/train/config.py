@@ -15,6 +15,7 @@ __all__ = ['OptimisationConfig', 'learning_rate', 'RunConfig', 'TrainConfig']
 # %% ../../nbs/api/70_train_config.ipynb #316abb54
 from ..core import fingerprint, patch
 from ..data.config import DataConfig, ViewConfig
+from ..knowledge import is_tree_file
 from ..methods import KFR, Method, method_of
 from ..models import ModelConfig
 from ..settings import check_at_least, check_fields, check_positive, check_shares
@@ -93,6 +94,7 @@ class TrainConfig:
         for name,group in _groups.items(): _check_group(name, getattr(self, name), group)
         if not isinstance(self.method, Method):
             raise ValueError(f'method must be a method such as KFR(alpha=3.), got {self.method!r}')
+        self.method.check_epochs(self.optimisation.epochs)
         self.method.check(self)
 
 _groups = dict(data=DataConfig, views=ViewConfig, model=ModelConfig,
@@ -168,7 +170,9 @@ def key(self:TrainConfig)->str:
     default = TrainConfig(method=type(self.method)()).flat()
     told = {name: value for name,value in self.flat().items()
         if value != default[name] and name not in _no_effect}
-    files = _content(tree_file=self.data.tree_name, noise_list=self.data.noise_detail.noise_file)
+    tree = self.data.tree_name
+    own = tree if tree and is_tree_file(tree) else None
+    files = _content(tree_file=own, noise_list=self.data.noise_detail.noise_file)
     return fingerprint(dict(told, method=self.method.name, **files))
 
 # %% ../../nbs/api/70_train_config.ipynb #e0cf5fa0

@@ -22,7 +22,7 @@ __all__ = ['step_generator', 'joint_outputs', 'loss_terms', 'train_step', 'begin
 # %% ../../nbs/api/70_train.ipynb #8e749c79
 from ..core import atomic_path, environment, folder_lock, patch, require, write_json
 from ..core import progress_bar, progress_bars
-from ..data import Batch
+from ..data import Batch, few_images
 from ..decisions import calibrate_temperature
 from ..methods import Outputs
 from .checkpoints import Checkpoints, FiniteLoss, TimeLimit
@@ -332,7 +332,8 @@ def _record(task:Task, found:dict, collapse:str|None)->dict[str,Any]:
     data,config = task.data,task.config
     learned = dict(classes=list(data.classes), test_classes=list(data.test_classes),
         images=dict(train=len(data.train), test=len(data.test)), content=task.content, splits=data.splits,
-        tree_name=config.data.tree_name or data.tree_name, features=data.train.features)
+        tree_name=config.data.tree_name or data.tree_name, features=data.train.features,
+        remarks=few_images(data))
     where = dict(processes=task.accelerator.num_processes, device=str(task.device), environment=environment())
     return dict(key=config.key(), config=config.to_dict(), metrics=found,
         collapsed=collapse is not None, message=collapse, **learned, **where)
@@ -368,6 +369,16 @@ def _finished(folder:Path, config:TrainConfig)->Run:
     own_files = ':' in config.data.dataset or config.data.tree_name
     if own_files: run_data(replace(run, config=config))         # they may have changed
     return run
+
+# %% ../../nbs/api/70_train.ipynb #c5b02f20
+def _check_packages(config:TrainConfig)->None:
+    "Import what is first needed after an epoch"
+    if config.run.tensorboard: require('torch.utils.tensorboard', 'tensorboard')
+
+def _tell_few(task:Task)->None:
+    "Say which classes have a single image, once, before training"
+    if not task.main: return
+    for line in few_images(task.data): print(f'few images: {line}', file=sys.stderr)
 
 # %% ../../nbs/api/70_train.ipynb #80657f60
 def _train(task:Task, folder:Path, until:int, limit:TimeLimit, on_step:Callable|None)->Progress:
@@ -413,8 +424,10 @@ def fit(
     limit,epochs = TimeLimit(minutes),config.optimisation.epochs
     last = epochs if until is None else min(until, epochs)
     if (folder/'result.json').exists(): return _finished(folder, config)
+    _check_packages(config)
     with progress_bars(progress), _alone_in(folder):
         task = prepare(config)
+        if progress: _tell_few(task)
         try:
             if task.method.at_once: reached = _solve(task, folder)
             else: reached = _train(task, folder, last, limit, on_step)

@@ -119,7 +119,7 @@ def make_accelerator(
     "Device, precision and processes of a run"
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState, PartialState
-    from accelerate.utils import DistributedDataParallelKwargs
+    from accelerate.utils import DistributedDataParallelKwargs, GradientAccumulationPlugin, TorchDynamoPlugin
     kind = device_of(config.run.device).type
     AcceleratorState._reset_state()
     begun = not dist.is_initialized() and PartialState._shared_state
@@ -127,5 +127,6 @@ def make_accelerator(
     method = config.method
     unused = DistributedDataParallelKwargs(find_unused_parameters=method.foreground or method.alone)
     precision = 'no' if config.model.frozen else config.optimisation.precision
-    return Accelerator(mixed_precision=precision, cpu=kind == 'cpu', kwargs_handlers=[unused],
-        gradient_accumulation_steps=1)
+    ours = dict(dynamo_plugin=TorchDynamoPlugin(backend='no'),
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1))       # whatever accelerate's variables say
+    return Accelerator(mixed_precision=precision, cpu=kind == 'cpu', kwargs_handlers=[unused], **ours)

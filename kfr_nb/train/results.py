@@ -4,6 +4,7 @@
 
 # %% ../../nbs/api/70_train_results.ipynb #3acc7886
 from __future__ import annotations
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
@@ -19,7 +20,7 @@ __all__ = ['RECORDED_RULES', 'RECALLS', 'FORMAT', 'predict', 'predict_split', 'r
 
 # %% ../../nbs/api/70_train_results.ipynb #d6c54b2a
 from .. import metrics
-from ..core import default_device, patch, progress_bar, read_json, read_weights
+from ..core import damage, default_device, patch, progress_bar, read_json, read_weights
 from ..data import DataSet, make_feed
 from ..decisions import decision_scores
 from ..features import FeatureFeed
@@ -77,17 +78,30 @@ def predict_split(
     return {k: together(v)[order] for k,v in p.items()}
 
 # %% ../../nbs/api/70_train_results.ipynb #8704f1b2
+def _recalls(z:Tensor, y:Tensor, ks:tuple, **ranking)->dict[str,float]:
+    "Recall@K and MAP@R by name; NaN where no class has two images"
+    fits = [k for k in ks if k < len(y)]
+    if not fits or y.unique(return_counts=True)[1].max() < 2:
+        return {f'recall@{k}': math.nan for k in fits or ks[:1]} | dict(map_r=math.nan)
+    recalls = metrics.recall_at_k(z, y, ks=fits, **ranking)
+    return {f'recall@{k}': v for k,v in recalls.items()} | dict(map_r=metrics.map_at_r(z, y, **ranking))
+
+def _related(y:Tensor, H:Tensor)->bool:
+    "Whether any two images have a hierarchical precision above 0"
+    classes,images = y.unique(return_counts=True)
+    G = H[classes][:,classes]
+    return bool(G.sum(dtype=torch.float64) > G.diagonal()[images < 2].sum(dtype=torch.float64))
+
 def _of_embeddings(p:dict, relations:dict|None, ks:tuple, **ranking)->dict[str,float]:
     "Retrieval metrics by name"
     z,y = p['z'],p['y']
-    recalls = metrics.recall_at_k(z, y, ks=[k for k in ks if k < len(y)], **ranking)
-    found = {f'recall@{k}': v for k,v in recalls.items()}
-    found['map_r'] = metrics.map_at_r(z, y, **ranking)
+    found = _recalls(z, y, ks, **ranking)
     found['latent_distance'] = pairwise_latent_distance(z[:1024]).mean().item()
     if relations is None: return found
     D,H = relations['D'],relations['H']
-    found['mahp'] = metrics.mean_average_hierarchical_precision(z, y, H, **ranking)
-    found['tree_correlation'] = metrics.tree_correlation(z, y, D, **ranking)
+    several = len(y.unique()) > 1
+    found['mahp'] = metrics.mean_average_hierarchical_precision(z, y, H, **ranking) if _related(y, H) else math.nan
+    found['tree_correlation'] = metrics.tree_correlation(z, y, D, **ranking) if several else math.nan
     return found
 
 # %% ../../nbs/api/70_train_results.ipynb #7604759d
@@ -246,6 +260,18 @@ def _no_run(path:Path)->str:
     if near: return f'{none}; near it there are {", ".join(map(str, near[:3]))}'
     return f'{none}; make one with: kfr train --out {path}'
 
+# %% ../../nbs/api/70_train_results.ipynb #12603286
+def _history(file:Path, config:TrainConfig)->pd.DataFrame:
+    "The history of a finished run, whole; `ValueError` where it is missing, damaged or cut short"
+    restore = 'restore it from a copy, or delete result.json beside it to train again'
+    if fault := damage(file): raise ValueError(f'{file} {fault}; {restore}')
+    try: history = pd.read_csv(file)
+    except ValueError as e: raise ValueError(f'{file} is damaged ({e}); {restore}') from None
+    epochs = config.optimisation.epochs
+    if 'epoch' not in history or len(history) < epochs or history.iloc[-1].isna().all() or history['epoch'].iloc[-1] != epochs-1:
+        raise ValueError(f'{file} is damaged or cut short: {len(history)} of {epochs} epochs; {restore}')
+    return history
+
 # %% ../../nbs/api/70_train_results.ipynb #ae85321e
 def load_run(
     path:str|Path, # Run folder
@@ -255,8 +281,8 @@ def load_run(
     if not (path/'result.json').exists(): raise ValueError(f'{path}: {_no_run(path)}')
     keys = ('config','metrics','collapsed','classes')
     record = read_json(path/'result.json', keys=keys, version=FORMAT)
-    config,history = TrainConfig.from_dict(record['config']),pd.read_csv(path/'history.csv')
-    return Run(path, config, history, record['metrics'], record['collapsed'], record)
+    config = TrainConfig.from_dict(record['config'])
+    return Run(path, config, _history(path/'history.csv', config), record['metrics'], record['collapsed'], record)
 
 # %% ../../nbs/api/70_train_results.ipynb #ee316d63
 def run_data(

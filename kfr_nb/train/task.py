@@ -20,7 +20,7 @@ from ..core import device_of, fingerprint, patch, require, seed_everything
 from ..data import DATASETS, DataSet, make_feed, open_dataset, plant_noise
 from ..data import check_same_images, manifest_of
 from ..features import FeatureBank, FeatureFeed
-from ..knowledge import load_tree
+from ..knowledge import open_tree
 from ..methods import Method, Setup
 from ..models import ImageModel, build_network, freeze_batchnorm, on_features
 from .config import RunConfig, TrainConfig
@@ -44,7 +44,7 @@ def tree_over(
 )->KnowledgeTree|None: # None where there is no name
     "A tree by name, over given classes"
     if name is None: return None
-    tree = KnowledgeTree.read(name) if Path(name).suffix else load_tree(name)
+    tree = open_tree(name)
     if list(tree.classes) == classes: return tree
     try: return tree.prune(classes)
     except ValueError as e:
@@ -349,6 +349,26 @@ def _seed(run:RunConfig, device:torch.device)->None:
     seed_everything(run.seed, run.deterministic)
     if device.type == 'cuda': torch.backends.cudnn.benchmark = not run.deterministic
 
+# %% ../../nbs/api/70_train_task.ipynb #bd7a6a55
+def _check_findable(config:TrainConfig, data:DataSet)->None:
+    "Refuse to judge by retrieval where no image has another of its class beside one of another class"
+    if not config.retrieval: return
+    for part in ('valid','test'):
+        if getattr(data, part) is None: continue
+        counts = getattr(data, part).labels.unique(return_counts=True)[1]
+        if len(counts) < 2 or counts.max() < 2:
+            raise ValueError(f'retrieval cannot be judged: {part} has {len(counts)} classes, and at most {counts.max()} images of one; '
+                'it takes two classes and two images: give more images, or another unseen_fraction, valid_fraction or test_limit')
+
+# %% ../../nbs/api/70_train_task.ipynb #0f34475a
+def _check_size(network:nn.Module, size:int)->None:
+    "Refuse images of another size than the one that a network is made for"
+    for layer in network.modules():
+        wanted = getattr(layer, 'img_size', None) if getattr(layer, 'strict_img_size', False) else None
+        if wanted and tuple(wanted) != (size, size):
+            name = getattr(network, 'name', type(network).__name__)
+            raise ValueError(f'{name!r} takes images of {wanted[0]} px, and these have {size}: use image_size={wanted[0]}')
+
 # %% ../../nbs/api/70_train_task.ipynb #5f3d2da3
 def prepare(
     config:TrainConfig, # Settings
@@ -359,11 +379,13 @@ def prepare(
     place = Place(device, accelerator.process_index, accelerator.num_processes)
     _check_shared(config.optimisation.batch_size, place.world)
     clean = open_data(config)
+    _check_findable(config, clean)
     data,noise = plant_noise(config.data, clean, config.run.seed, _mistaken_by(config, clean))
     relations = judging_relations(config, data)
     _seed(config.run, device)
     network = network_of(config, data.classes, config.data.tree_name or data.tree_name,
         features=data.train.features)
+    if not data.train.features: _check_size(network, data.image_size)
     bank = feature_bank(config, network, device)
     network = _lay_out(config, on_features(network) if bank else network, device)
     state = _begun(config, data, network, noise)

@@ -50,7 +50,7 @@ def name_of(
     if is_missing(x): raise ValueError(f'a {what} has no name: got {x!r}')
     if isinstance(x, (list,tuple,dict,set,Tensor,np.ndarray)):
         raise ValueError(f'a {what} has a text or a number as its name, got {short(x)}')
-    return str(int(x)) if isinstance(x, float) and x == int(x) else str(x)
+    return str(int(x)) if isinstance(x, float) and x.is_integer() else str(x)
 
 # %% ../../nbs/api/05_tree_edges.ipynb #8d6dbbfd
 class Edge(NamedTuple):
@@ -428,14 +428,28 @@ def _joined(edges, tops, names, root)->list[Edge]:
             'give another name: root=..., or add the missing edges')
     return [*edges, *(Edge(root, n) for n in tops)]
 
+# %% ../../nbs/api/05_tree_edges.ipynb #4bb895aa
+def _dictionaries(rows:Any)->list[Mapping]:
+    "The rows of a DataFrame, a list of dictionaries or a dictionary of columns, as dictionaries"
+    if isinstance(rows, Mapping):
+        odd = next((k for k,column in rows.items() if isinstance(column, (str,bytes)) or not isinstance(column, Iterable)), None)
+        if odd is not None: raise ValueError(f'column {short(odd)} must be a list with a name for each row, got {short(rows[odd])}')
+        columns = [list(column) for column in rows.values()]
+        if len({len(column) for column in columns}) > 1:
+            raise ValueError(f'the columns {short(list(rows), 80)} have {short([len(c) for c in columns], 60)} rows; expected as many in each')
+        return [dict(zip(rows, cells)) for cells in zip(*columns)]
+    if hasattr(rows, 'to_dict'): return rows.to_dict('records')
+    if isinstance(rows, (str,bytes)) or not isinstance(rows, Iterable):
+        raise ValueError(f'expected a DataFrame, dictionaries or a dictionary of columns, got {short(rows)}')
+    return list(rows)
+
 # %% ../../nbs/api/05_tree_edges.ipynb #59f148d6
 def rank_rows(
     rows:Any, # A DataFrame, dictionaries, or a dictionary of columns
     ranks:Sequence|None=None, # Columns from coarse to fine; all by default
 )->list[list[str]]: # The names in each row, empty ones left out
     "The path of each row of a table of ranks"
-    if isinstance(rows, Mapping): rows = [dict(zip(rows, cells)) for cells in zip(*rows.values())]
-    rows = rows.to_dict('records') if hasattr(rows, 'to_dict') else list(rows)
+    rows = _dictionaries(rows)
     if not rows: raise ValueError('the table has no rows')
     if not all(isinstance(row, Mapping) for row in rows):
         raise ValueError(f'expected a DataFrame, dictionaries or a dictionary of columns, got a '

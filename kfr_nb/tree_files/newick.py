@@ -239,6 +239,7 @@ def newick_table(
     which:int|None=None, # Number of the tree, where there are several
 )->TreeTable:
     "Edges from Newick text; edges without a length have length 1"
+    if not isinstance(text, str): raise ValueError(f'Newick is a text, got {short(text)}')
     text = text.removeprefix('\ufeff')
     text = re.sub(r'^\s*\d+[ \t]+\d+\s*\n(?=\s*\()', '', text)             # PAML counts the trees first
     _check_newick(text)

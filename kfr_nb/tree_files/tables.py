@@ -123,8 +123,8 @@ def _check_comments(rows:Sequence[Row]):
         if first.text.startswith('#') and not first.quoted:
             raise ValueError(f'line {line}: is {short(first.text)} a comment or a name? '
                 'Put a blank after # for a comment, or the name in double quotes')
-        for cell in cells:
-            if re.search(r'\s#', cell.text) and not cell.quoted:
+        for n,cell in enumerate(cells):
+            if re.search(r'(^|\s)#' if n > 1 else r'\s#', cell.text) and not cell.quoted:
                 raise ValueError(f'line {line}: {short(cell.text)} holds #, and only a whole '
                     'line can be a comment; '
                     'put the comment on a line of its own, or the name in double quotes')
@@ -154,7 +154,7 @@ def _plain_ids(rows:list[list])->list[list]:
 def _parents_as_ids(header, cells)->list[list]:
     "Rows whose parent ids are spelled as the ids of the children"
     roles = column_roles(header)
-    if 'ranks' in roles: return cells
+    if 'parent' not in roles: return cells
     up,down = roles['parent'],roles.get('id', roles.get('child'))
     plain = _plain_ids([[row[up],row[down]] for row in cells])
     return [[*row[:up], p, *row[up+1:]] for row,(p,_) in zip(cells, plain)]
@@ -218,12 +218,30 @@ def _single_quotes(rows:list[Row])->tuple[list[Row],tuple[str,...]]:
     bare = [Row(n, [bare_cell(c) for c in cells]) for n,cells in rows]
     return bare,('single quotes around every name left out',)
 
+# %% ../../nbs/api/07_tree_tables.ipynb #62900e9d
+def _bounds(row:Row)->tuple[int,int]|None:
+    "The two whole numbers that bound a node in a nested set, in neighbouring columns; None if there are none"
+    texts = [c.text for c in row.cells]
+    found = [(int(a), int(b)) for a,b in zip(texts, texts[1:]) if a.isdecimal() and b.isdecimal() and int(a) < int(b)]
+    return found[-1] if found and len(texts) > 2 else None
+
+def _check_nested_set(rows:Sequence[Row]):
+    "Raise `ValueError` where left and right bounds stand in place of parents"
+    titles = {c.text.strip('_ ').lower() for c in rows[0].cells}
+    bounds = [_bounds(row) for row in rows]
+    ends = [n for pair in bounds if pair for n in pair]
+    titled = {'lft','rgt'} <= titles or {'left','right'} <= titles
+    if not titled and (None in bounds or len(rows) < 2 or sorted(ends) != list(range(min(ends), min(ends)+len(ends)))): return
+    raise ValueError(f'line {rows[0].line}: this looks like a nested set, with left and right bounds '
+        'in place of parents; write a table of id, parent_id and name')
+
 # %% ../../nbs/api/07_tree_tables.ipynb #ea296cb5
 def _check_first(rows:Sequence[Row]):
     "Raise `ValueError` for a first line that looks like titles we do not know"
     names = {c.text for row in rows[1:] for c in row.cells}
     head = [c.text for c in rows[0].cells]
-    titles = all(h and set(re.findall(r'[a-z]+', h.lower())) <= _TITLES for h in head)
+    words = [set(re.findall(r'[^\W\d_]+', h.lower())) for h in head]
+    titles = all(w and w <= _TITLES for w in words)
     if len(rows) > 1 and titles and not names & set(head):
         raise ValueError(f'line {rows[0].line} looks like titles, and they do not say which '
             'column is the parent: '
@@ -238,7 +256,9 @@ def bare_table(
     if not lines: raise ValueError('the file has no edges')
     sep = tell_separator(lines)
     rows = [row for line in lines for row in split_rows(line.text, sep, line.number)]
+    if not rows: raise ValueError('the file has no edges')
     _check_comments(rows)
+    _check_nested_set(rows)
     _check_first(rows)
     rows,notes = _single_quotes(rows)
     plain = _plain_ids([[c.text for c in row.cells] for row in rows])
