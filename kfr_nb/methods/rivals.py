@@ -16,7 +16,7 @@ __all__ = ['CPCC', 'LCAAlignment', 'SmoothHAP']
 # %% ../../nbs/api/67_methods_rivals.ipynb #35f4b4cc
 from ..core import patch
 from ..losses.rivals import batch_relevance, cpcc_loss, lca_alignment_loss, smooth_h_ap_loss
-from .base import Joining, Method, Outputs, Replacing, Setup
+from .base import Joining, Method, Outputs, Replacing, Setup, first_epoch
 from .knowledge import Knowledge, Tensors, class_distances, trained_tree
 from ..settings import check_at_least, check_fields, check_positive, check_shares
 
@@ -92,7 +92,7 @@ class SmoothHAP(Method):
         check_shares(self, 'phase1', whole=True)
         check_positive(self, 'step_width', 'slope', 'lead')
 
-    def joins(self, epochs:int)->int: return round(self.phase1*epochs)
+    def joins(self, epochs:int)->int: return first_epoch(self.phase1, epochs)
 
     def start(self, setup:Setup)->Tensors:
         H = torch.eye(setup.num_classes)
