@@ -15,7 +15,7 @@ export JUPYTER_RUNTIME_DIR := $(CURDIR)/.cache/jupyter/runtime
 .PHONY: study gpu test check lab docs readme clean setup help
 .DEFAULT_GOAL := study
 
-study: setup  ## run the study: methods x seeds on the built-in pictures, tables, figures and one HTML report in results/
+study: setup  ## the study in three acts on built-in data: tables, figures and one HTML page in results/
 	@$(BIN)/kfr study $(ARGS)
 
 gpu: setup  ## go on for nine minutes with the studies that want a GPU (tools/gpu_queue.py)

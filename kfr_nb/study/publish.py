@@ -16,7 +16,7 @@ __all__ = ['write_table', 'portable', 'publish', 'Results', 'read_results', 'rec
 
 # %% ../../nbs/api/75_study_publish.ipynb #77de68da
 from ..core import atomic_path, read_json, write_json
-from ..methods import METHODS, method_of
+from ..methods import METHODS, Joining, method_of
 from ..settings import choose, flat_paths
 from ..train.config import TrainConfig
 
@@ -114,6 +114,15 @@ def _settings_of_methods()->set[str]:
     "Settings that some method has"
     return {name for m in METHODS.values() for name in flat_paths(m())}
 
+def _former_values(base:Mapping[str,Any], known:Mapping[str,Any])->dict[str,Any]:
+    "What the defaults were when a record without `settle` was made"
+    if 'settle' in base: return {}
+    values = dict(settle=1.)
+    if known.get('phase1') == Joining.phase1: values['phase1'] = 0.6
+    if base.get('dataset') == 'shapes': values['tree_name'] = 'shapes-by-outline'
+    return values
+
+# %% ../../nbs/api/75_study_publish.ipynb #pub00004
 def recorded_config(
     base:Mapping[str,Any], # Settings of a record without their groups, as in `study['base']`
     **changes, # Settings that differ; `method` is a method, or its name
@@ -125,4 +134,4 @@ def recorded_config(
     every = {*known, *_settings_of_methods(), *_former}
     for name in base: choose('setting', name, every)
     own = {name: v for name,v in base.items() if name in known and name != 'method' and v is not None}
-    return TrainConfig.of(method=method, **own | changes)
+    return TrainConfig.of(method=method, **_former_values(base, known) | own | changes)
