@@ -22,7 +22,7 @@ from .answers import compare
 from .engine import Limit, Workers
 from .make import Study, run_study
 from .report import REPORT_FOLDER, cells_of, render, svg_of
-from .tables import MEASURES, format_number, label_of
+from .tables import MEASURES, format_number, label_of, rules_table
 from ..train import load_run
 
 # %% ../../nbs/api/75_study_story.ipynb #19b9b730
@@ -56,7 +56,8 @@ def _cell(rows:pd.DataFrame, metric:str)->str:
     by_kind = {r['comparison']: r for r in rows.to_dict('records')}
     base,control = by_kind.get('baseline'),by_kind.get('control')
     if base is None: return '–'
-    mark = mark_of(base['verdict'], control and control['verdict'])
+    known = base['verdict'] != 'unknown'                     # one seed has no interval
+    mark = mark_of(base['verdict'], control and control['verdict']) if known else '–'
     return f'{mark} {format_number(base["difference"], MEASURES[metric], sign=True)}'
 
 def verdict_table(
@@ -88,6 +89,9 @@ def headline(
     if pd.isna(follows).any(): return ['Not enough runs have finished to say anything.']
     found = {str(m): _cell(rows, str(m))[0] for m,rows in _of_arm(runs, arm, baseline)}
     numbers = ' → '.join(f'{v:.2f}' for v in follows[:2])
+    if found.get('tree_correlation') == '–':
+        return [f'One seed allows no conclusion. In it, embeddings correlate with the tree by {numbers}, '
+            f'and by {follows[2]:.2f} with a shuffled tree.']
     verb = 'arranges its embeddings' if found.get('tree_correlation') == '✓' else 'does not demonstrably arrange its embeddings'
     first = (f'With the tree in its loss the network {verb} as the tree does: rank correlation {numbers}; '
         f'with a shuffled tree it is {follows[2]:.2f}.')
@@ -210,6 +214,13 @@ def _tree_figure()->Any:
     return plot_tree(load_tree('shapes'), depth=3).figure
 
 # %% ../../nbs/api/75_study_story.ipynb #cb74c406
+def _ruled(study:Study)->dict[str,Any]:
+    "The baseline and the shown loss under every decision rule, for the template"
+    pair = study.runs.loc[study.runs['arm'].isin((study.config.baseline, SHOWN))]
+    t = rules_table(pair)
+    t = t[[c for c in t.columns if 'levels' not in c]]
+    return cells_of(t, list(t.columns[2:]))
+
 def story_page(
     studies:Mapping[str,Study], # By name of the act
     command:str, # How to make it again
@@ -225,7 +236,7 @@ def story_page(
         for t in [verdict_table(studies[act.name].runs)]}
     return render('story.html.jinja', style=style, svg=svg, figures=drawn, acts=ACTS, tables=tables,
         headline=headline(one.runs, SHOWN), second=headline(two.runs, SHOWN),
-        third='' if three.sweep is None else on_collapse(three.sweep),
+        rules=_ruled(one), third='' if three.sweep is None else on_collapse(three.sweep),
         command=command, made=time.strftime('%Y-%m-%d %H:%M'),
         seeds={act.name: len(studies[act.name].config.seeds) for act in ACTS})
 

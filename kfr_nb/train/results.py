@@ -267,8 +267,9 @@ def _history(file:Path, config:TrainConfig)->pd.DataFrame:
     if fault := damage(file): raise ValueError(f'{file} {fault}; {restore}')
     try: history = pd.read_csv(file)
     except ValueError as e: raise ValueError(f'{file} is damaged ({e}); {restore}') from None
-    epochs = config.optimisation.epochs
-    if 'epoch' not in history or len(history) < epochs or history.iloc[-1].isna().all() or history['epoch'].iloc[-1] != epochs-1:
+    last = config.optimisation.epochs-1
+    epochs = 1 if config.method.at_once else last+1           # what is solved in one call has one row
+    if 'epoch' not in history or len(history) < epochs or history.iloc[-1].isna().all() or history['epoch'].iloc[-1] != last:
         raise ValueError(f'{file} is damaged or cut short: {len(history)} of {epochs} epochs; {restore}')
     return history
 
