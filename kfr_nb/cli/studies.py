@@ -155,10 +155,11 @@ def study(
     variants = dict(map(read_variant, variant or []))
     lists = dict(arms=arms, seeds=seeds, values=values, sweep=sweep, variants=variants)
     changes = dict(settings) | {name: value for name,value in lists.items() if value}
-    where = _workers(jobs, scheduler, slurm or [])
-    if not (changes or alpha or preset) and paper == 'kfr': return _story(out, where, minutes, reduced, quiet)
+    if not (changes or alpha or preset) and paper == 'kfr':
+        return _story(out, _workers(jobs, scheduler, slurm or []), minutes, reduced, quiet)
     if sweep == ['none']: changes['sweep'] = None
     preset,changes['weights'] = preset_of(preset, paper, settings),read_weights(alpha or [])
+    where = _workers(jobs, scheduler, slurm or [])       # loads torch, which a wrong name does not wait for
     from kfr_nb.study import run_study
     made = run_study(preset, out=out, jobs=where, progress=not quiet,
         command=typed_line(), minutes=minutes, reduced=reduced, **changes)

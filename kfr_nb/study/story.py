@@ -19,7 +19,7 @@ __all__ = ['ACTS', 'JUDGED', 'SHOWN', 'Act', 'mark_of', 'verdict_table', 'headli
 from ..core import atomic_path, patch
 from ..knowledge import load_tree
 from .answers import compare
-from .engine import Limit, Workers
+from .engine import Limit, Workers, as_workers
 from .make import Study, run_study
 from .report import REPORT_FOLDER, cells_of, render, svg_of
 from .tables import MEASURES, format_number, label_of, rules_table
@@ -251,11 +251,11 @@ def run_story(
     tell:Callable[[str],None]=print, # Says which act begins
 )->Story: # Studies and page
     "Run the three acts and write their page"
-    out,limit = Path(out),Limit(minutes)
+    out,limit,where = Path(out),Limit(minutes),as_workers(jobs)
     studies = {}
     for act in ACTS:
         if progress: tell(act.title)
-        studies[act.name] = run_study(act.preset, out/act.name, jobs, progress, f'{command} --preset {act.preset}',
+        studies[act.name] = run_study(act.preset, out/act.name, where, progress, f'{command} --preset {act.preset}',
             limit, reduced=reduced)
     page = story_page(studies, command)
     with atomic_path(out/'report.html') as tmp: tmp.write_text(page, encoding='utf-8')
