@@ -22,7 +22,8 @@ PARTS = {'Foundations': range(0, 5), 'Trees and knowledge': range(5, 18), 'Data'
     'Methods': range(65, 70), 'Training and runs': range(70, 75), 'Studies': range(75, 80), 'Figures': range(80, 90),
     'Command line': range(90, 100)}                         # of the reference, by the first two digits of a file's name
 KINDS = {'eq': 'Equation', 'fig': 'Figure', 'tbl': 'Table', 'sec': 'Section'}
-EXPECTED = {'format.html.html-math-method is ignored'}      # smalldocs does not read it, and we do what it asks
+EXPECTED = {'format.html.html-math-method is ignored',      # smalldocs does not read these, and does what they ask, or we do
+    'format.html.respect-user-color-scheme is ignored'}
 ONLY = []                                                   # parts of paths; all pages where there is none
 
 
@@ -193,7 +194,13 @@ def names_in(path):
     return found
 
 
-def cell_text(text): return text.replace('|', '\\|').replace('$', '\\$').replace('<', '\\<').replace('*', '\\*').replace('_', '\\_')
+def cell_text(text):
+    "A text as it stands, within a table of Markdown; what is code there stays code"
+    parts = re.split(r'(`[^`]*`)', text)
+    return ''.join(p.replace('|', '\\|') if i % 2 else escaped(p) for i, p in enumerate(parts))
+
+
+def escaped(text): return text.replace('|', '\\|').replace('$', '\\$').replace('<', '\\<').replace('*', '\\*').replace('_', '\\_')
 
 
 def shown_names(path):
@@ -262,22 +269,32 @@ def all_settings():
     save_page('api/all_settings.ipynb', 'All settings', 'The settings of a run, by group, and those of each method.', '\n'.join(lines), **{'toc-depth': 3})
 
 
-def thumbnail(path, dest):
-    "The first figure of a notebook as a small picture; nothing where it has none"
+def figures_of(path):
+    "The figures of a notebook: kind, data, width over height"
+    from PIL import Image
     for cell in json.loads(path.read_text(encoding='utf-8'))['cells']:
         for out in cell.get('outputs', []):
             data = {k: ''.join(v) if isinstance(v, list) else v for k, v in out.get('data', {}).items()}
-            dest.parent.mkdir(parents=True, exist_ok=True)
-            if 'image/svg+xml' in data and len(data['image/svg+xml']) < 150_000:
-                dest.with_suffix('.svg').write_text(data['image/svg+xml'], encoding='utf-8')
-                return dest.with_suffix('.svg').name
-            if 'image/png' in data:
-                from PIL import Image
+            if 'image/svg+xml' in data:
+                size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', data['image/svg+xml'])
+                if size and len(data['image/svg+xml']) < 150_000: yield 'svg', data['image/svg+xml'], float(size[1])/float(size[2])
+            elif 'image/png' in data:
                 image = Image.open(io.BytesIO(base64.b64decode(data['image/png']))).convert('RGB')
-                image.thumbnail((560, 560))
-                image.save(dest.with_suffix('.webp'), quality=82)
-                return dest.with_suffix('.webp').name
-    return None
+                yield 'png', image, image.width/image.height
+
+
+def thumbnail(path, dest):
+    "A small picture of a notebook: its first figure that is neither tall nor a strip, else the one that comes nearest to that; None where it has none"
+    found = list(figures_of(path))
+    if not found: return None
+    kind, data, _ = next((f for f in found if 0.9 <= f[2] <= 2.8), min(found, key=lambda f: abs(f[2]-1.6)))
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    if kind == 'svg':
+        dest.with_suffix('.svg').write_text(data, encoding='utf-8')
+        return dest.with_suffix('.svg').name
+    data.thumbnail((560, 560))
+    data.save(dest.with_suffix('.webp'), quality=82)
+    return dest.with_suffix('.webp').name
 
 
 def overview(folder, about):
