@@ -11,6 +11,8 @@ export NUMBA_CACHE_DIR := $(CURDIR)/.cache/numba
 export JUPYTER_CONFIG_DIR := $(CURDIR)/.cache/jupyter/config
 export JUPYTER_DATA_DIR := $(CURDIR)/.cache/jupyter/data
 export JUPYTER_RUNTIME_DIR := $(CURDIR)/.cache/jupyter/runtime
+# settings that come with the project: no question about news over the first figure
+export JUPYTER_CONFIG_PATH := $(CURDIR)/tools/jupyter
 
 .PHONY: study gpu test check lab docs readme clean setup help
 .DEFAULT_GOAL := study

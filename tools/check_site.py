@@ -1,4 +1,4 @@
-"""Checks a rendered site: every internal link, image, script and anchor is there, every image says what it shows, no formula is left as TeX, and pages load nothing from the network.
+"""Checks a rendered site: every internal link, image, script and anchor is there, every image says what it shows, no formula is left as TeX, and neither pages nor stylesheets load anything from the network.
 
     python tools/check_site.py _docs
     python tools/check_site.py _docs --network      pages may load things from the network (Quarto's widgets do)
@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 LOADS = {('img', 'src'), ('script', 'src'), ('link', 'href'), ('source', 'src'), ('video', 'src'), ('iframe', 'src'), ('object', 'data')}
 NETWORK = {'cdn.plot.ly'}                   # interactive figures name their library by address
 MEANT = {'pre', 'code', 'script', 'style', 'math', 'textarea'}       # where a dollar sign is meant
+FETCHED = re.compile(r"""@import\s*(?:url\()?\s*["']?([^"')\s;]+)|url\(\s*["']?((?:https?:)?//[^"')\s]+)""")   # by a stylesheet
 LINK = re.compile(r'\[`[^`\n]+`\]\(http[^)\s]+\)')                 # a link of Markdown that was left as text in code
 TEX = re.compile(r'\$(?=[^\s$])[^$\n]{0,90}(?<=[^\s$])\$')
 
@@ -65,6 +66,10 @@ def check(folder, network=False):
         if file.is_dir(): file = file/'index.html'
         return file.resolve(), unquote(u.fragment)
 
+    for f in sorted(folder.rglob('*.css')):
+        links += 1
+        for ref in map(''.join, FETCHED.findall(f.read_text(encoding='utf-8'))):
+            if urlsplit(ref).netloc: faults.append(f'{f.relative_to(folder)}: loads {ref[:120]} from the network')
     parsed = {p.resolve(): v for p, v in pages.items()}
     for path, page in pages.items():
         where = path.relative_to(folder)

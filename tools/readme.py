@@ -8,6 +8,12 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = 'nbs/images/readme'
+BADGES = '''[![tests](https://github.com/kfr-nb/kfr_nb/actions/workflows/test.yml/badge.svg)](https://github.com/kfr-nb/kfr_nb/actions/workflows/test.yml)
+[![documentation](https://img.shields.io/badge/documentation-kfr--nb.github.io-1a5fa5)](https://kfr-nb.github.io/kfr_nb)
+[![Python 3.10 to 3.13](https://img.shields.io/badge/python-3.10%20to%203.13-1a5fa5)](settings.ini)
+[![Apache 2.0](https://img.shields.io/badge/licence-Apache%202.0-1a5fa5)](LICENSE)
+[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/kfr-nb/kfr_nb/blob/main/nbs/tutorials/01_quickstart.ipynb)'''
+BUTTON = re.compile(r'(\]\([^)]*\))\{\.btn[^}]*\}')         # what Quarto makes a button of is a link here
 HIDING = {'hide', 'export', 'exporti', 'default_exp'}
 
 
@@ -56,7 +62,9 @@ def render(nb):
     parts, pictures = ['<!-- Made from nbs/index.ipynb by `make readme`: edit the notebook. -->'], {}
     for cell in nb['cells']:
         source = ''.join(cell['source'])
-        if cell['cell_type'] == 'markdown': parts.append(relink(source))
+        if cell['cell_type'] == 'markdown':
+            parts.append(BUTTON.sub(r'\1', relink(source)))
+            if source.startswith('# '): parts.append(BADGES)
         if cell['cell_type'] != 'code': continue
         found, code = directives(source)
         if HIDING & found.keys() or found.get('include') == 'false' or 'nbdev_export(' in code: continue

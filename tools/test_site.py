@@ -5,7 +5,8 @@
     python tools/test_site.py _docs --shots DIR      and keeps pictures of home, a study and a reference page
 
 A page fails for an error in the console, a request of this site that finds nothing, a figure that is empty, a text or figure that
-sticks out of a phone's screen, or a weight above 2 MB. Home has to find a word and turn dark; a study's figure has to open in full. Interactive figures name their library,
+sticks out of a phone's screen, or a weight above 2 MB. Home has to find a word and turn dark, by its switch and by the
+reader's system; the bar shows the part a page belongs to; a name's documentation is the first thing the search finds; a study's figure has to open in full. Interactive figures name their library,
 plotly, by its public address; no check needs the network, so the copy that the plotly package brings answers for it.
 """
 import argparse, functools, http.server, sys, tempfile, threading, time
@@ -34,9 +35,12 @@ WIDE = """() => {                                // what sticks out, the innermo
 FAINT = """() => {                               // text that can hardly be told from what is behind it
   const rgb = c => (c.match(/[\\d.]+/g) || []).map(Number), light = c => { const [r, g, b] = rgb(c).map(v => (v /= 255) <= .03928 ? v/12.92 : ((v+.055)/1.055)**2.4); return .2126*r + .7152*g + .0722*b };
   const behind = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor, v = rgb(c); if (v.length < 4 || v[3] > .5) return c } return 'rgb(255,255,255)' };
-  const faint = e => { const a = light(getComputedStyle(e).color), b = light(behind(e)); return (Math.max(a, b) + .05)/(Math.min(a, b) + .05) < 2 };
+  const faint = e => { const a = light(getComputedStyle(e).color), b = light(behind(e)); return (Math.max(a, b) + .05)/(Math.min(a, b) + .05) < 3 };
   const text = [...document.querySelectorAll('body *:not(script):not(style)')].filter(e => e.checkVisibility() && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()));
   return text.filter(faint).slice(0, 3).map(e => e.textContent.trim().slice(0, 40)) }"""
+
+
+DARK = """() => { const c = getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g).map(Number); return c[0] + c[1] + c[2] < 200 }"""
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -110,8 +114,37 @@ class Site:
         try: self.page.get_by_text('recall_at_k', exact=False).last.wait_for(timeout=20_000)
         except Exception as e: faults.append(f'the search finds no recall_at_k ({type(e).__name__})')
         hits = self.page.locator('.aa-Item, .search-result, [role=option]').count()
-        return faults + ([] if hits else ['the search shows no result'])
+        return faults + ([] if hits else ['the search shows no result']) + self.dark_by_system()
 
+    def dark_by_system(self):
+        "Faults where the reader's system asks for dark pages and nothing else was chosen"
+        self.page.evaluate('localStorage.clear()')
+        self.page.emulate_media(color_scheme='dark')
+        self.page.goto(f'{self.address}index.html', wait_until='load')
+        faults = [] if self.page.evaluate(DARK) else ["a dark system gets a light page"]
+        faults += [f'faint text in the dark: {t}' for t in self.page.evaluate(FAINT)]
+        self.page.emulate_media(color_scheme='light')
+        return faults
+
+    def bar(self, name):
+        "Faults of the bar: one entry is current, that of the page's own part"
+        self.page.goto(f'{self.address}{name}', wait_until='load')
+        current = self.page.evaluate("[...document.querySelectorAll('#quarto-header .nav-link.active')].map(a => a.getAttribute('href'))")
+        part = name.partition('/')[0]
+        there = len(current) == 1 and (Path(name).parent/current[0]).resolve() == Path(f'{part}/index.html').resolve()
+        return [] if there else [f'{name}: current in the bar is {current}, not {part}']
+
+    def documents(self, word):
+        "Faults of the search for a name: the first result has to be the place that documents it"
+        self.page.goto(f'{self.address}index.html', wait_until='load')
+        self.page.keyboard.press('/')
+        self.page.keyboard.type(word, delay=10)
+        first = self.page.locator('.search-result, .aa-Item a, .search-result-link').first
+        try: first.wait_for(timeout=20_000)
+        except Exception as e: return [f'the search for {word} shows nothing ({type(e).__name__})']
+        self.page.wait_for_timeout(400)
+        href = first.get_attribute('href') or ''
+        return [] if href.partition('#')[2] == word.lower() else [f'the first result for {word} is {href}']
 
     def enlarges(self, name):
         "Faults of a wide figure: a click has to show it in its own size, Escape to put it away, and again from the keyboard"
@@ -177,6 +210,8 @@ def main():
                 faults += [f'{n}: {f}' for f in found]
                 heaviest = max(heaviest, (weight, n))
             if 'index.html' in names: faults += [f'index.html: {f}' for f in site.home()]
+            faults += [f for n in SHOWN[1:] if n in names for f in site.bar(n)]
+            if SHOWN[2] in names: faults += site.documents('quantitative_relativity_loss')
             if SHOWN[1] in names: faults += site.enlarges(SHOWN[1])
             for n in (n for n in SHOWN if args.shots and n in names):
                 for kind, size in (('desk', DESK), ('phone', PHONE)):
