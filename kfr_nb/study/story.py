@@ -67,9 +67,10 @@ def verdict_table(
     "Which losses are better than the baseline and than their own control"
     differences = compare(runs, baseline, [m for m in JUDGED if m in runs])
     rows = {}
-    for (arm,metric),group in differences.groupby(['arm','metric'], sort=False):
+    for arm,of_arm in differences.groupby('arm', sort=False):
         if str(arm).endswith('_shuffled'): continue
-        rows.setdefault(label_of(str(arm)), {})[MEASURES[str(metric)].label] = _cell(group, str(metric))
+        cells = {MEASURES[str(m)].label: _cell(group, str(m)) for m,group in of_arm.groupby('metric', sort=False)}
+        rows[label_of(str(arm))] = cells
     return pd.DataFrame.from_dict(rows, orient='index').rename_axis('Loss').reset_index()
 
 # %% ../../nbs/api/75_study_story.ipynb #8d6033fd

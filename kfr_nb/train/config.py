@@ -168,7 +168,9 @@ _no_effect = ('data','workers','tensorboard','device','save_every','save_seconds
 def key(self:TrainConfig)->str:
     "Ten hexadecimal digits, of all settings that differ from their defaults and change results"
     default = TrainConfig(method=type(self.method)()).flat()
-    told = {name: value for name,value in self.flat().items()
+    values = self.flat()
+    if values['model'] == 'resnet10': values['model'] = default['model']     # what 'auto' stands for on images
+    told = {name: value for name,value in values.items()
         if value != default[name] and name not in _no_effect}
     tree = self.data.tree_name
     own = tree if tree and is_tree_file(tree) else None
