@@ -1,6 +1,6 @@
 """Makes the two discs of the home page, and the numbers beside them: the heads of the quickstart, over seeds.
 
-    python tools/home_figure.py               some minutes on one core; nothing is downloaded
+    python tools/home_figure.py               about eight minutes on one core; nothing is downloaded
     python tools/home_figure.py --seeds 1     a quick look; --to DIR writes there
 
 Writes nbs/images/readme/discs.svg, which has no background and reads on light and on dark, and
