@@ -525,7 +525,9 @@ def search_names():
         formulas.update(html.unescape(a).strip() for a in re.findall(r'<annotation encoding="application/x-tex">(.*?)</annotation>', path.read_text(encoding='utf-8'), re.S))
     for e in entries:
         for f in sorted((f for f in formulas if len(f) > 3 and '\\' in f and f in e['text']), key=len, reverse=True): e['text'] = e['text'].replace(f, ' ')
-    there = {e['href'] for e in names}
+    there = {e['href']: e for e in names}
+    for e in entries:
+        if e['href'] in there: there[e['href']]['text'] += ' ' + e['text']
     where.write_text(json.dumps(names + [e for e in entries if e['href'] not in there], ensure_ascii=False), encoding='utf-8')
     return names
 

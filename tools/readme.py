@@ -13,7 +13,7 @@ BADGES = '''[![tests](https://github.com/kfr-nb/kfr_nb/actions/workflows/test.ym
 [![Python 3.10 to 3.13](https://img.shields.io/badge/python-3.10%20to%203.13-1a5fa5)](settings.ini)
 [![Apache 2.0](https://img.shields.io/badge/licence-Apache%202.0-1a5fa5)](LICENSE)
 [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/kfr-nb/kfr_nb/blob/main/nbs/tutorials/01_quickstart.ipynb)'''
-BUTTON = re.compile(r'(\]\([^)]*\))\{\.btn[^}]*\}')         # what Quarto makes a button of is a link here
+BUTTON = re.compile(r'(\]\([^)]*\))\{\.btn[^}]*\}( (?=\[))?')   # what the site makes a button of is a link here
 HIDING = {'hide', 'export', 'exporti', 'default_exp'}
 
 
@@ -63,7 +63,7 @@ def render(nb):
     for cell in nb['cells']:
         source = ''.join(cell['source'])
         if cell['cell_type'] == 'markdown':
-            parts.append(BUTTON.sub(r'\1', relink(source)))
+            parts.append(BUTTON.sub(lambda m: m[1] + (' · ' if m[2] else ''), relink(source)))
             if source.startswith('# '): parts.append(BADGES)
         if cell['cell_type'] != 'code': continue
         found, code = directives(source)
