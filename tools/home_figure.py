@@ -4,14 +4,13 @@
     python tools/home_figure.py --seeds 1     a quick look; --to DIR writes there
 
 Writes nbs/images/readme/discs.svg, which has no background and reads on light and on dark, and
-nbs/studies/_results/home_heads.csv, one row for each run.
+nbs/studies/_results/home_heads.json, one record for each run.
 """
-import argparse, re, tempfile
+import argparse, json, re, tempfile
 from pathlib import Path
 import matplotlib
 matplotlib.use('agg')
 import matplotlib.pyplot as plt
-import pandas as pd
 from kfr_nb.knowledge import load_tree
 from kfr_nb.train import TrainConfig, embed_run, fit
 from kfr_nb.viz.atlas import class_tree_disc, fit_tree_means
@@ -66,7 +65,8 @@ def main():
                     shown[arm] = (found['z'], found['y'])
     for folder in (pictures, results): folder.mkdir(parents=True, exist_ok=True)
     discs(shown, load_tree('cifar100'), pictures/'discs.svg')
-    pd.DataFrame(rows).to_csv(results/'home_heads.csv', index=False)
+    lines = ',\n '.join(map(json.dumps, rows))
+    (results/'home_heads.json').write_text(f'[{lines}]\n', encoding='utf-8')
 
 
 if __name__ == '__main__': main()
