@@ -66,9 +66,10 @@ def verdict_table(
     "Which losses are better than the baseline and than their own control"
     differences = compare(runs, baseline, [m for m in JUDGED if m in runs])
     rows = {}
-    for (arm,metric),group in differences.groupby(['arm','metric'], sort=False):
-        if str(arm).endswith('_shuffled'): continue
-        rows.setdefault(label_of(str(arm)), {})[MEASURES[str(metric)].label] = _cell(group, str(metric))
+    for arm,metric in differences[['arm','metric']].drop_duplicates().to_numpy().tolist():
+        if arm.endswith('_shuffled'): continue
+        both = (differences['arm'] == arm) & (differences['metric'] == metric)
+        rows.setdefault(label_of(arm), {})[MEASURES[metric].label] = _cell(differences[both], metric)
     return pd.DataFrame.from_dict(rows, orient='index').rename_axis('Loss').reset_index()
 
 # %% ../../nbs/api/75_study_story.ipynb #8d6033fd
