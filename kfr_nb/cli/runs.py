@@ -31,7 +31,8 @@ def show(
 # %% ../../nbs/api/94_cli_runs.ipynb #a658fceb
 def _next(run:Any)->str:
     "What to do with a new run"
-    return f'kfr {"suspects" if run.config.retrieval else "localize"} {shlex.quote(str(run.path))}'
+    without_maps = run.config.retrieval or run.record.get('features')
+    return f'kfr {"suspects" if without_maps else "localize"} {shlex.quote(str(run.path))}'
 
 def _report(run:Any)->None:
     "Print the metrics of a new run, and what to do next"

@@ -18,7 +18,7 @@ __all__ = ['Outputs', 'output_names', 'preprocessing_of', 'onnx_missing', 'large
 import kfr_nb
 from ..core import atomic_path, write_json
 from ..geometry import SIMILARITIES
-from .files import TREE_FILE, has_classifier, run_tree, view_side
+from .files import TREE_FILE, check_sees_images, has_classifier, run_tree, view_side
 from .pages import REPORT_FOLDER
 from .predict import calibration_of
 from ..train import Run, load_run
@@ -238,7 +238,9 @@ def export_run(
     data:str|Path|None=None, # Folder of the data sets, for the temperature
 )->dict[str,Any]: # 'form', 'files' with their sizes in bytes, 'checks', 'missing' packages, and a 'note' on confidence
     "Write a network with all that it takes to use it without this package"
-    run,out = run if isinstance(run, Run) else load_run(run),_out_folder(out)
+    run = run if isinstance(run, Run) else load_run(run)
+    check_sees_images(run)
+    out = _out_folder(out)
     outputs,missing = Outputs(run).eval(),onnx_missing() if onnx else []
     for name in ('model.pt2','model.onnx','config.json',TREE_FILE): (out/name).unlink(missing_ok=True)
     temperature,note = _temperature(run, data)

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 # %% auto #0
-__all__ = ['TREE_FILE', 'image_files', 'view_side', 'has_classifier', 'outputs_of', 'Seen', 'look_at', 'read_views', 'run_tree',
-           'weights_mark']
+__all__ = ['TREE_FILE', 'image_files', 'view_side', 'has_classifier', 'check_sees_images', 'outputs_of', 'Seen', 'look_at',
+           'read_views', 'run_tree', 'weights_mark']
 
 # %% ../../nbs/api/74_run_files.ipynb #d72eec6d
 from ..core import default_device
@@ -77,20 +77,24 @@ def _views(run:Run, network:nn.Module, images:ImageSet, mode:str)->Any:
     return make_feed(images, 64, view_side(run), train=False, augment=augment, device=device, mode=mode, **look)
 
 # %% ../../nbs/api/74_run_files.ipynb #71650c67
-def _network(run:Run, device:Any=None)->nn.Module:
-    "The trained network, ready for images"
-    network = run.model.to(device or default_device())
-    if list(network.get_submodule('backbone').parameters()): return network
+def check_sees_images(run:Run)->None:
+    "`ValueError` where a run was trained on stored features, without a network that sees images"
+    if not run.record.get('features'): return
     raise ValueError(f'{run.path} was trained on features, without a network that sees images: '
                      'train a run on images, such as with kfr train --dataset folder:PATH')
 
+def _network(run:Run, device:Any=None)->nn.Module:
+    "The trained network, ready for images"
+    check_sees_images(run)
+    return run.model.to(device or default_device())
+
 def outputs_of(
     run:Run, # A finished run
-    images:ImageSet, # Any images
+    images:ImageSet, # Any images; stored features where the run was trained on them
     network:nn.Module|None=None, # The run's network, where it was read before
 )->dict[str,Tensor]: # z (N, d), logits (N, C), y (N,)
     "Embeddings and logits of a set of images that need not belong to the run's data"
-    network = _network(run) if network is None else network
+    if network is None: network = run.model.to(default_device()) if images.features else _network(run)
     feed = _views(run, network, images, run.config.views.feed)
     found = predict_feed(network, feed, run.config.model.channels_last, run.config.method.to_space)
     return {name: found[name] for name in ('z','logits','y')}

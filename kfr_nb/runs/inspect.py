@@ -66,6 +66,8 @@ def suspects_of(
 # %% ../../nbs/api/72_runs.ipynb #fcb6cf17
 def _labelled_files(run:Run, folder:str|Path)->tuple[list[str],Tensor]:
     "Image files of class folders, and their classes among those of a run"
+    if not Path(folder).is_dir():
+        raise ValueError(f'{shown_path(folder)} is no folder: name one with a folder of images for each class of {run.path}')
     found = class_folders(folder)
     for name in found: choose(f'class in {shown_path(folder)}', name, run.record['classes'])
     number = {c: i for i,c in enumerate(run.record['classes'])}

@@ -21,7 +21,7 @@ from ..data import ImageSet, make_feed, shown_path
 from ..knowledge import synset_names
 from ..localization import CAM_METHODS, activation_maps, localization_scores
 from ..localization import box_curve, box_iou, cam_to_boxes, normalize_maps
-from .files import read_views, view_side
+from .files import check_sees_images, read_views, view_side
 from ..settings import choose
 from ..train import Run, load_run, run_data
 
@@ -58,7 +58,8 @@ def _limited(images:ImageSet|None, name:str, split:str, limit:int|None, seed:int
 
 # %% ../../nbs/api/73_run_localization.ipynb #668bb2c2
 def _check_recognises(run:Run)->None:
-    "Refuse a run whose classifier does not know the classes that it is asked about"
+    "Refuse a run that sees no images, or whose classifier does not know the classes that it is asked about"
+    check_sees_images(run)
     if run.config.retrieval:
         raise ValueError(f'{run.path} was tested by retrieval among classes that its classifier '
                          'does not know; localisation needs a run that recognises its test classes')
@@ -111,6 +112,7 @@ def localize_run(
     "Activation maps of a trained network, and how well they say where the objects are"
     choose('given', given, ('label','predicted'))
     choose('method', method, CAM_METHODS)
+    if not 0 < delta <= 1: raise ValueError(f'delta must be in (0, 1], got {delta}')
     ds,images = _judged_images(run, split, limit, data)
     maps,logits = _maps(run, images, ds.image_size, method, given)
     side,classes,predicted = ds.image_size,list(ds.classes),logits.argmax(1)

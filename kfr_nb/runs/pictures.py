@@ -42,7 +42,8 @@ def plot_run(
     "Losses, and accuracy or recall, over the epochs of a run"
     from kfr_nb.viz.style import panels
     fig,(left,right) = panels(2, 2, 4.4, 3.1)
-    losses = _LOSSES if 'train_ce' in run.history else dict(train_loss='training loss')
+    by_entropy = 'train_ce' in run.history or run.config.method.at_once
+    losses = _LOSSES if by_entropy else dict(train_loss='training loss')
     _draw_lines(left, run, losses, 1., 'loss')
     _draw_lines(right, run, _SHARES, 100., 'share (%)')
     right.set_ylim(0, None)

@@ -20,7 +20,7 @@ from ..core import atomic_path, read_arrays
 from ..data import shown_path
 from ..data.folders import _class_name, _images_in, _loose_images, _subfolders
 from ..geometry import similarity_function
-from .files import Seen, image_files, look_at, outputs_of, run_tree, weights_mark
+from .files import Seen, check_sees_images, image_files, look_at, outputs_of, run_tree, weights_mark
 from .inspect import labels_of
 from .pages import page_text, thumbnail, write_page
 from ..train import Run, load_run, run_data
@@ -207,6 +207,7 @@ def place(
 )->Placement:
     "Where in the tree classes belong that a network was not trained on"
     run = run if isinstance(run, Run) else load_run(run)
+    check_sees_images(run)
     if resamples < 1: raise ValueError(f'resamples must be at least 1, got {resamples}')
     known,(classes,loose) = _place_tree(run, tree),new_classes(folder)
     means,f = class_means(run, data),similarity_function(**run.config.method.ranking())

@@ -21,7 +21,7 @@ from ..data import ImageSet, shown_path
 from ..decisions import RULES, calibrate_temperature, decide, node_paths
 from ..decisions import node_probabilities, promised_bar, tree_tensors
 from ..knowledge import synset_names
-from .files import has_classifier, image_files, look_at, outputs_of, run_tree, weights_mark
+from .files import check_sees_images, has_classifier, image_files, look_at, outputs_of, run_tree, weights_mark
 from .pages import node_hues, page_text, thumbnail
 from ..settings import choose
 from ..train import Run, load_run, run_data
@@ -202,6 +202,7 @@ def predict(
 )->pd.DataFrame: # A row for each image: file, answer, confidence, path, then level by level
     "What a trained network says of any images; `attrs` of the table hold rule, bar, temperature, note and unread files"
     run = run if isinstance(run, Run) else load_run(run)
+    check_sees_images(run)
     _check_rule(run, rule, precision)
     known,found = _rule_tree(run, rule, tree),image_files(files)
     calibration,note = _calibration_or_note(run, rule, data)

@@ -267,10 +267,11 @@ def _history(file:Path, config:TrainConfig)->pd.DataFrame:
     if fault := damage(file): raise ValueError(f'{file} {fault}; {restore}')
     try: history = pd.read_csv(file)
     except ValueError as e: raise ValueError(f'{file} is damaged ({e}); {restore}') from None
-    last = config.optimisation.epochs-1
-    epochs = 1 if config.method.at_once else last+1           # what is solved in one call has one row
-    if 'epoch' not in history or len(history) < epochs or history.iloc[-1].isna().all() or history['epoch'].iloc[-1] != last:
-        raise ValueError(f'{file} is damaged or cut short: {len(history)} of {epochs} epochs; {restore}')
+    epochs = config.optimisation.epochs
+    rows = 1 if config.method.at_once else epochs          # a method that is solved in one call has one row
+    whole = 'epoch' in history and len(history) >= rows and history['epoch'].iloc[-1] == epochs-1
+    if not whole or history.iloc[-1].isna().all():
+        raise ValueError(f'{file} is damaged or cut short: {len(history)} of {rows} epochs; {restore}')
     return history
 
 # %% ../../nbs/api/70_train_results.ipynb #ae85321e
@@ -301,10 +302,19 @@ def run_data(
     return ds
 
 # %% ../../nbs/api/70_train_results.ipynb #eaa21505
+def _check_kind(images:Any, name:str, run:Run)->None:
+    "`ValueError` where a run on features is asked about images, or the other way round"
+    trained,width = run.record.get('features'),images.features
+    if trained == width: return
+    wanted,there = (f'features of width {n}' if n else 'images' for n in (trained,width))
+    raise ValueError(f'{run.path} was trained on {wanted}, and {name!r} holds {there}: name a data set of {wanted}')
+
 def _split(ds:DataSet, split:str, run:Run)->Any:
     "One split of a data set"
     images = getattr(ds, choose('split', split, ('train','valid','test')))
-    if images is not None: return images
+    if images is not None:
+        _check_kind(images, ds.name, run)
+        return images
     fraction = run.config.data.valid_fraction
     raise ValueError(f'{ds.name!r} was loaded without a {split!r} split (valid_fraction is {fraction})')
 
