@@ -610,7 +610,9 @@ def _stored_network(config:ModelConfig, num_classes:int, foreground:bool, width:
     "A head on stored features; `ValueError` where a backbone is asked for"
     wanted = [f'model={config.model!r}']*(config.model != 'auto') + ['frozen=True']*config.frozen
     if wanted: raise ValueError(f'the data set holds features, on which no backbone works: leave {wanted[0]} out')
-    if foreground: raise ValueError('the data set holds features, and this method looks at the feature maps of images')
+    if foreground:
+        raise ValueError('the data set holds features, and this method looks at the feature maps of images: '
+            'use the images themselves, or a method that compares embeddings')
     _check_head(num_classes, config.embedding_dim, config.dropout, config.hidden)
     model:Any = ImageModel(_Features(width, 0), num_classes, config.embedding_dim, config.dropout, hidden=config.hidden)
     model.name,model.input_size = 'features',0
