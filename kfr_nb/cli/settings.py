@@ -246,7 +246,8 @@ def names_of(
     "The names that a setting may have"
     module,table = _tables[name]
     loaded = getattr(sys.modules.get(f'kfr_nb.{module}'), table, {})
-    return list(dict.fromkeys([*_names_in_source(name), *loaded]))
+    chosen = ['auto'] if name == 'model' else []             # whatever fits the data
+    return list(dict.fromkeys([*_names_in_source(name), *loaded, *chosen]))
 
 # %% ../../nbs/api/91_cli_settings.ipynb #2e813058
 def _in_timm(value:str)->list[str]:
