@@ -341,7 +341,7 @@ def open_tree(
     return load_tree(name)
 
 # %% ../nbs/api/15_knowledge.ipynb #74e1d6ae
-TREE_NAMES = ('shapes','cifar10','cifar100','mini-imagenet','tiny-imagenet','imagenet1k','imagenet21k',
+TREE_NAMES = ('shapes','shapes-by-outline','cifar10','cifar100','mini-imagenet','tiny-imagenet','imagenet1k','imagenet21k',
     'cifar10-contracted','cifar100-contracted','mini-imagenet-contracted','tiny-imagenet-contracted',
     'imagenet1k-contracted','imagenet21k-contracted','cifar100-superclasses','cifar100-5levels','cub200')
 
