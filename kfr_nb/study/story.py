@@ -211,8 +211,11 @@ def _figures(studies:Mapping[str,Study])->dict[str,Any]:
 
 def _tree_figure()->Any:
     "The tree of the drawn images"
+    import matplotlib.pyplot as plt
     from kfr_nb.viz.tree import plot_tree
-    return plot_tree(load_tree('shapes'), depth=3).figure
+    figure = plot_tree(load_tree('shapes'), depth=3).figure
+    plt.close(figure)                                        # it belongs to the page, not to the notebook
+    return figure
 
 # %% ../../nbs/api/75_study_story.ipynb #cb74c406
 def _ruled(study:Study)->dict[str,Any]:
