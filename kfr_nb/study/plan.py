@@ -30,7 +30,8 @@ def arm_config(
     known = flat_paths(method)
     shared = {k: v for k,v in study.settings.items() if k in known}
     if method.name in study.weights and 'alpha' in known: shared['alpha'] = float(study.weights[method.name])
-    return study.base.changed(method=method, seed=seed, **shared | own | changes)
+    images = dict(split_seed=seed) if study.redraw else {}
+    return study.base.changed(method=method, seed=seed, **images | shared | own | changes)
 
 # %% ../../nbs/api/75_study_plan.ipynb #0ade7c2c
 @dataclass(frozen=True)
