@@ -1,0 +1,117 @@
+"""Every way to use a tree, on the stored features of CIFAR-100: settings chosen on validation images, then judged on test images.
+
+    python tools/every_rival.py 20                20 images per class; about half an hour on two cores
+    python tools/every_rival.py 20 --only-search  the first half
+    python tools/every_rival.py 20 --publish      write the tables to nbs/studies/_results as well
+
+1. Search. Each method has three or four values of its main setting. Every value is tried with two seeds, judged on
+   2,000 validation images.
+2. Choice. Among the values whose validation accuracy is at most half a point below that of cross-entropy, the one with
+   the highest validation mAHP; if there is none, the most accurate value.
+3. Test. Five other seeds. Each one samples its own training and validation images. Each method also has its
+   control, the same loss with a shuffled tree. Every run is judged under argmax, CRM and HiE.
+
+An interrupted run resumes with the same command.
+"""
+import argparse
+from pathlib import Path
+from kfr_nb.study.make import run_study
+from kfr_nb.study.presets import StudyConfig
+from kfr_nb.study.publish import publish
+from kfr_nb.train import TrainConfig
+
+ROOT = Path(__file__).resolve().parent.parent
+EPOCHS = {5: 60, 20: 60, 100: 20}
+SLACK = 0.005                                  # accuracy that a setting may lose against cross-entropy
+EARLY = dict(phase1=0.)
+GRID = {                                       # method: the setting that is searched, its values, what else differs from the defaults
+    'tree_prior': ('alpha', (1e-4, 1e-3, 1e-2), {}),
+    'soft_labels': ('beta', (30., 20., 10.), EARLY),
+    'hxe': ('depth_decay', (.1, .3, .6), EARLY),
+    'cpcc': ('alpha', (.3, 1., 3.), {}),
+    'haframe': ('alpha', (.2, .4, .8), {}),
+    'hier_cos': ('alpha', (.1, .3, 1.), {}),
+    'barz_denzler': ('alpha', (.3, .9, 1.), {}),
+    'path_kl': ('alpha', (.3, 1., 3.), {}),
+    'lca_alignment': ('ce_weight', (.3, .1, .03), {}),
+    'kfr': ('alpha', (3., 10., 30., 100.), {}),
+    'kfr_all': ('alpha', (10., 30., 100.), {}),
+    'kfr_free': ('alpha', (3., 10., 30.), {}),
+    'kfr_plus': ('alpha', (3., 10., 30.), {}),
+    'kfr_as_published': ('alpha', (10., 30., 100.), {})}
+
+
+def base(images):
+    "What all runs share"
+    return TrainConfig.of(dataset='cifar100-features', method='ce', valid_fraction=0.2, train_per_class=images,
+        hidden=512, dropout=0.6, embedding_dim=128, epochs=EPOCHS[images], eval_every=EPOCHS[images],
+        batch_size=128, lr=0.002, save_seconds=60.)
+
+
+def name_of(method, value):
+    "Name of the variant of a method with one value of its setting"
+    return f'{method}_{GRID[method][0]}_{value:g}'.replace('.', '_').replace('-', 'm')
+
+
+def changes_of(method, value):
+    "What a variant changes"
+    setting, _, others = GRID[method]
+    return dict(method=method, **{setting: value}, **others)
+
+
+def search_study(images):
+    "Every value of every method, judged on validation images"
+    variants = {name_of(m, v): changes_of(m, v) for m, (_, values, _) in GRID.items() for v in values}
+    return StudyConfig(f'features_{images}_search', base(images).changed(judged_on='valid'), ('ce', 'probe', *variants),
+        seeds=(100, 101), redraw=True, sweep=None, variants=variants)
+
+
+def choose(runs):
+    "The value of each method that the rule takes, from the table of the search"
+    means = runs.groupby('arm')[['top1', 'mahp']].mean()
+    floor = means.loc['ce', 'top1']-SLACK
+    chosen = {}
+    for method, (_, values, _) in GRID.items():
+        tried = means.loc[[name_of(method, v) for v in values]]
+        accurate = tried[tried['top1'] >= floor]
+        best = accurate['mahp'].idxmax() if len(accurate) else tried['top1'].idxmax()
+        chosen[method] = next(v for v in values if name_of(method, v) == best)
+    return chosen
+
+
+def test_study(images, chosen):
+    "The chosen values, with their controls, judged on test images"
+    names = {m: f'{m}_early' if GRID[m][2] else m for m in chosen}
+    arms = [name for m in names.values() for name in (m, f'{m}_shuffled')]
+    weights = {m: v for m, v in chosen.items() if GRID[m][0] == 'alpha'}
+    settings = {GRID[m][0]: v for m, v in chosen.items() if m not in weights}
+    variants = {name: dict(method=m, **GRID[m][2]) for m, name in names.items() if GRID[m][2]}
+    return StudyConfig(f'features_{images}', base(images), ('ce', 'probe', *arms), seeds=(0, 1, 2, 3, 4), redraw=True,
+        sweep=None, weights=weights, settings=settings, variants=variants)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument('images', type=int, choices=sorted(EPOCHS), help='training images per class')
+    p.add_argument('--out', type=Path, default=Path('results/every_rival'))
+    p.add_argument('--jobs', type=int, default=None)
+    p.add_argument('--settings-of', type=int, help='take the settings that the search with so many images has found')
+    p.add_argument('--only-search', action='store_true')
+    p.add_argument('--publish', action='store_true', help='write the tables to nbs/studies/_results')
+    args = p.parse_args()
+    results = ROOT/'nbs'/'studies'/'_results'
+    searched = args.settings_of or args.images
+    command = f'python tools/every_rival.py {args.images}'
+    if args.settings_of: command += f' --settings-of {args.settings_of}'
+    search = run_study(search_study(searched), args.out/f'search_{searched}', args.jobs, command=f'python tools/every_rival.py {searched}')
+    chosen = choose(search.runs)
+    print('\n'.join(f'{m}: {GRID[m][0]} = {v:g}' for m, v in chosen.items()))
+    if args.only_search: return
+    study = run_study(test_study(args.images, chosen), args.out/f'test_{args.images}', args.jobs, command=command)
+    print(study.report)
+    if args.publish:
+        publish(search.out, f'features_{searched}_search', results, history=False)
+        publish(study.out, f'features_{args.images}', results, history=False)
+
+
+if __name__ == '__main__': main()
