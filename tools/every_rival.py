@@ -3,6 +3,7 @@
     python tools/every_rival.py 20                20 images per class; about half an hour on two cores
     python tools/every_rival.py 20 --only-search  the first half
     python tools/every_rival.py 20 --publish      write the tables to nbs/studies/_results as well
+    python tools/every_rival.py 20 --noise 0.3    the same settings, 30 % of the training labels made wrong
 
 1. Search. Each method has three or four values of its main setting. Every value is tried with two seeds, judged on
    2,000 validation images.
@@ -79,14 +80,24 @@ def choose(runs):
     return chosen
 
 
-def test_study(images, chosen):
-    "The chosen values, with their controls, judged on test images"
+NOISY = ('tree_prior', 'soft_labels', 'haframe', 'path_kl', 'lca_alignment', 'kfr', 'kfr_free', 'kfr_plus')
+
+
+def test_name(images, noise, kind):
+    "Name of the results"
+    return f'features_{images}' + (f'_noise_{100*noise:g}_{kind}' if noise else '')
+
+
+def test_study(images, chosen, noise=0., kind='symmetric'):
+    "The chosen values, with their controls, judged on test images; with label noise fewer methods, and training labels only"
+    if noise: chosen = {m: chosen[m] for m in NOISY}
     names = {m: f'{m}_early' if GRID[m][2] else m for m in chosen}
     arms = [name for m in names.values() for name in (m, f'{m}_shuffled')]
     weights = {m: v for m, v in chosen.items() if GRID[m][0] == 'alpha'}
     settings = {GRID[m][0]: v for m, v in chosen.items() if m not in weights}
     variants = {name: dict(method=m, **GRID[m][2]) for m, name in names.items() if GRID[m][2]}
-    return StudyConfig(f'features_{images}', base(images), ('ce', 'probe', *arms), seeds=(0, 1, 2, 3, 4), redraw=True,
+    shared = base(images).changed(noise=noise, noise_kind=kind)
+    return StudyConfig(test_name(images, noise, kind), shared, ('ce', 'probe', *arms), seeds=(0, 1, 2, 3, 4), redraw=True,
         sweep=None, weights=weights, settings=settings, variants=variants)
 
 
@@ -96,6 +107,8 @@ def main():
     p.add_argument('--out', type=Path, default=Path('results/every_rival'))
     p.add_argument('--jobs', type=int, default=None)
     p.add_argument('--settings-of', type=int, help='take the settings that the search with so many images has found')
+    p.add_argument('--noise', type=float, default=0., help='fraction of the training labels that is made wrong')
+    p.add_argument('--noise-kind', choices=('symmetric', 'tree'), default='symmetric')
     p.add_argument('--only-search', action='store_true')
     p.add_argument('--publish', action='store_true', help='write the tables to nbs/studies/_results')
     args = p.parse_args()
@@ -103,15 +116,18 @@ def main():
     searched = args.settings_of or args.images
     command = f'python tools/every_rival.py {args.images}'
     if args.settings_of: command += f' --settings-of {args.settings_of}'
+    if args.noise: command += f' --noise {args.noise:g} --noise-kind {args.noise_kind}'
     search = run_study(search_study(searched), args.out/f'search_{searched}', args.jobs, command=f'python tools/every_rival.py {searched}')
     chosen = choose(search.runs)
     print('\n'.join(f'{m}: {GRID[m][0]} = {v:g}' for m, v in chosen.items()))
     if args.only_search: return
-    study = run_study(test_study(args.images, chosen), args.out/f'test_{args.images}', args.jobs, command=command)
+    name = test_name(args.images, args.noise, args.noise_kind)
+    study = run_study(test_study(args.images, chosen, args.noise, args.noise_kind), args.out/name.replace('features', 'test'),
+        args.jobs, command=command)
     print(study.report)
     if args.publish:
         publish(search.out, f'features_{searched}_search', results, history=False)
-        publish(study.out, f'features_{args.images}', results, history=False)
+        publish(study.out, name, results, history=False)
 
 
 if __name__ == '__main__': main()

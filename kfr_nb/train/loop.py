@@ -117,12 +117,18 @@ def _clip_gradients(task:Task)->None:
     beside = [] if task.state is None else list(task.state.parameters())
     if clip: task.accelerator.clip_grad_norm_([*task.model.parameters(), *beside], clip)
 
+def _seed_dropout(seed:int, device:torch.device)->None:
+    "Seed the generators that dropout reads: the CPU's and the device's"
+    torch.default_generator.manual_seed(seed)
+    if device.type == 'cuda': torch.cuda.manual_seed(seed)
+    if device.type == 'mps': torch.mps.manual_seed(seed)
+
 def _forward_backward(task:Task, batch:Batch, epoch:int, step:int)->dict[str,Tensor]:
     "Loss and gradients of a step; the terms, and what the loss notes of itself"
     accelerator = task.accelerator
     task.optimizer.zero_grad()
     seed = step_generator(task, epoch, step).initial_seed()
-    torch.manual_seed(seed + accelerator.process_index)                  # for dropout
+    _seed_dropout(seed + accelerator.process_index, task.device)
     with accelerator.autocast():
         out = joint_outputs(task, batch, epoch, step)
         terms = loss_terms(task, out, epoch)
