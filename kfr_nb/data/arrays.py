@@ -22,7 +22,7 @@ def _to_images(
     x:np.ndarray, # uint8, shape (N, H, W, 3) or (N, H, W); or features, float, shape (N, c)
     what:str, # For the message
 )->Tensor: # uint8, shape (N, 3, H, W); or float, shape (N, c)
-    "Images from an array, or features where it is a table of numbers"
+    "Images from an array, or features from a table of numbers"
     if x.ndim == 2 and x.dtype.kind == 'f': return torch.from_numpy(x.astype(np.float32))
     if x.dtype != np.uint8 or x.ndim not in (3,4) or (x.ndim == 4 and x.shape[3] != 3):
         form = f'got {x.dtype} {x.shape}'
@@ -33,7 +33,7 @@ def _to_images(
 
 # %% ../../nbs/api/20f_data_arrays.ipynb #902ba3cd
 def _to_labels(y:np.ndarray)->Tensor:
-    "Labels from an array of any whole numbers"
+    "Labels from an array of any integer type"
     if y.dtype.kind not in 'iu': raise ValueError(f'labels must be integer class indices, got {y.dtype}')
     return torch.from_numpy(y.astype(np.int64))
 
@@ -68,8 +68,8 @@ def _array_part(path:Path, a:dict, part:str, classes:int)->ImageSet:
 def open_npz(
     path:Path, # The array file
     split_seed:int, # Unused: the parts are as given
-    image_size:int, # Side that a model sees
-    tree_name:str|None=None, # Its tree's name
+    image_size:int, # Side of the model's input
+    tree_name:str|None=None, # Name of its tree
 )->DataSet:
     "A data set from an array file"
     a = _read_arrays(path)
