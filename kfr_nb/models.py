@@ -266,7 +266,7 @@ def _timm_pretrained(name):
     "A timm model with its weights"
     import timm
     cfg = timm.get_pretrained_cfg(name)
-    if cfg is None: raise ValueError(f'timm knows no weights for {name!r}')
+    if cfg is None: raise ValueError(f'timm has no weights for {name!r}')
     if name == 'tf_efficientnet_lite0' and (packaged := _lite0_file()):
         net,weights = timm.create_model(name),torch.load(packaged, map_location='cpu', weights_only=True)
         net.load_state_dict(_match_in_order(weights, net.state_dict()))
@@ -372,7 +372,7 @@ def _timm_spec(name:str)->ModelSpec:
     choose('timm model', name.split('.')[0], timm.list_models())
     cfg = timm.get_pretrained_cfg(name)
     if cfg is None:
-        raise ValueError(f"timm knows the architecture but not the weights of 'timm:{name}'; "
+        raise ValueError(f"timm has the architecture but not the weights of 'timm:{name}'; "
                          'leave out the part behind the dot')
     size,weights = cfg.input_size[-1],bool(cfg.has_weights)
     return ModelSpec(_timm, 'timm', size, tuple(cfg.mean), tuple(cfg.std), weights)

@@ -52,7 +52,7 @@ def _read_arrays(path:Path)->dict[str,np.ndarray]:
             if missing: raise ValueError(f"it has no {', '.join(missing)}; it has {', '.join(z.files)}")
             return {w: z[w] for w in _ARRAYS}
     except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as e:
-        said = 'it is no .npz file of plain arrays' if 'contains pickled' in str(e) else e
+        said = 'it is not an .npz file of plain arrays' if 'contains pickled' in str(e) else e
         raise ValueError(f'cannot read the array file {path}: {said}') from e
 
 # %% ../../nbs/api/20f_data_arrays.ipynb #b1d57811

@@ -159,7 +159,7 @@ def _check_beside(path:Path, train:Path, beside:list[str], given:dict, skipped:C
     "Folders next to the parts are not used; without a test part, they may be classes"
     used = [n for n in beside if _loose_images(path/n)]
     if used and not given:
-        raise ValueError(f'{path}: is {train.name!r} the training part, or a class beside {used[0]!r}?'
+        raise ValueError(f'{path}: is {train.name!r} the training part, or a class next to {used[0]!r}?'
             f' For the first use folder:{train}; for the second give it no subfolders, or another name')
     for n in beside: skipped[f'images in the folder {n!r}'] += len(_images_in(path/n, Counter()))
 
@@ -203,7 +203,7 @@ def list_images(
         near = get_close_matches(extra[0], classes, n=1)
         hint = f' (did you mean {near[0]!r}?)' if near else ''
         what = f'{folder} has a class {extra[0]!r}'
-        raise ValueError(f'{what} that the training folder has not{hint}')
+        raise ValueError(f'{what} that the training folder lacks{hint}')
     files = [f for c in classes for f in found.get(c, [])]
     labels = torch.tensor([i for i,c in enumerate(classes) for _ in found.get(c, [])]).long()
     names = None if root is None else [_name_in(f, root) for f in files]

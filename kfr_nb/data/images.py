@@ -137,4 +137,4 @@ def image_facts(
         colours = _colour_facts(im)
         depth = _depth_facts(im)
     odd = shown_path(path) != os.fspath(path)
-    return kind + colours + depth + ['a name that is no UTF-8']*odd
+    return kind + colours + depth + ['a name that is not UTF-8']*odd

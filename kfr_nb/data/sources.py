@@ -77,7 +77,7 @@ def cut_dataset(
     "A data set whose test part is split off from one set, within classes"
     train,test = cut_part(s, fraction, seed, 'test')
     if not len(test):
-        raise ValueError(f'{name}: no class has two images, so that none is left to test by:'
+        raise ValueError(f'{name}: no class has two images, so no test image is left:'
             ' add images, or a folder of test images')
     made = dict(kind='within classes', test_fraction=fraction, seed=seed,
         test_files=fingerprint(test.names or [Path(f).name for f in test.files or []]))

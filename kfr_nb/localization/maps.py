@@ -71,8 +71,8 @@ def _as_feature_map(out:Tensor, reshape:Callable|None)->Tensor:
     "A layer's output as a map (B, c, h, w); ValueError if it is not a map or has a single cell"
     maps = out if reshape is None else reshape(out)
     if maps.ndim != 4:
-        raise ValueError(f'the layer gives {tuple(out.shape)}, which is no map (B, c, h, w); '
-                         'say with reshape= how it becomes one')
+        raise ValueError(f'the layer gives {tuple(out.shape)}, which is not a map (B, c, h, w); '
+                         'convert it with reshape=')
     if maps[0,0].numel() > 1: return maps
     raise ValueError('the feature map has one cell only, so it has no locations; use larger images, '
                      'a stem at full resolution, or an earlier layer by layer=')

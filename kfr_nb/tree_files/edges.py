@@ -210,7 +210,7 @@ def unique_names(
 
 # %% ../../nbs/api/05_tree_edges.ipynb #a0f8dab0
 def _qualified(many:int)->tuple[str,...]:
-    return (f'names that stood for several nodes, now called by their path: '
+    return (f'names shared by several nodes, now qualified by their path: '
         f'{many}',) if many else ()
 
 # %% ../../nbs/api/05_tree_edges.ipynb #25154ee3
@@ -241,7 +241,7 @@ def _by_name(rows, names)->bool:
 
 def _without_row(alone)->tuple[str,...]:
     if not alone: return ()
-    return (f'parents without a row of their own, called by their id: {len(alone)}, such as '
+    return (f'parents without a row, named by their id: {len(alone)}, such as '
         f'{short(min(alone))}',)
 
 # %% ../../nbs/api/05_tree_edges.ipynb #811034ec
@@ -364,7 +364,7 @@ def _several_parents(table:TreeTable, edges:Sequence[Edge])->ValueError|None:
         several = sum(n > 1 for n in count.values())
         says = f'{table.place(e)}{short(e.child)} has a second parent: {short(old.parent)} and {short(e.parent)}'
         if len({x.parent for x in edges}) == len(edges):
-            return ValueError(f'{says}. Each node stands once in the first column: '
+            return ValueError(f'{says}. Each node occurs once in the first column: '
                 'if that is the child, swap the columns or title them child, parent')
         return ValueError(f"{says} (nodes with several parents: {several}); remove edges, or "
             "choose a rule: "
@@ -382,7 +382,7 @@ def _check_roots(tops:Sequence[str], names:Iterable[str]):
             if other != top:
                 raise ValueError(f'{short(top)} and {short(other)} are two nodes, though they '
                     'look alike: '
-                    'they differ in blanks or in how an accent is stored; write both in the same way')
+                    'they differ in spaces or in how an accent is stored; write both in the same way')
 
 # %% ../../nbs/api/05_tree_edges.ipynb #faa1c5f4
 def settle(
@@ -487,7 +487,7 @@ def rank_table(
     _check_places(names)
     edges = [Edge(None, root), *(Edge(names[key[:-1]], n) for key,n in names.items() if key)]
     left = len(paths)-len(classes)
-    notes = (f'rows of inner nodes, which are no classes: {left}',) if left else ()
+    notes = (f'rows of inner nodes, which are not classes: {left}',) if left else ()
     return TreeTable(edges, [names[key] for key in classes], notes, 'table of ranks')
 
 # %% ../../nbs/api/05_tree_edges.ipynb #81519b24
@@ -510,5 +510,5 @@ def _check_places(names:Mapping[tuple,str]):
             raise ValueError(f'{short(name)} is the name of the root and of a node; give the '
                 'root another one: root=...')
         here,there = (short(' > '.join(k[:-1]) or 'the root', 60) for k in (key,other))
-        raise ValueError(f'{short(name)} stands under {here} here but under {there} before; '
+        raise ValueError(f'{short(name)} is under {here} here but was under {there} before; '
             'correct one, or tell them apart with qualify=True')

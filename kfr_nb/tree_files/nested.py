@@ -179,7 +179,7 @@ def list_table(
     if all(isinstance(r, str) for r in rows):
         table = paths_table([Line(n, r) for n,r in enumerate(rows)])
         if not table:
-            raise ValueError(f'a list of names is no tree: got {short(rows[0])}; paths such as '
+            raise ValueError(f'a list of names is not a tree: got {short(rows[0])}; paths such as '
                 'A > B make one')
         return table
     if all(isinstance(r, list) for r in rows):
@@ -195,8 +195,8 @@ def _no_repeats(pairs):
     out = dict(pairs)
     if len(out) < len(pairs):
         twice = next(k for i,(k,_) in enumerate(pairs) if k in dict(pairs[:i]))
-        raise ValueError(f'the key {short(twice)} stands twice in one object; give the nodes '
-            'names of their own')
+        raise ValueError(f'the key {short(twice)} occurs twice in one object; give the nodes '
+            'unique names')
     return out
 
 # %% ../../nbs/api/08_tree_json.ipynb #84eae42a

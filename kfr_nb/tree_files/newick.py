@@ -113,7 +113,7 @@ def _add_name(nodes:Nodes, now:int, token:Token):
     if nodes.names[now] is not None or nodes.lengths[now] is not None:
         raise ValueError(f'Newick: {short(token.text, 30)} at character {token.at} follows '
             f'{short(nodes.names[now], 30)}; '
-            'quote names with blanks, and separate nodes by commas')
+            'quote names with spaces, and separate nodes by commas')
     if not token.text.strip():
         raise ValueError(f'Newick: the name at character {token.at} is empty')
     nodes.names[now] = token.text
@@ -189,8 +189,8 @@ def _fresh_names(nodes:Nodes, has_children:set):
         nodes.names[i] = next(fresh)
     for n,many in Counter(nodes.names).items():
         if many > 1:
-            raise ValueError(f'Newick: node {short(n)} is named twice; give each node a name of '
-                'its own')
+            raise ValueError(f'Newick: node {short(n)} is named twice; give each node a '
+                'unique name')
 
 # %% ../../nbs/api/06_tree_newick.ipynb #f08c4d0d
 def split_trees(text:str)->list[str]:
@@ -211,7 +211,7 @@ def pick_tree(
 ):
     "The only tree, or the requested one"
     if which is None and len(trees) > 1:
-        raise ValueError(f'there are {len(trees)} trees; say which one: which=0 takes the '
+        raise ValueError(f'there are {len(trees)} trees; choose one: which=0 takes the '
             'first, or split the file')
     if not 0 <= (which or 0) < len(trees):
         raise ValueError(f'there is no tree {which}: the numbers are 0 to {len(trees)-1}')
@@ -239,7 +239,7 @@ def newick_table(
     which:int|None=None, # Index of the tree, if there are several
 )->TreeTable:
     "Edges from Newick text; edges without a length have length 1"
-    if not isinstance(text, str): raise ValueError(f'Newick is a text, got {short(text)}')
+    if not isinstance(text, str): raise ValueError(f'Newick must be a string, got {short(text)}')
     text = text.removeprefix('\ufeff')
     text = re.sub(r'^\s*\d+[ \t]+\d+\s*\n(?=\s*\()', '', text)             # PAML counts the trees first
     _check_newick(text)

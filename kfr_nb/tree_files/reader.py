@@ -24,7 +24,7 @@ def _not_utf8(data:bytes, error:UnicodeDecodeError, encoding)->ValueError:
     near = data[max(error.start-10, 0):error.start+10].decode('latin-1')
     return ValueError(f"line {line} is not {encoding or 'UTF-8'}, near {near!r}; if that reads "
         "well the file is Latin-1: "
-        "say encoding='latin-1' (or cp1252), or save it as UTF-8")
+        "use encoding='latin-1' (or cp1252), or save it as UTF-8")
 
 # %% ../../nbs/api/09_tree_files.ipynb #7e941a4a
 _MARKS = {codecs.BOM_UTF8:'utf-8-sig', codecs.BOM_UTF32_LE:'utf-32', codecs.BOM_UTF32_BE:'utf-32',
@@ -43,7 +43,7 @@ def decode(
         if data.startswith(start): raise ValueError(f'this is {kind}')
     encoding = encoding or next((e for mark,e in _MARKS.items() if data.startswith(mark)), None)
     if encoding is None and data[:2000].count(0)*3 > len(data[:2000]):
-        raise ValueError("this is not UTF-8, and looks like UTF-16 without a mark; say "
+        raise ValueError("this is not UTF-8, and looks like UTF-16 without a mark; use "
             "encoding='utf-16-le', or save it as UTF-8")
     try: return data.decode(encoding or 'utf-8')
     except LookupError:
@@ -163,7 +163,7 @@ def write_tree_file(
     try: data = tree_text(ending, *tree).encode()
     except UnicodeEncodeError as e:
         name = next(n for n in tree[0] if re.search('[\ud800-\udfff]', n))
-        raise ValueError(f'the name {short(name)} is no text that a file can hold; rename it, '
+        raise ValueError(f'the name {short(name)} is not text that a file can hold; rename it, '
             'or write .json') from e
     with atomic_path(path) as tmp: tmp.write_bytes(data)
     return Path(path)

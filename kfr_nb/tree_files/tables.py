@@ -122,12 +122,12 @@ def _check_comments(rows:Sequence[Row]):
         first = cells[0]
         if first.text.startswith('#') and not first.quoted:
             raise ValueError(f'line {line}: is {short(first.text)} a comment or a name? '
-                'Put a blank after # for a comment, or the name in double quotes')
+                'Put a space after # for a comment, or the name in double quotes')
         for n,cell in enumerate(cells):
             if re.search(r'(^|\s)#' if n > 1 else r'\s#', cell.text) and not cell.quoted:
                 raise ValueError(f'line {line}: {short(cell.text)} holds #, and only a whole '
                     'line can be a comment; '
-                    'put the comment on a line of its own, or the name in double quotes')
+                    'put the comment on a separate line, or the name in double quotes')
 
 # %% ../../nbs/api/07_tree_tables.ipynb #2df311b8
 def find_header(
@@ -177,7 +177,7 @@ def titled_table(
     if not rows: raise ValueError('the table has titles and no rows')
     cells = [[c.text for c in row.cells] + ['']*(len(header)-len(row.cells)) for row in rows]
     table = record_table(header, _parents_as_ids(header, cells), [row.line for row in rows], 'line')
-    named = {',':'commas', ';':'semicolons', '\t':'tabs', '|':'bars', ' ':'blanks'}[sep]
+    named = {',':'commas', ';':'semicolons', '\t':'tabs', '|':'bars', ' ':'spaces'}[sep]
     return TreeTable(table.edges, table.classes, table.notes, f'{table.form}, separated by '
         f'{named}', 'line')
 
@@ -196,7 +196,7 @@ def _bare_edge(row:Row, sep:str)->Edge:
     if len(cells) == 3 and sep == ';':
         cells[2] = cells[2].replace(',', '.') # German Excel uses decimal commas
     if len(cells) > 3:
-        raise ValueError(f'line {row.line}: {len(cells)} columns, and no title says which is '
+        raise ValueError(f'line {row.line}: {len(cells)} columns, and no title marks '
             'the parent; title two parent and child, '
             'or give the ranks: KnowledgeTree.from_ranks(pandas.read_csv(...), ranks=[...])')
     if len(cells) == 3 and not _number.fullmatch(cells[2]):
@@ -243,7 +243,7 @@ def _check_first(rows:Sequence[Row]):
     words = [set(re.findall(r'[^\W\d_]+', h.lower())) for h in head]
     titles = all(w and w <= _TITLES for w in words)
     if len(rows) > 1 and titles and not names & set(head):
-        raise ValueError(f'line {rows[0].line} looks like titles, and they do not say which '
+        raise ValueError(f'line {rows[0].line} looks like titles, but they do not show which '
             'column is the parent: '
             f'{short(head, 80)}; call them parent and child')
 
@@ -263,7 +263,7 @@ def bare_table(
     rows,notes = _single_quotes(rows)
     plain = _plain_ids([[c.text for c in row.cells] for row in rows])
     rows = [Row(r.line, [Cell(p[0], r.cells[0].quoted), *r.cells[1:]]) for r,p in zip(rows, plain)]
-    named = {',':'commas', ';':'semicolons', '\t':'tabs', '|':'bars', ' ':'blanks'}[sep]
+    named = {',':'commas', ';':'semicolons', '\t':'tabs', '|':'bars', ' ':'spaces'}[sep]
     return TreeTable([_bare_edge(row, sep) for row in rows], None, notes, f'list of edges, '
         f'separated by {named}', 'line')
 
@@ -321,7 +321,7 @@ def _indents(lines:Sequence[Line])->list[tuple[int,str]]:
     lead = [_indent.match(line.text)[0] for line in lines]
     if any('\t' in l for l in lead) and any(re.match(' ', l) for l in lead):
         mixed = next(line.number for line,l in zip(lines, lead) if re.match(' ', l))
-        raise ValueError(f'line {mixed}: some lines are indented by tabs and some by blanks; '
+        raise ValueError(f'line {mixed}: some lines are indented by tabs and some by spaces; '
             'use one of them')
     return [(len(l.expandtabs(4)), line.text[len(l):].rstrip()) for l,line in zip(lead, lines)]
 
@@ -341,7 +341,7 @@ def is_indented(
     if most-least < 2: return False
     raise ValueError('each line has two words, and some are indented: are these edges or an '
         'indented list? '
-        "Remove the blanks at the start, put names in double quotes, or say form='indented'")
+        "Remove the spaces at the start, put names in double quotes, or use form='indented'")
 
 # %% ../../nbs/api/07_tree_tables.ipynb #eefc4103
 def _indented_nodes(lines:Sequence[Line])->tuple[dict[int,str],dict[int,int|None]]:
