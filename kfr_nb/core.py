@@ -118,7 +118,7 @@ def check_labels(
 # %% ../nbs/api/00_core.ipynb #502e282c
 def check_distances(
     D:Any, # Class distances: a tensor, an array or nested lists, shape (C, C)
-    num_classes:int|None=None, # Expected C, where it is known
+    num_classes:int|None=None, # Expected C, if known
     name:str='D', # Name used in messages
 )->Tensor: # As a tensor; floats keep their dtype
     "Raise `ValueError` unless `D` is a square matrix of finite distances, 0 or more"
@@ -305,8 +305,8 @@ def write_json(
 # %% ../nbs/api/00_core.ipynb #38e0b70e
 def check_version(
     path:str|Path, # The file, for the message
-    record:dict, # What it holds
-    version:int, # The latest format that the caller can read
+    record:dict, # Its content
+    version:int, # Latest format that the caller can read
 )->dict: # `record`, unchanged
     "Raise `ValueError` if a record has a later format; a record without a number has format 1"
     found = record.get('version', 1)

@@ -200,8 +200,8 @@ def decision_scores(
     logits:Tensor, # Classifier's output, shape (B, C)
     tree:KnowledgeTree, # Tree with these C classes, in this order
     rule:str='argmax', # 'argmax', 'crm' or 'hie'
-    temperature:float=1., # Logits are divided by it, see `calibrate_temperature`
-)->Tensor: # Greater is better, shape (B, C)
+    temperature:float=1., # Divides the logits, see `calibrate_temperature`
+)->Tensor: # Higher is better, shape (B, C)
     "Score of each class under a rule; the decision is the class with the highest score"
     choose('rule', rule, _SCORES)
     z = _scaled(logits, tree, temperature)
@@ -210,7 +210,7 @@ def decision_scores(
 
 # %% ../nbs/api/48_decisions.ipynb #293680f9
 def _scaled(logits:Tensor, tree:KnowledgeTree, temperature:float)->Tensor:
-    "Checked logits over the temperature, without gradient"
+    "Validated logits divided by the temperature, without gradient"
     _check_finite(logits, 'logits')
     if not temperature > 0 or math.isinf(temperature):
         raise ValueError(f'temperature must be a positive number, got {temperature}')
@@ -274,7 +274,7 @@ def decide(
     logits:Tensor, # Classifier's output, shape (B, C)
     tree:KnowledgeTree, # Tree with these C classes, in this order
     rule:str='argmax', # One of `RULES`
-    temperature:float=1., # Logits are divided by it, see `calibrate_temperature`
+    temperature:float=1., # Divides the logits, see `calibrate_temperature`
     bar:float=.5, # 'climb' only: minimum probability of an answer, in (0, 1], see `promised_bar`
 )->Tensor: # Class indices; for 'climb' numbers of nodes in `tree.nodes`; shape (B,)
     "The predicted class, or node, under a rule; in a tie the first"

@@ -70,7 +70,7 @@ class FeatureBank:
         model:nn.Module, # From `build_model`: its backbone, `mean`, `std`
         image_size:int, # Side of the views, in pixels
         views:int=4, # Random views of each image and kind
-        precision:str='no', # 'bf16' computes several times as fast on processors that have it
+        precision:str='no', # 'bf16' is several times as fast on processors that support it
         folder:str|Path|None=None, # Folder of the store; `cache_root()/features` by default
         device:str|torch.device='cpu', # Device for the computation
         batch_size:int=64, # Views per batch
@@ -185,7 +185,7 @@ def features(self:FeatureBank,
 class FeatureFeed:
     "Batches of cached features, in the order of a feed of images"
     def __init__(self,
-        feed:Feed, # Of the images: its order and its kinds of views
+        feed:Feed, # Feed of the images, for its order and its kinds of views
         bank:FeatureBank, # Their features
     ):
         self.feed,self.device = feed,feed.device

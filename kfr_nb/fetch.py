@@ -120,7 +120,7 @@ def _check_member(archive:Path, name:str, plain:bool)->None:
 
 # %% ../nbs/api/24_fetch.ipynb #b6692ea5
 def _extract_zip(archive:Path, to:Path)->None:
-    "Unpack a zip archive whose members are all plain"
+    "Unpack a zip archive that has only plain members"
     with zipfile.ZipFile(archive) as z:
         for m in z.infolist():
             kind = (m.external_attr >> 16) & 0o170000
@@ -129,7 +129,7 @@ def _extract_zip(archive:Path, to:Path)->None:
 
 # %% ../nbs/api/24_fetch.ipynb #972a67c4
 def _extract_tar(archive:Path, to:Path)->None:
-    "Unpack a tar archive whose members are all plain"
+    "Unpack a tar archive that has only plain members"
     with tarfile.open(archive) as t:
         members = t.getmembers()
         for m in members: _check_member(archive, m.name, m.isfile() or m.isdir())

@@ -46,7 +46,7 @@ class SmallResNet(nn.Module):
     "A residual network of four one-block stages, for images of 32 to 64 pixels"
     def __init__(self,
         width:int=32, # Channels of the stem and the first stage
-        growth:tuple=(1,2,4,8), # Channels of each stage, in widths
+        growth:tuple=(1,2,4,8), # Channels of each stage, in multiples of the width
         stem_stride:int=2, # 1 keeps the full resolution, at several times the cost
     ):
         super().__init__()
@@ -328,12 +328,12 @@ def _cvt(name, pretrained, stem):
 @dataclass(frozen=True)
 class ModelSpec:
     "How to build a backbone, and the input that it expects"
-    make:Callable # (name, pretrained, stem) -> (backbone, its own classifier or None)
+    make:Callable # (name, pretrained, stem) -> (backbone, original classifier or None)
     describe:str # One line
     input_size:int # Default side of its input images, in pixels
     mean:tuple=(0.485,0.456,0.406) # For normalisation; ImageNet's by default
     std:tuple=(0.229,0.224,0.225)
-    weights:bool=True # Are there pretrained weights?
+    weights:bool=True # Whether pretrained weights exist
     stems:tuple=('standard',) # Available stems
 
 # %% ../nbs/api/60_models.ipynb #e1822db4

@@ -223,7 +223,7 @@ def _ends(line:Tensor)->tuple[Tensor,Tensor]:
 
 # %% ../nbs/api/22_shapes.ipynb #59129aac
 def mask_boxes(
-    mask:Tensor, # Which pixels belong to the object, bool, shape (n, H, W)
+    mask:Tensor, # Mask of the object's pixels, bool, shape (n, H, W)
 )->Tensor: # Boxes [x0, y0, x1, y1] in pixels, end exclusive, shape (n, 4), float
     "The smallest box around each mask"
     (x0,x1),(y0,y1) = _ends(mask.any(1)), _ends(mask.any(2))
@@ -231,7 +231,7 @@ def mask_boxes(
 
 # %% ../nbs/api/22_shapes.ipynb #b4c96d80
 def render_shapes(
-    index:Tensor|np.ndarray, # Which images of the split, from 0; image i is of class i modulo 36
+    index:Tensor|np.ndarray, # Indices of images in the split, from 0; image i has class i modulo 36
     split:str='train', # 'train' or 'test'
     size:int=32, # Height and width in pixels
     seed:int=0, # Seed of the images

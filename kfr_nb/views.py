@@ -38,7 +38,7 @@ def view_maps(
     height:int|Tensor, # Height
     least:float=CROP_AREA[0], # Smallest fraction of the area; the largest is 1
     turn:float=TURN, # Largest rotation in either direction, in degrees
-)->Tensor: # Maps from the view's square to the image's, as `affine_grid` takes them, shape (B, 2, 3)
+)->Tensor: # Maps from the view's square to the image's, in the form of `affine_grid`, shape (B, 2, 3)
     "Random resized crop, rotation and flip, combined into one map"
     w,h = _crop_sizes(u, width, height, least)
     mx,my = (width-w)*(u[:,2]-.5), (height-h)*(u[:,3]-.5)
@@ -133,7 +133,7 @@ def move_maps(
     amount:Tensor, # Degrees, slopes or fractions of the side, with sign, shape (B,)
     width:int, # Width of the images, in pixels
     height:int, # Height
-)->Tensor: # Maps between squares as of `view_maps`, shape (B, 2, 3)
+)->Tensor: # Maps between squares as from `view_maps`, shape (B, 2, 3)
     "Rotation, shear or translation of each image"
     turn,shear_x,shear_y,x,y = [amount*(kind == k) for k in range(5)]
     c,s = turn.deg2rad().cos(), turn.deg2rad().sin()
@@ -153,7 +153,7 @@ def to_device(
 # %% ../nbs/api/18_views.ipynb #5b384ce3
 def move(
     x:Tensor, # Images, uint8, shape (B, 3, H, W)
-    maps:Tensor, # As of `move_maps`, shape (B, 2, 3)
+    maps:Tensor, # As from `move_maps`, shape (B, 2, 3)
     pixels:int=1<<16, # Approximate pixels per step on a CPU, to stay in its cache
 )->Tensor: # Transformed images on grey, uint8
     "Each image resampled through its own map"

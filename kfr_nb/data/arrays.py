@@ -89,7 +89,7 @@ _CIFAR = dict(cifar10=('cifar-10-python.tar.gz','cifar-10-batches-py','c58f30108
     cifar100=('cifar-100-python.tar.gz','cifar-100-python','eb9058c3a382ffc7106e4002c42a8d85'))
 
 def _published(name:str, place:Path)->tuple[Any,Any]:
-    "Training and test part as torchvision reads them"
+    "Training and test part as read by torchvision"
     from torchvision import datasets
     kind = dict(cifar10=datasets.CIFAR10, cifar100=datasets.CIFAR100)[name]
     try: return kind(place, train=True), kind(place, train=False)
@@ -99,7 +99,7 @@ def _published(name:str, place:Path)->tuple[Any,Any]:
 
 # %% ../../nbs/api/20f_data_arrays.ipynb #0716d970
 def _open_cifar(name:str, place:Path, split_seed:int, image_size:int)->DataSet:
-    "CIFAR from its archive, or from an array file of its name"
+    "CIFAR from its archive, or from an array file with its name"
     if (place/f'{name}.npz').exists(): return open_npz(place/f'{name}.npz', split_seed, image_size, name)
     published = _published(name, place)
     train,test = [ImageSet(torch.tensor(s.targets), arrays=_to_images(s.data, name)) for s in published]

@@ -130,7 +130,7 @@ def what_changed(
 def check_same_images(
     recorded:dict|None, # From `manifest_of`; None if the run has no record
     ds:DataSet, # The current data set
-    way:str='restore them, or open the data set under another name', # What else a user can do
+    way:str='restore them, or open the data set under another name', # What the user can do
 )->None:
     "Raise `ValueError` with a description of any changes"
     changes = what_changed(recorded, ds) if recorded else []

@@ -34,7 +34,7 @@ def _limit_test(ds:DataSet, limit:int|None, seed:int)->DataSet:
 
 # %% ../../nbs/api/20m_data_opening.ipynb #0ade7c2c
 def open_dataset(
-    config:DataConfig, # Which data, its limits and the seed of its split
+    config:DataConfig, # The data set, its limits and the seed of its split
     retrieval:bool, # Test on classes that are not used for training
     dataset:str|None=None, # Replaces the data set of the configuration
     data:str|Path|None=None, # Replaces the data folder of the configuration
@@ -60,7 +60,7 @@ def plant_noise(
     config:DataConfig, # Settings: noise, noise_kind, noise_detail
     dataset:DataSet, # The data set
     seed:int, # Seed of the noise if the configuration has none
-    D:Tensor|None=None, # Class distances, for noise along the tree, shape (C, C)
+    D:Tensor|None=None, # Class distances, for tree noise, shape (C, C)
 )->tuple[DataSet,dict|None]: # The data set to train on; `labels`, `clean` and `changed`, each of shape (N,), or None
     "Replace a fraction of the training labels, or read the labels from a list"
     detail = config.noise_detail

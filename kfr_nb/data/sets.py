@@ -23,7 +23,7 @@ class ImageSet:
     labels:Tensor # Class numbers, int64, shape (N,)
     arrays:Tensor|None=None # Images, uint8, shape (N, 3, H, W); or stored features, float, shape (N, c)
     files:list[str]|None=None # Image files
-    boxes:Tensor|None=None # Object boxes as of `check_boxes`, in the image's own pixels
+    boxes:Tensor|None=None # Object boxes as from `check_boxes`, in the image's own pixels
     names:list[str]|None=None # Names within the data set, such as 'cat/7.png'; splits are based on them
     upright:bool=True # Apply the EXIF orientation of files
     _shrunk:dict=field(default_factory=dict, repr=False, compare=False) # Decoded images by size

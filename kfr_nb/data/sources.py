@@ -118,7 +118,7 @@ def read_rows(
 def read_numbered(
     path:Path, # A text file
     columns:int, # Words in each line
-)->dict[int,list[str]]: # The other words, by the number
+)->dict[int,list[str]]: # The other words, by number
     "A list whose first column is a number"
     rows = read_rows(path, columns)
     wrong = [r for r in rows if not r[0].isdigit()]

@@ -128,7 +128,7 @@ def _join_files(sets:list[ImageSet], boxes:Tensor|None)->ImageSet:
 
 # %% ../../nbs/api/20d_data_splits.ipynb #f1f836cb
 def join_sets(
-    sets:list[ImageSet], # Of one kind: all arrays of one size, or all files
+    sets:list[ImageSet], # Sets of one kind: all arrays of one size, or all files
 )->ImageSet: # All of their images
     "All images of several sets"
     if len({s.arrays is None for s in sets}) > 1:

@@ -97,7 +97,7 @@ def _no_bars(method:type)->Iterator[None]:
 
 # %% ../../nbs/api/51_activation_maps.ipynb #89603ab7
 def _gradients(logits:Tensor, classes:Tensor, leaf:Tensor, layer:nn.Module, reshape)->Tensor:
-    "The gradient of each image's class at the map"
+    "The gradient of each image's class logit with respect to the map"
     gradient = None
     if logits.requires_grad:
         chosen = logits.gather(1, classes[:,None]).sum()

@@ -66,9 +66,9 @@ class _Judged:
     "Validated maps and true boxes"
     cams: Tensor  # (N, h, w)
     truth: np.ndarray  # True boxes, float64, shape (N, K, 4)
-    rows: np.ndarray  # Numbers of the images that have a box
-    size: tuple[int,int]  # Of the images
-    mode: str  # Of resizing
+    rows: np.ndarray  # Indices of the images that have a box
+    size: tuple[int,int]  # Size of the images
+    mode: str  # Interpolation mode
     inclusive: bool
 
     def grey(self, rows:np.ndarray)->np.ndarray:

@@ -69,9 +69,9 @@ class Setup:
 METHODS:dict[str,type[Method]] = {}
 
 class Method:
-    "One way to train; subclasses are frozen dataclasses, described by their docstrings"
-    name:ClassVar[str] = '' # On the command line and in tables
-    label:ClassVar[str] = '' # In figures
+    "A training method; subclasses are frozen dataclasses, described by their docstrings"
+    name:ClassVar[str] = '' # Name on the command line and in tables
+    label:ClassVar[str] = '' # Label in figures
     alone:ClassVar[bool] = False # Replaces cross-entropy, and is evaluated by retrieval of unseen classes
     foreground:ClassVar[bool] = False # Needs a network with a foreground head
     second_view:ClassVar[bool] = False # Reads a second view of each image, as `parts['second']`

@@ -49,7 +49,7 @@ def _tree_seed(knowledge:Knowledge, setup:Setup)->int:
 def trained_tree(
     knowledge:Knowledge, # Settings: tree, tree_seed
     setup:Setup, # The run's classes, tree and seed
-)->KnowledgeTree: # Over the classes of training
+)->KnowledgeTree: # Tree over the training classes
     "The tree used to train a run: the true one, or the same with its classes permuted"
     if setup.tree is None:
         raise ValueError(f'this method needs a knowledge tree and data set {setup.dataset!r} has none: '

@@ -204,7 +204,7 @@ def margins_from(self:PairLoss,
     S:Tensor, # Class similarity, shape (C, C)
     extremes:tuple[Tensor,Tensor]|None=None, # Smallest and largest similarity within each class, (C,)
     validate:bool=True, # Check S
-)->Margins: # Of all classes
+)->Margins: # Margins of all classes
     "Margins of the components that are switched on (Eq. 8 to 10)"
     rule = self.margin
     learned = rule.margins != 'tree'

@@ -60,9 +60,9 @@ def _calculator_class()->type:
 
 def as_pml_calculator(
     H:KnowledgeTree|Tensor, # A tree over the classes, or their relevances, shape (C, C)
-    similarity='cosine', # A key of `SIMILARITIES`, or a function of two matrices, greater is nearer
+    similarity='cosine', # A key of `SIMILARITIES`, or a function of two matrices, higher means nearer
     tau:float=1., # Curvature, for the hyperbolic similarities
-    **options, # Of the library's `AccuracyCalculator`: `include`, `k`, `device`, ...
+    **options, # Options of the library's `AccuracyCalculator`: `include`, `k`, `device`, ...
 )->Any: # An `AccuracyCalculator`
     "pytorch-metric-learning's accuracies with 'h_ap', 'ndcg', 'asi' and 'mahp' among them"
     return _calculator_class()(_relevances(H), similarity, tau, **options)
@@ -97,7 +97,7 @@ def _metric_class()->type:
     return KeptMetric
 
 def _as_tensors(found:Any, device:torch.device)->Any:
-    "Floats, and dictionaries of floats, as tensors with names that are text"
+    "Floats, and dictionaries of floats, as tensors with string keys"
     if isinstance(found, Mapping): return {str(k): _as_tensors(v, device) for k,v in found.items()}
     return torch.as_tensor(found, device=device)
 
@@ -113,8 +113,8 @@ def as_torchmetric(
 
 # %% ../../nbs/api/56_metric_adapters.ipynb #3314dbaa
 def retrieval_collection(
-    tree:KnowledgeTree, # Over the classes, in label order
-    **options, # Of the metrics: `similarity` and `tau`
+    tree:KnowledgeTree, # Tree over the classes, in label order
+    **options, # Options of the metrics: `similarity` and `tau`
 )->Any: # A `torchmetrics.MetricCollection`, fed with embeddings (B, d) and labels (B,)
     "H-AP, NDCG, ASI, mAHP, MAP@R and Recall@K, relevance being the tree's hierarchical precision"
     library,H = require('torchmetrics', 'torchmetrics'),_relevances(tree)
@@ -123,11 +123,11 @@ def retrieval_collection(
     return library.MetricCollection(graded | plain)
 
 def _of_named(scores:Tensor, labels:Tensor, H:Tensor)->dict:
-    "Hierarchical precision, recall and F of the classes with the greatest scores"
+    "Hierarchical precision, recall and F of the classes with the highest scores"
     return hierarchical_f(scores.argmax(1), labels, H)
 
 def mistakes_collection(
-    tree:KnowledgeTree, # Over the classes, in label order
+    tree:KnowledgeTree, # Tree over the classes, in label order
 )->Any: # A `torchmetrics.MetricCollection`, fed with class scores (B, C) and labels (B,)
     "Accuracy, mistake severity, hierarchical distance at k, and hierarchical precision, recall and F"
     library,D = require('torchmetrics', 'torchmetrics'),tree.distances()

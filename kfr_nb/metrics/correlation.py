@@ -43,7 +43,7 @@ def tree_correlation(
     z:Tensor, # Embeddings, shape (N, d)
     labels:Tensor, # Class indices, shape (N,)
     D:Tensor, # Class distances, shape (C, C)
-    similarity='cosine', # A key of `SIMILARITIES`, or a function of two matrices, greater is nearer
+    similarity='cosine', # A key of `SIMILARITIES`, or a function of two matrices, higher means nearer
     of:str='pairs', # 'pairs' of images, or class 'means'
     within:bool=False, # Include pairs within a class ('pairs' only)
     limit:int=1500, # Maximum number of images, sampled without replacement; 'pairs' only

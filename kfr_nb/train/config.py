@@ -141,7 +141,7 @@ def flat(self:TrainConfig)->dict[str,Any]:
 # %% ../../nbs/api/70_train_config.ipynb #c9dc81bc
 @patch
 def to_dict(self:TrainConfig)->dict[str,Any]:
-    "The configuration as nested dictionaries; the method's has its name"
+    "The configuration as nested dictionaries, with the name of the method"
     record = dataclasses.asdict(self)
     return record | dict(method=dict(name=self.method.name, **record['method']))
 

@@ -82,7 +82,7 @@ def joint_outputs(
     batch:Batch, # Images and labels of this process
     epoch:int, # Epoch, from 0
     step:int, # Step within the epoch
-)->Outputs: # Of the joint batch of all processes
+)->Outputs: # Outputs for the joint batch of all processes
     "The network's outputs for a batch, with further inputs of the method"
     second,B = task.second_phase(epoch),len(batch.y)
     generator = step_generator(task, epoch, step)
@@ -99,7 +99,7 @@ def joint_outputs(
 # %% ../../nbs/api/70_train.ipynb #75ac84ac
 def loss_terms(
     task:Task, # The task
-    out:Outputs, # Of the joint batch
+    out:Outputs, # Outputs for the joint batch
     epoch:int, # Epoch, from 0
 )->dict[str,Tensor]: # 'loss' (the total), 'ce', and the method's terms
     "The loss of a batch and its terms"
@@ -177,7 +177,7 @@ def batches(task:Task, progress:Progress)->Iterator[Batch]:
 def epoch_row(
     task:Task, # The task
     progress:Progress, # After the last step of an epoch
-)->dict[str,Any]: # By name
+)->dict[str,Any]: # Values by name
     "The record of an epoch: mean loss terms, and the accuracy or recall of each split"
     config,epoch = task.config,progress.epoch
     images = progress.steps_per_epoch*config.optimisation.batch_size

@@ -54,8 +54,8 @@ def tree_over(
 # %% ../../nbs/api/70_train_task.ipynb #92c777fb
 def true_tree(
     config:TrainConfig, # Settings: tree_name
-    data:DataSet, # For its classes and its tree
-    classes:list[str]|None=None, # Classes of the tree, in order; those of training by default
+    data:DataSet, # Data set, for its classes and its tree
+    classes:list[str]|None=None, # Classes of the tree, in order; the training classes by default
 )->KnowledgeTree|None: # None if there is none
     "The true knowledge tree of a run, whatever tree is used in training"
     name = config.data.tree_name or data.tree_name
@@ -133,7 +133,7 @@ def _training(config:TrainConfig)->dict:
 def make_feeds(
     config:TrainConfig, # Settings: views, batch_size, method
     data:DataSet, # Its splits
-    network:ImageModel, # For the normalisation of its images
+    network:ImageModel, # Network, for the normalisation of images
     place:Place, # Device and index of this process
     bank:FeatureBank|None=None, # Features of a frozen backbone
 )->Feeds: # All feeds of a run

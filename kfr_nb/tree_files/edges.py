@@ -141,7 +141,7 @@ def _words(title)->list[str]:
 
 # %% ../../nbs/api/05_tree_edges.ipynb #2e956187
 def _parent_and_child(titles)->dict[str,int]:
-    "Columns of the parent and, if its title says so, of the child"
+    "Columns of the parent and, if recognised by its title, of the child"
     first = [t[0] if t and set(t[1:]) <= _IDS | _NAMES | {'node'} else '' for t in titles]
     parents = [i for i,t in enumerate(titles) if {'parent','parents'} & set(t)]
     if parents:
@@ -374,7 +374,7 @@ def _several_parents(table:TreeTable, edges:Sequence[Edge])->ValueError|None:
 def _lookalike(name:str)->str: return ' '.join(unicodedata.normalize('NFC', name).split())
 
 def _check_roots(tops:Sequence[str], names:Iterable[str]):
-    "Raise `ValueError` if a root and another node differ only in blanks or stored accents"
+    "Raise `ValueError` if a root and another node differ only in spaces or stored accents"
     like = {}
     for n in names: like.setdefault(_lookalike(n), []).append(n)
     for top in tops:
@@ -469,7 +469,7 @@ def rank_rows(
 
 # %% ../../nbs/api/05_tree_edges.ipynb #c1f77494
 def rank_table(
-    paths:Sequence[Sequence[str]], # As `rank_rows` gives them
+    paths:Sequence[Sequence[str]], # Paths from `rank_rows`
     root:str='root', # Name of the root, above the first rank
     qualify:bool=False, # Name inner nodes by their whole path, and classes whose names repeat
 )->TreeTable: # Classes in the order of the rows; a row of an inner node is not a class

@@ -15,7 +15,7 @@ __all__ = ['newick_text', 'Token', 'tokens', 'Nodes', 'parse_newick', 'split_tre
 
 # %% ../../nbs/api/06_tree_newick.ipynb #c0d2cd88
 def _quoted(name:str)->str:
-    "A name as Newick writes it"
+    "A name in Newick syntax"
     if re.fullmatch(r"(?![#<])[^\s()\[\]{}:;,'\"_\ufeff]+", name): return name
     return "'" + name.replace("'", "''") + "'"
 
@@ -23,8 +23,8 @@ def _quoted(name:str)->str:
 def newick_text(
     names:Sequence[str], # Nodes in preorder
     parents:Sequence[int], # Number of each node's parent, -1 for the root
-    lengths:Sequence[float]|None=None, # Length of the edge above each node, if wanted
-    marks:dict[int,int]|None=None, # Class label of a node, if the classes are to be marked
+    lengths:Sequence[float]|None=None, # Length of the edge above each node, if any
+    marks:dict[int,int]|None=None, # Class labels by node, to mark the classes
 )->str: # One line
     "A tree in Newick format"
     texts = [_quoted(n) for n in names]
@@ -159,7 +159,7 @@ def _is_support(name:str)->bool: return bool(re.fullmatch(r'[\d.eE+-]+(/[\d.eE+-
 
 # %% ../../nbs/api/06_tree_newick.ipynb #7700dadf
 def _name_nodes(
-    nodes:Nodes, # As parsed; gets its names
+    nodes:Nodes, # Parsed nodes; changed in place
     inner:bool|None, # Keep the names of inner nodes; None: unless they are support values
 )->tuple[str,...]: # Notes
     "Name every node, and leave out support values"

@@ -36,7 +36,7 @@ _OTHER = {b'PK\x03\x04':'an Excel workbook or a zip archive: save the sheet as C
 
 def decode(
     data:bytes, # A file's content
-    encoding:str|None=None, # Its encoding; by default UTF-8, or what its byte-order mark says
+    encoding:str|None=None, # Its encoding; by default UTF-8, or that of its byte-order mark
 )->str:
     "The text of a file"
     for start,kind in _OTHER.items():
@@ -66,7 +66,7 @@ def _is_json(text:str)->bool:
 # %% ../../nbs/api/09_tree_files.ipynb #d4e80ea2
 def tell_form(
     text:str, # A file's text
-    ending:str='', # Of its name, with the dot
+    ending:str='', # Ending of the file name, with the dot
 )->str|None: # One of `FORMS`; None: lines, which `text_table` distinguishes
     "The format of a tree file"
     start,ending = text.lstrip('\ufeff \t\r\n'),ending.lower()
@@ -87,7 +87,7 @@ def tell_form(
 # %% ../../nbs/api/09_tree_files.ipynb #83a56e8e
 def parse_tree(
     text:str, # A file's text
-    ending:str='', # Of its name
+    ending:str='', # Ending of the file name
     form:str|None=None, # One of `FORMS`; None: detected from the content
     inner:bool|None=None, # Newick: keep names of inner nodes; None: unless they are support values
     which:int|None=None, # Newick, NEXUS: index of the tree, if there are several
@@ -111,7 +111,7 @@ def at_file(path, message, most:int=300)->str:
 def read_table(
     path:str|Path, # A file
     form:str|None=None, # One of `FORMS`; None: detected from the content
-    encoding:str|None=None, # By default UTF-8, or what the byte-order mark says
+    encoding:str|None=None, # By default UTF-8, or that of the byte-order mark
     inner:bool|None=None, # Newick: keep names of inner nodes; None: unless they are support values
     which:int|None=None, # Newick, NEXUS: index of the tree, if there are several
 )->TreeTable:

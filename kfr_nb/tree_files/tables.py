@@ -161,7 +161,7 @@ def _parents_as_ids(header, cells)->list[list]:
 
 # %% ../../nbs/api/07_tree_tables.ipynb #a477be0e
 def titled_table(
-    text:str, # The file from the line of titles on
+    text:str, # The file, starting at the line of titles
     sep:str, # Its separator
     first:int=1, # Number of that line
 )->TreeTable:
