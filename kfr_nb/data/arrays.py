@@ -22,7 +22,7 @@ def _to_images(
     x:np.ndarray, # uint8, shape (N, H, W, 3) or (N, H, W); or features, float, shape (N, c)
     what:str, # For the message
 )->Tensor: # uint8, shape (N, 3, H, W); or float, shape (N, c)
-    "Images from an array, or features where it is a table of numbers"
+    "Images from an array, or features from a table of numbers"
     if x.ndim == 2 and x.dtype.kind == 'f': return torch.from_numpy(x.astype(np.float32))
     if x.dtype != np.uint8 or x.ndim not in (3,4) or (x.ndim == 4 and x.shape[3] != 3):
         form = f'got {x.dtype} {x.shape}'
@@ -33,7 +33,7 @@ def _to_images(
 
 # %% ../../nbs/api/20f_data_arrays.ipynb #902ba3cd
 def _to_labels(y:np.ndarray)->Tensor:
-    "Labels from an array of any whole numbers"
+    "Labels from an array of any integer type"
     if y.dtype.kind not in 'iu': raise ValueError(f'labels must be integer class indices, got {y.dtype}')
     return torch.from_numpy(y.astype(np.int64))
 
@@ -52,7 +52,7 @@ def _read_arrays(path:Path)->dict[str,np.ndarray]:
             if missing: raise ValueError(f"it has no {', '.join(missing)}; it has {', '.join(z.files)}")
             return {w: z[w] for w in _ARRAYS}
     except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as e:
-        said = 'it is no .npz file of plain arrays' if 'contains pickled' in str(e) else e
+        said = 'it is not an .npz file of plain arrays' if 'contains pickled' in str(e) else e
         raise ValueError(f'cannot read the array file {path}: {said}') from e
 
 # %% ../../nbs/api/20f_data_arrays.ipynb #b1d57811
@@ -68,8 +68,8 @@ def _array_part(path:Path, a:dict, part:str, classes:int)->ImageSet:
 def open_npz(
     path:Path, # The array file
     split_seed:int, # Unused: the parts are as given
-    image_size:int, # Side that a model sees
-    tree_name:str|None=None, # Its tree's name
+    image_size:int, # Side of the model's input
+    tree_name:str|None=None, # Name of its tree
 )->DataSet:
     "A data set from an array file"
     a = _read_arrays(path)
@@ -89,7 +89,7 @@ _CIFAR = dict(cifar10=('cifar-10-python.tar.gz','cifar-10-batches-py','c58f30108
     cifar100=('cifar-100-python.tar.gz','cifar-100-python','eb9058c3a382ffc7106e4002c42a8d85'))
 
 def _published(name:str, place:Path)->tuple[Any,Any]:
-    "Training and test part as torchvision reads them"
+    "Training and test part as read by torchvision"
     from torchvision import datasets
     kind = dict(cifar10=datasets.CIFAR10, cifar100=datasets.CIFAR100)[name]
     try: return kind(place, train=True), kind(place, train=False)
@@ -99,7 +99,7 @@ def _published(name:str, place:Path)->tuple[Any,Any]:
 
 # %% ../../nbs/api/20f_data_arrays.ipynb #0716d970
 def _open_cifar(name:str, place:Path, split_seed:int, image_size:int)->DataSet:
-    "CIFAR from its archive, or from an array file of its name"
+    "CIFAR from its archive, or from an array file with its name"
     if (place/f'{name}.npz').exists(): return open_npz(place/f'{name}.npz', split_seed, image_size, name)
     published = _published(name, place)
     train,test = [ImageSet(torch.tensor(s.targets), arrays=_to_images(s.data, name)) for s in published]

@@ -26,15 +26,15 @@ from ..settings import check_at_least, check_fields, check_positive
 # %% ../../nbs/api/67_methods_heads.ipynb #7dc4a187
 @dataclass(frozen=True)
 class OwnClassifier(Joining):
-    "A method that builds a classifier from the tree; subclasses say which"
-    phase1:float = 0. # Share of the epochs with cross-entropy alone
-    knowledge:Knowledge = field(default_factory=Knowledge) # The tree, and the distances in it
+    "A method that builds a classifier from the tree, defined by its subclasses"
+    phase1:float = 0. # Fraction of the epochs with cross-entropy alone
+    knowledge:Knowledge = field(default_factory=Knowledge) # The tree and its class distances
 
     @property
     def uses_tree(self)->bool: return self.knowledge.tree != 'flat'
 
 def _check_reads_no_distances(method:OwnClassifier)->None:
-    "Refuse settings of distances where the tree itself is read"
+    "Raise `ValueError` for distance settings if the method reads only the tree"
     default,own = Knowledge(),method.knowledge
     for name in ('k','transform','distance','level_ratio'):
         given = getattr(own, name)
@@ -44,11 +44,11 @@ def _check_reads_no_distances(method:OwnClassifier)->None:
 
 # %% ../../nbs/api/67_methods_heads.ipynb #8067cade
 class FixedClassifier(nn.Module):
-    "Class vectors that do not learn; logits are dot products, or cosines times a scale"
+    "Fixed class vectors; logits are dot products, or cosines times a scale"
     weight:Tensor # Shape (C, d)
     def __init__(self,
         frame:Tensor, # Unit class vectors, shape (C, d)
-        scale:float|None=None, # What cosines are multiplied by; dot products by default
+        scale:float|None=None, # Factor of the cosines; dot products by default
     ):
         super().__init__()
         self.register_buffer('weight', frame.float())
@@ -62,12 +62,12 @@ class FixedClassifier(nn.Module):
 # %% ../../nbs/api/67_methods_heads.ipynb #f0a94b7a
 @dataclass(frozen=True)
 class HAFrame(OwnClassifier, Replacing):
-    "Rival: a fixed classifier whose cosines fall with the tree distance, and errors of the cosines (Liang and Davis 2023)."
+    "Baseline: a fixed classifier whose cosines decrease with the tree distance, and errors of the cosines (Liang and Davis 2023)."
     name = 'haframe'
     label = 'HAFrame'
     reads = ('classifier_weight',)
-    alpha:float = 0.4 # Share of the errors of cosines; cross-entropy keeps the rest
-    gamma:float = 2. # How fast the cosines fall with the distance
+    alpha:float = 0.4 # Weight of the errors of cosines; cross-entropy has the rest
+    gamma:float = 2. # Rate at which the cosines decrease with the distance
 
     def classifier(self, setup:Setup)->FixedClassifier:
         d,least = setup.embedding_dim,setup.num_classes-1
@@ -86,16 +86,16 @@ class HAFrame(OwnClassifier, Replacing):
 def __post_init__(self:HAFrame):
     Joining.__post_init__(self)
     check_positive(self, 'gamma')
-    if self.alpha > 1: raise ValueError(f'alpha is a share, at most 1, got {self.alpha}')
+    if self.alpha > 1: raise ValueError(f'alpha is a fraction, at most 1, got {self.alpha}')
 
 # %% ../../nbs/api/67_methods_heads.ipynb #f6c781a2
 @dataclass(frozen=True)
 class BarzDenzler(OwnClassifier, Replacing):
-    "Rival: embeddings are pulled to fixed class embeddings that follow the tree; the nearest gives the class (Barz and Denzler 2019)."
+    "Baseline: embeddings are pulled to fixed class embeddings that follow the tree; the nearest gives the class (Barz and Denzler 2019)."
     name = 'barz_denzler'
     label = 'Class embeddings'
     reads = ('classifier_weight',)
-    alpha:float = 1. # Share of cross-entropy that the loss replaces; 1 and above all of it
+    alpha:float = 1. # Fraction of cross-entropy replaced by the loss; 1 and above replace all of it
     scale:float = 10. # Logits are the cosines times this number
 
     def __post_init__(self):
@@ -114,13 +114,13 @@ class BarzDenzler(OwnClassifier, Replacing):
 
 # %% ../../nbs/api/67_methods_heads.ipynb #931cbf3a
 class NodeClassifier(nn.Linear):
-    "An output for each node below the root; logits are those of the classes, or lengths of projections"
-    spans:Tensor # Is a node in the subspace of a class? Bool (C, n)
+    "An output for each node below the root; logits are the outputs of the classes, or lengths of projections"
+    spans:Tensor # Whether a node is in the subspace of a class, bool (C, n)
     ends:Tensor # Node of each class, shape (C,)
     def __init__(self,
         in_features:int, # Dimension of the embeddings
-        table:NodeTable, # The ways to the classes
-        lengths:bool=False, # Are logits lengths of projections, as in Hier-COS?
+        table:NodeTable, # The paths to the classes
+        lengths:bool=False, # Logits are lengths of projections, as in Hier-COS
     ):
         super().__init__(in_features, table.paths.shape[1])
         self.lengths = lengths
@@ -135,7 +135,7 @@ class NodeClassifier(nn.Linear):
 # %% ../../nbs/api/67_methods_heads.ipynb #231025b5
 @dataclass(frozen=True)
 class PathKL(OwnClassifier):
-    "Rival: an output for each node, and the divergence from the way to the class beside cross-entropy (geti 2025)."
+    "Baseline: an output for each node, and cross-entropy plus the divergence from the path to the class (geti 2025)."
     name = 'path_kl'
     label = 'Tree-path KL'
     reads = ('scores',)
@@ -157,12 +157,12 @@ class PathKL(OwnClassifier):
 # %% ../../nbs/api/67_methods_heads.ipynb #886ce247
 @dataclass(frozen=True)
 class HierCOS(OwnClassifier, Replacing):
-    "Rival: coordinates of nodes, trained towards the way to the class; a class scores by the length of a projection (Sani et al. 2026)."
+    "Baseline: coordinates of nodes, trained towards the path to the class; the score of a class is the length of a projection (Sani et al. 2026)."
     name = 'hier_cos'
     label = 'Hier-COS'
     reads = ('scores',)
-    alpha:float = 1. # Share of cross-entropy that the loss replaces; 1 and above all of it
-    sparsity:float = 0.05 # Weight β of the term that wants one node at each level
+    alpha:float = 1. # Fraction of cross-entropy replaced by the loss; 1 and above replace all of it
+    sparsity:float = 0.05 # Weight β of the term that favours a single node at each level
 
     def classifier(self, setup:Setup)->NodeClassifier:
         return NodeClassifier(setup.embedding_dim, class_nodes(self.knowledge, setup), lengths=True)
@@ -184,13 +184,13 @@ def __post_init__(self:HierCOS):
 # %% ../../nbs/api/67_methods_heads.ipynb #c9f78b9d
 @dataclass(frozen=True)
 class TreePrior(OwnClassifier):
-    "A linear classifier with decay that prefers related vectors for related classes: covariance exp(-D/ell)."
+    "A linear classifier with weight decay that favours similar vectors for related classes: covariance exp(-D/ell)."
     name = 'tree_prior'
     label = 'Tree prior'
     reads = ('classifier',)
-    alpha:float = 1e-4 # Weight of |V|²/2 beside the decay of the optimiser
-    ell:float = 4. # Distance over which class vectors are alike, in the unit of D
-    knowledge:Knowledge = field(default_factory=lambda: Knowledge(k=1.)) # The tree, and the distances in it
+    alpha:float = 1e-4 # Weight of |V|²/2, in addition to the optimiser's weight decay
+    ell:float = 4. # Correlation length of class vectors, in the unit of D
+    knowledge:Knowledge = field(default_factory=lambda: Knowledge(k=1.)) # The tree and its class distances
 
     def __post_init__(self):
         super().__post_init__()
@@ -206,7 +206,7 @@ class TreePrior(OwnClassifier):
 STRENGTHS = tuple(10.**(i/2) for i in range(-8, 6))            # 1e-4 to 316
 
 def _regression(x:np.ndarray, y:np.ndarray, C:float, most:int=5000, start:Any=None)->Any:
-    "A fitted logistic regression; the fit may begin at another one's weights"
+    "A fitted logistic regression; the fit may start from the weights of another one"
     import warnings
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -221,7 +221,7 @@ def _regression(x:np.ndarray, y:np.ndarray, C:float, most:int=5000, start:Any=No
 
 # %% ../../nbs/api/67_methods_heads.ipynb #c14be10d
 def _held_out(y:np.ndarray, seed:int, share:float=.2)->np.ndarray:
-    "A share of the images of each class, at least one where a class has two; True for those"
+    "Mask of a fraction of the images of each class, at least one if the class has two"
     rng,held = np.random.default_rng(seed),np.zeros(len(y), dtype=bool)
     for c in np.unique(y):
         rows = rng.permutation(np.flatnonzero(y == c))
@@ -233,7 +233,7 @@ def _held_out(y:np.ndarray, seed:int, share:float=.2)->np.ndarray:
 
 # %% ../../nbs/api/67_methods_heads.ipynb #79f5248e
 def _cross_entropy(model:Any, x:np.ndarray, y:np.ndarray)->float:
-    "Of images whose classes the model has"
+    "Cross-entropy of images whose classes the model knows"
     known = np.isin(y, model.classes_)
     if not known.any(): raise ValueError('no held-out image has a class that was fitted')
     scores = model.decision_function(x[known])
@@ -244,21 +244,21 @@ def _cross_entropy(model:Any, x:np.ndarray, y:np.ndarray)->float:
 def tuned_strength(
     x:np.ndarray, # Features to fit, shape (N, d)
     y:np.ndarray, # Their classes, shape (N,)
-    held_x:np.ndarray, # Features to choose by, shape (M, d)
+    held_x:np.ndarray, # Held-out features, shape (M, d)
     held_y:np.ndarray, # Their classes, shape (M,)
-)->float: # The C of `STRENGTHS` under which the held-out classes are most probable
+)->float: # The C of `STRENGTHS` with the highest probability of the held-out classes
     "scikit-learn's C, chosen on held-out images"
     model,best,losses = None,STRENGTHS[0],{}
     for i,C in enumerate(STRENGTHS):
         model = _regression(x, y, C, start=model)
         losses[C] = _cross_entropy(model, held_x, held_y)
         if losses[C] < losses[best]: best = C
-        elif i-STRENGTHS.index(best) == 3: break               # the last fits take the longest
+        elif i-STRENGTHS.index(best) == 3: break               # the last fits are the slowest
     return best
 
 # %% ../../nbs/api/67_methods_heads.ipynb #68a8f0e2
 def _as_linear(model:Any, num_classes:int)->tuple[np.ndarray,np.ndarray]:
-    "Weights (C, d) and biases (C,); classes without images cannot be chosen"
+    "Weights (C, d) and biases (C,); classes without images are never predicted"
     coef,bias = model.coef_,model.intercept_
     if len(model.classes_) == 2: coef,bias = np.stack([0*coef[0],coef[0]]),np.array([0.,bias[0]])
     W,b = np.zeros((num_classes,coef.shape[1])),np.full(num_classes, -1e4)
@@ -268,10 +268,10 @@ def _as_linear(model:Any, num_classes:int)->tuple[np.ndarray,np.ndarray]:
 # %% ../../nbs/api/67_methods_heads.ipynb #be78e6e0
 @dataclass(frozen=True)
 class Probe(Method):
-    "scikit-learn's logistic regression on the features of a frozen backbone, its C tuned on validation images."
+    "scikit-learn's logistic regression on the features of a frozen backbone, with C tuned on validation images."
     name = 'probe'
     label = 'Linear probe'
-    c:float|None = None # scikit-learn's C; tuned where none is given
+    c:float|None = None # scikit-learn's C; tuned by default
 
     def __post_init__(self):
         check_fields(self)
@@ -286,11 +286,11 @@ class Probe(Method):
 
 # %% ../../nbs/api/67_methods_heads.ipynb #b95ba880
 def _arrays(split:dict[str,Tensor])->tuple[np.ndarray,np.ndarray]:
-    "Features and classes as scikit-learn takes them"
+    "Features and classes in scikit-learn's format"
     return split['z'].double().numpy(),split['y'].numpy()
 
 def _chosen(x:np.ndarray, y:np.ndarray, valid:dict|None, seed:int)->float:
-    "The tuned C, by validation images or by a share of the training images"
+    "The tuned C, from validation images or a fraction of the training images"
     if valid is not None: return tuned_strength(x, y, *_arrays(valid))
     out = _held_out(y, seed)
     return tuned_strength(x[~out], y[~out], x[out], y[out])
@@ -300,10 +300,10 @@ def _chosen(x:np.ndarray, y:np.ndarray, valid:dict|None, seed:int)->float:
 def solve(self:Probe,
     network:Any, # An `ImageModel` without layers between features and classifier, changed in place
     train:dict[str,Tensor], # z and y of the training images
-    valid:dict[str,Tensor]|None, # The same of validation images, where there are any
-    seed:int, # Of the held-out images, where there are no others
+    valid:dict[str,Tensor]|None, # z and y of the validation images, if there are any
+    seed:int, # Seed of the held-out images if there are no validation images
 )->dict[str,float]: # 'c', and the accuracy on the training images
-    "Fit scikit-learn's logistic regression, and write it into the classifier"
+    "Fit scikit-learn's logistic regression and copy it into the classifier"
     x,y = _arrays(train)
     strength = self.c or _chosen(x, y, valid, seed)
     model = _regression(x, y, strength)

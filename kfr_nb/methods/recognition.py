@@ -22,12 +22,12 @@ from ..settings import check_at_least, check_positive
 # %% ../../nbs/api/67_methods_recognition.ipynb #f2c860c9
 @dataclass(frozen=True)
 class ContrastiveL1(Joining):
-    "Same-class pairs pulled, others pushed beyond a margin, by L1 distance."
+    "Pulls pairs of the same class together and pushes others beyond a margin, in L1 distance."
     name = 'contrastive_l1'
     label = 'Contrastive L1'
     distance:ClassVar[str] = 'l1'
-    margin:float = 1. # Distance beyond which a negative is let alone
-    normalize:Literal['sample','batch','feature']|None = 'sample' # Latent normalisation
+    margin:float = 1. # Distance beyond which a negative has no effect
+    normalize:Literal['sample','batch','feature']|None = 'sample' # Normalisation of the embeddings
 
     def terms(self, out:Outputs, state:Any)->dict[str,Tensor]:
         loss = contrastive_loss(out.z, out.y, self.distance, self.margin, pairs='random',
@@ -37,7 +37,7 @@ class ContrastiveL1(Joining):
 # %% ../../nbs/api/67_methods_recognition.ipynb #b9df412a
 @dataclass(frozen=True)
 class ContrastiveL2(ContrastiveL1):
-    "Same-class pairs pulled, others pushed beyond a margin, by L2 distance."
+    "Pulls pairs of the same class together and pushes others beyond a margin, in L2 distance."
     name = 'contrastive_l2'
     label = 'Contrastive L2'
     distance = 'l2'
@@ -45,12 +45,12 @@ class ContrastiveL2(ContrastiveL1):
 # %% ../../nbs/api/67_methods_recognition.ipynb #18fe439d
 @dataclass(frozen=True)
 class TripletL1(Joining):
-    "An anchor nearer to its class than to others by a margin, by L1 distance."
+    "An anchor must be nearer to its class than to others by a margin, in L1 distance."
     name = 'triplet_l1'
     label = 'Triplet L1'
     distance:ClassVar[str] = 'l1'
-    margin:float = 0.5 # How much nearer a positive must be than a negative
-    normalize:Literal['sample','batch','feature']|None = 'sample' # Latent normalisation
+    margin:float = 0.5 # Required difference between the distances of a negative and a positive
+    normalize:Literal['sample','batch','feature']|None = 'sample' # Normalisation of the embeddings
 
     def terms(self, out:Outputs, state:Any)->dict[str,Tensor]:
         loss = distance_triplet_loss(out.z, out.y, self.distance, self.margin,
@@ -60,7 +60,7 @@ class TripletL1(Joining):
 # %% ../../nbs/api/67_methods_recognition.ipynb #72835e3d
 @dataclass(frozen=True)
 class TripletL2(TripletL1):
-    "An anchor nearer to its class than to others by a margin, by L2 distance."
+    "An anchor must be nearer to its class than to others by a margin, in L2 distance."
     name = 'triplet_l2'
     label = 'Triplet L2'
     distance = 'l2'
@@ -86,7 +86,7 @@ class InfoNCE(Joining):
 # %% ../../nbs/api/67_methods_recognition.ipynb #b0593af3
 @dataclass(frozen=True)
 class C2AM(Joining):
-    "Foreground and background of the feature maps are told apart across images."
+    "Contrasts foreground and background of the feature maps across images."
     name = 'c2am'
     label = 'C²AM'
     foreground = True
@@ -95,7 +95,7 @@ class C2AM(Joining):
 
     def check(self, config:Any)->None:
         if config.model.frozen:
-            raise ValueError("method 'c2am' looks at feature maps, and frozen=True keeps pooled features only: "
+            raise ValueError("method 'c2am' needs feature maps, and frozen=True keeps pooled features only: "
                              'use frozen=False')
 
     def terms(self, out:Outputs, state:Any)->dict[str,Tensor]:
@@ -105,12 +105,12 @@ class C2AM(Joining):
 # %% ../../nbs/api/67_methods_recognition.ipynb #1999d036
 @dataclass(frozen=True)
 class SoftLabels(Replacing):
-    "Rival: labels softened by the distance of classes, in place of cross-entropy (Bertinetto et al. 2020)."
+    "Baseline: labels softened by the distance of classes, instead of cross-entropy (Bertinetto et al. 2020)."
     name = 'soft_labels'
     label = 'Soft labels'
-    alpha:float = 1. # Share of cross-entropy that the loss replaces; 1 and above all of it
-    beta:float = 15. # How fast a soft label falls with the distance of classes (1 for the farthest)
-    knowledge:Knowledge = field(default_factory=Knowledge) # The tree, and the distances in it
+    alpha:float = 1. # Fraction of cross-entropy replaced by the loss; 1 and above replace all of it
+    beta:float = 15. # Rate at which a soft label decreases with the class distance (1 for the farthest)
+    knowledge:Knowledge = field(default_factory=Knowledge) # The tree and its class distances
 
     def __post_init__(self):
         super().__post_init__()
@@ -126,12 +126,12 @@ class SoftLabels(Replacing):
 # %% ../../nbs/api/67_methods_recognition.ipynb #45ff720e
 @dataclass(frozen=True)
 class HierarchicalCE(Replacing):
-    "Rival: cross-entropy level by level down the tree, in place of the plain one (Bertinetto et al. 2020)."
+    "Baseline: cross-entropy level by level down the tree, instead of plain cross-entropy (Bertinetto et al. 2020)."
     name = 'hxe'
     label = 'Hierarchical CE'
-    alpha:float = 1. # Share of cross-entropy that the loss replaces; 1 and above all of it
-    depth_decay:float = 0.3 # How fast the weights fall from root to leaves; 0 is plain cross-entropy
-    knowledge:Knowledge = field(default_factory=Knowledge) # The tree; this loss reads no distances in it
+    alpha:float = 1. # Fraction of cross-entropy replaced by the loss; 1 and above replace all of it
+    depth_decay:float = 0.3 # Rate at which the weights decrease from root to leaves; 0 is plain cross-entropy
+    knowledge:Knowledge = field(default_factory=Knowledge) # The tree; this loss does not use class distances
 
     def start(self, setup:Setup)->Tensors:
         return Tensors(**class_lineages(self.knowledge, setup)._asdict())
@@ -153,7 +153,7 @@ def __post_init__(self:HierarchicalCE):
                          "use distance='tree', or method 'soft_labels'")
     if knowledge.level_ratio != 1:
         raise ValueError("method 'hxe' reads no lengths of edges, got "
-                         f'level_ratio={knowledge.level_ratio}: weigh levels by depth_decay')
+                         f'level_ratio={knowledge.level_ratio}: weight the levels with depth_decay')
 
 # %% ../../nbs/api/67_methods_recognition.ipynb #8e0825a0
 @patch(as_prop=True)

@@ -21,13 +21,13 @@ _CHILD_KEYS = ('children','child','_children','subcategory','subcategories','sub
 _LENGTH_KEYS = ('length','branch_length','branchlength')
 
 def _value(node:Mapping, keys:Sequence[str])->Any:
-    "The value under the first of these keys, in any case; None if there is none"
+    "The value of the first of these keys that is present, ignoring case; None if there is none"
     lower = {str(k).lower(): v for k,v in node.items()}
     return next((lower[k] for k in keys if lower.get(k) is not None), None)
 
 # %% ../../nbs/api/08_tree_json.ipynb #fc5d8df8
 def _is_node(x)->bool:
-    "Whether an object is a node with a name, rather than a dictionary whose keys are names"
+    "Whether an object is a node with a name, not a dictionary whose keys are names"
     if not isinstance(x, Mapping): return False
     return isinstance(_value(x, _NAME_KEYS), (str,int)) and not isinstance(_value(x, ('parent',)), (str,int))
 
@@ -45,7 +45,7 @@ def _items(below, name)->list:
     return items
 
 class _Named(tuple):
-    "A name and what stands below it"
+    "A name and its children"
     def __new__(cls, name, below): return super().__new__(cls, (name, below))
 
 # %% ../../nbs/api/08_tree_json.ipynb #a42e6329
@@ -60,12 +60,12 @@ def _inside(node)->tuple[Any,float,list]:
 
 # %% ../../nbs/api/08_tree_json.ipynb #c1430a95
 def _other_lists(node:Mapping)->set[str]:
-    "Keys of a node that hold nodes and are not read"
+    "Keys of a node with lists of nodes that are not read"
     lists = {k for k,v in node.items() if isinstance(v, list) and any(_is_node(x) for x in v)}
     return {k for k in lists if str(k).lower() not in _CHILD_KEYS}
 
 def _only_ids(tree)->bool:
-    "Whether the outermost objects have an id and no name"
+    "Whether the outermost objects have an id but no name"
     first = tree[0] if isinstance(tree, list) and tree else tree
     return _is_node(first) and _value(first, _NAME_KEYS[:-len(_ID_KEYS)]) is None
 
@@ -97,7 +97,7 @@ def nested_table(
 # %% ../../nbs/api/08_tree_json.ipynb #4c623b1d
 def mapping_table(
     tree:Mapping, # Node -> children, or node -> parent
-)->TreeTable|None: # None if it is neither
+)->TreeTable|None: # None if it is neither of the two
     "Edges from a flat dictionary"
     values = list(tree.values())
     single = all(v is None or isinstance(v, (str,int)) for v in values)
@@ -113,7 +113,7 @@ def mapping_table(
 def class_marks(
     labels:Iterable[tuple[str,Any]], # Name and label of each node that has a label
 )->tuple[list[str]|None,tuple[str,...]]: # Classes in label order, None if the labels mark none; and notes
-    "The classes that node labels mark: those numbered 0 to C-1, each number once"
+    "The classes marked by node labels: 0 to C-1, each number once"
     labels = list(labels)
     found = {label: name for name,label in labels if type(label) is int}
     if labels and sorted(found) == list(range(len(labels))):
@@ -158,7 +158,7 @@ def node_link_table(
 
 # %% ../../nbs/api/08_tree_json.ipynb #47a3dd62
 def _by_children(rows:Sequence[Mapping])->TreeTable|None:
-    "Edges from records that list the ids of their children; None if these do not"
+    "Edges from records that list the ids of their children; None for other records"
     below = [_value(row, ('child_ids','children_ids','childids','children')) for row in rows]
     listed = [b for b in below if isinstance(b, list) and all(isinstance(x, (str,int)) for x in b)]
     if len(listed) < len(rows) or not all('id' in row for row in rows): return None
@@ -179,7 +179,7 @@ def list_table(
     if all(isinstance(r, str) for r in rows):
         table = paths_table([Line(n, r) for n,r in enumerate(rows)])
         if not table:
-            raise ValueError(f'a list of names is no tree: got {short(rows[0])}; paths such as '
+            raise ValueError(f'a list of names is not a tree: got {short(rows[0])}; paths such as '
                 'A > B make one')
         return table
     if all(isinstance(r, list) for r in rows):
@@ -191,12 +191,12 @@ def list_table(
 
 # %% ../../nbs/api/08_tree_json.ipynb #bc040d08
 def _no_repeats(pairs):
-    "An object, whose keys must differ: Python would keep only the last of two"
+    "An object with distinct keys; Python would keep only the last of two equal keys"
     out = dict(pairs)
     if len(out) < len(pairs):
         twice = next(k for i,(k,_) in enumerate(pairs) if k in dict(pairs[:i]))
-        raise ValueError(f'the key {short(twice)} stands twice in one object; give the nodes '
-            'names of their own')
+        raise ValueError(f'the key {short(twice)} occurs twice in one object; give the nodes '
+            'unique names')
     return out
 
 # %% ../../nbs/api/08_tree_json.ipynb #84eae42a

@@ -20,7 +20,7 @@ class Line(NamedTuple):
     text:str
 
 def lines_of(text:str)->list[Line]:
-    "The lines that are not blank"
+    "All lines that are not blank"
     lines = re.split(r'\r\n|\n|\r', text)
     return [Line(n, line) for n,line in enumerate(lines, 1) if line.strip()]
 
@@ -43,7 +43,7 @@ def _quote_error(line:int, text:str, at:int)->ValueError:
 
 # %% ../../nbs/api/07_tree_tables.ipynb #762ae062
 class _Pattern(NamedTuple):
-    "What separates cells and rows"
+    "Patterns that separate cells and rows"
     quoted:re.Pattern
     opens:re.Pattern # A cell that starts with a quote
     plain:re.Pattern
@@ -53,7 +53,7 @@ class _Pattern(NamedTuple):
 # %% ../../nbs/api/07_tree_tables.ipynb #ecc2162f
 @functools.cache
 def _pattern(sep:str)->_Pattern:
-    "The patterns of a separator; ' ' stands for any run of blanks"
+    "The patterns of a separator; ' ' stands for any run of spaces"
     blank = sep == ' '
     one = ' \t' if blank else re.escape(sep)
     pad = '' if blank else ' *' if sep == '\t' else '[ \t]*'
@@ -78,7 +78,7 @@ def _next_row(text:str, at:int, line:int, pattern:_Pattern)->tuple[list[Cell],in
 # %% ../../nbs/api/07_tree_tables.ipynb #a605af6f
 def split_rows(
     text:str, # Lines of a table
-    sep:str, # ',', ';', '|', a tab, or ' ' for any run of blanks
+    sep:str, # ',', ';', '|', a tab, or ' ' for any run of spaces
     first:int=1, # Number of the first line
 )->list[Row]:
     "The rows of a table that are not blank; a quoted cell may hold separators and line breaks"
@@ -92,7 +92,7 @@ def split_rows(
     return rows
 
 # %% ../../nbs/api/07_tree_tables.ipynb #229d6adc
-_SEPARATORS = ('\t', ';', ',', '|', ' ') # the rarer inside names, the earlier
+_SEPARATORS = ('\t', ';', ',', '|', ' ') # from rarest to most common inside names
 
 def _count(line:str, sep:str)->int:
     "Cells in a line"
@@ -117,23 +117,23 @@ def _is_comment(line:Line)->bool: return bool(re.match(r'\s*#(?:[\s#!]|$)', line
 
 # %% ../../nbs/api/07_tree_tables.ipynb #292cea64
 def _check_comments(rows:Sequence[Row]):
-    "Raise `ValueError` where a comment and a name cannot be told apart"
+    "Raise `ValueError` if a cell may be either a comment or a name"
     for line,cells in rows:
         first = cells[0]
         if first.text.startswith('#') and not first.quoted:
             raise ValueError(f'line {line}: is {short(first.text)} a comment or a name? '
-                'Put a blank after # for a comment, or the name in double quotes')
+                'Put a space after # for a comment, or the name in double quotes')
         for n,cell in enumerate(cells):
             if re.search(r'(^|\s)#' if n > 1 else r'\s#', cell.text) and not cell.quoted:
                 raise ValueError(f'line {line}: {short(cell.text)} holds #, and only a whole '
                     'line can be a comment; '
-                    'put the comment on a line of its own, or the name in double quotes')
+                    'put the comment on a separate line, or the name in double quotes')
 
 # %% ../../nbs/api/07_tree_tables.ipynb #2df311b8
 def find_header(
     lines:Sequence[Line], # The lines of the file
 )->tuple[int,str]|None: # Position among `lines` and separator; None: there are no titles
-    "Where a table's titles stand, if it has any"
+    "The position of a table's titles, if it has any"
     for at,line in enumerate(lines[:50]):
         text = re.sub(r'^\s*#+\s*', '', line.text)
         for sep in _SEPARATORS:
@@ -144,7 +144,7 @@ def find_header(
 
 # %% ../../nbs/api/07_tree_tables.ipynb #ed8c2c38
 def _plain_ids(rows:list[list])->list[list]:
-    "Rows in which 1.0 is 1 where the next column has whole numbers, as pandas writes a column with a gap"
+    "Rows with 1.0 changed to 1 if the next column has integers; pandas writes 1.0 in a column with a gap"
     first,second = ([str(r[i]) for r in rows if len(r) > 1 and r[i]] for i in (0,1))
     floats = all(re.fullmatch(r'\d+\.0', x) for x in first) and first
     whole = all(re.fullmatch(r'\d+', x) for x in second)
@@ -152,7 +152,7 @@ def _plain_ids(rows:list[list])->list[list]:
 
 # %% ../../nbs/api/07_tree_tables.ipynb #4c3a1912
 def _parents_as_ids(header, cells)->list[list]:
-    "Rows whose parent ids are spelled as the ids of the children"
+    "Rows with parent ids spelled like the ids of the children"
     roles = column_roles(header)
     if 'parent' not in roles: return cells
     up,down = roles['parent'],roles.get('id', roles.get('child'))
@@ -161,7 +161,7 @@ def _parents_as_ids(header, cells)->list[list]:
 
 # %% ../../nbs/api/07_tree_tables.ipynb #a477be0e
 def titled_table(
-    text:str, # The file from the line of titles on
+    text:str, # The file, starting at the line of titles
     sep:str, # Its separator
     first:int=1, # Number of that line
 )->TreeTable:
@@ -177,7 +177,7 @@ def titled_table(
     if not rows: raise ValueError('the table has titles and no rows')
     cells = [[c.text for c in row.cells] + ['']*(len(header)-len(row.cells)) for row in rows]
     table = record_table(header, _parents_as_ids(header, cells), [row.line for row in rows], 'line')
-    named = {',':'commas', ';':'semicolons', '\t':'tabs', '|':'bars', ' ':'blanks'}[sep]
+    named = {',':'commas', ';':'semicolons', '\t':'tabs', '|':'bars', ' ':'spaces'}[sep]
     return TreeTable(table.edges, table.classes, table.notes, f'{table.form}, separated by '
         f'{named}', 'line')
 
@@ -194,9 +194,9 @@ def _bare_edge(row:Row, sep:str)->Edge:
     if any(c.quoted and re.search(r'[\r\n]', c.text) for c in row.cells):
         raise _quote_error(row.line, cells[0], 0)
     if len(cells) == 3 and sep == ';':
-        cells[2] = cells[2].replace(',', '.') # as German Excel writes numbers
+        cells[2] = cells[2].replace(',', '.') # German Excel uses decimal commas
     if len(cells) > 3:
-        raise ValueError(f'line {row.line}: {len(cells)} columns, and no title says which is '
+        raise ValueError(f'line {row.line}: {len(cells)} columns, and no title marks '
             'the parent; title two parent and child, '
             'or give the ranks: KnowledgeTree.from_ranks(pandas.read_csv(...), ranks=[...])')
     if len(cells) == 3 and not _number.fullmatch(cells[2]):
@@ -211,7 +211,7 @@ def _bare_edge(row:Row, sep:str)->Edge:
 
 # %% ../../nbs/api/07_tree_tables.ipynb #d849d84d
 def _single_quotes(rows:list[Row])->tuple[list[Row],tuple[str,...]]:
-    "Rows without the single quotes in which every name stands, and a note"
+    "Rows without single quotes if every name has them, and a note"
     texts = [c.text for row in rows for c in row.cells[:2]]
     if not all(len(t) > 2 and t[0] == t[-1] == "'" for t in texts): return rows,()
     def bare_cell(c): return c._replace(text=c.text[1:-1]) if c.text[:1] == "'" else c
@@ -220,30 +220,30 @@ def _single_quotes(rows:list[Row])->tuple[list[Row],tuple[str,...]]:
 
 # %% ../../nbs/api/07_tree_tables.ipynb #62900e9d
 def _bounds(row:Row)->tuple[int,int]|None:
-    "The two whole numbers that bound a node in a nested set, in neighbouring columns; None if there are none"
+    "The two adjacent integers that bound a node in a nested set; None if there are none"
     texts = [c.text for c in row.cells]
     found = [(int(a), int(b)) for a,b in zip(texts, texts[1:]) if a.isdecimal() and b.isdecimal() and int(a) < int(b)]
     return found[-1] if found and len(texts) > 2 else None
 
 def _check_nested_set(rows:Sequence[Row]):
-    "Raise `ValueError` where left and right bounds stand in place of parents"
+    "Raise `ValueError` if the table has left and right bounds instead of parents"
     titles = {c.text.strip('_ ').lower() for c in rows[0].cells}
     bounds = [_bounds(row) for row in rows]
     ends = [n for pair in bounds if pair for n in pair]
     titled = {'lft','rgt'} <= titles or {'left','right'} <= titles
     if not titled and (None in bounds or len(rows) < 2 or sorted(ends) != list(range(min(ends), min(ends)+len(ends)))): return
     raise ValueError(f'line {rows[0].line}: this looks like a nested set, with left and right bounds '
-        'in place of parents; write a table of id, parent_id and name')
+        'instead of parents; write a table of id, parent_id and name')
 
 # %% ../../nbs/api/07_tree_tables.ipynb #ea296cb5
 def _check_first(rows:Sequence[Row]):
-    "Raise `ValueError` for a first line that looks like titles we do not know"
+    "Raise `ValueError` for a first line that looks like unknown titles"
     names = {c.text for row in rows[1:] for c in row.cells}
     head = [c.text for c in rows[0].cells]
     words = [set(re.findall(r'[^\W\d_]+', h.lower())) for h in head]
     titles = all(w and w <= _TITLES for w in words)
     if len(rows) > 1 and titles and not names & set(head):
-        raise ValueError(f'line {rows[0].line} looks like titles, and they do not say which '
+        raise ValueError(f'line {rows[0].line} looks like titles, but they do not show which '
             'column is the parent: '
             f'{short(head, 80)}; call them parent and child')
 
@@ -263,7 +263,7 @@ def bare_table(
     rows,notes = _single_quotes(rows)
     plain = _plain_ids([[c.text for c in row.cells] for row in rows])
     rows = [Row(r.line, [Cell(p[0], r.cells[0].quoted), *r.cells[1:]]) for r,p in zip(rows, plain)]
-    named = {',':'commas', ';':'semicolons', '\t':'tabs', '|':'bars', ' ':'blanks'}[sep]
+    named = {',':'commas', ';':'semicolons', '\t':'tabs', '|':'bars', ' ':'spaces'}[sep]
     return TreeTable([_bare_edge(row, sep) for row in rows], None, notes, f'list of edges, '
         f'separated by {named}', 'line')
 
@@ -273,7 +273,7 @@ _step = re.compile(r'"((?:[^"]|"")*)"')
 _with_id = re.compile(r'\s*(?:gid:\S+|\d+|"\d+")\s*(?:-|:|[,;\t])\s*(?=\S)')
 
 def _arrow(lines:Sequence[Line])->str|None:
-    "What separates the steps of paths; None if these lines are no paths"
+    "The separator of path steps; None if these lines are not paths"
     for arrow in _ARROWS:
         if sum(arrow in line.text for line in lines) >= len(lines)/3: return arrow
     slashes = sum('/' in line.text for line in lines) >= len(lines)/2
@@ -292,7 +292,7 @@ def _steps(line:Line, arrow:str)->list[str]:
 
 # %% ../../nbs/api/07_tree_tables.ipynb #87c9051a
 def _without_id(line:Line)->Line:
-    "A line without the id at its start; behind a separator the path may be a quoted cell"
+    "A line without its leading id; after a separator, the path may be a quoted cell"
     found = _with_id.match(line.text)
     path = line.text[found.end():].strip()
     cell = _step.fullmatch(path) if re.search(r'[,;\t]', found[0]) else None
@@ -301,8 +301,8 @@ def _without_id(line:Line)->Line:
 # %% ../../nbs/api/07_tree_tables.ipynb #aada4efd
 def paths_table(
     lines:Sequence[Line], # The lines of the file
-    sure:bool=False, # These are paths, though perhaps of one step
-)->TreeTable|None: # None if these lines are no paths
+    sure:bool=False, # The lines are known to be paths, even with a single step
+)->TreeTable|None: # None if these lines are not paths
     "Edges from one path per line"
     lines = [line for line in lines if not _is_comment(line)]
     arrow = (_arrow(lines) if lines else None) or (' > ' if sure and lines else None)
@@ -317,11 +317,11 @@ def paths_table(
 _indent = re.compile(r'(?:[ \t\u00a0]|[│|├└╰─┬┼`]|[-+*•>–]+(?=[ \t]))*')
 
 def _indents(lines:Sequence[Line])->list[tuple[int,str]]:
-    "Width of what stands before each name, and the name"
+    "Width of the text before each name, and the name"
     lead = [_indent.match(line.text)[0] for line in lines]
     if any('\t' in l for l in lead) and any(re.match(' ', l) for l in lead):
         mixed = next(line.number for line,l in zip(lines, lead) if re.match(' ', l))
-        raise ValueError(f'line {mixed}: some lines are indented by tabs and some by blanks; '
+        raise ValueError(f'line {mixed}: some lines are indented by tabs and some by spaces; '
             'use one of them')
     return [(len(l.expandtabs(4)), line.text[len(l):].rstrip()) for l,line in zip(lead, lines)]
 
@@ -329,7 +329,7 @@ def _indents(lines:Sequence[Line])->list[tuple[int,str]]:
 def is_indented(
     lines:Sequence[Line], # Lines without comments
 )->bool:
-    "Whether lines are an indented list; `ValueError` where they might also be edges"
+    "Whether lines are an indented list; `ValueError` if they might also be edges"
     if any(re.search(r'\S.*\t', line.text) for line in lines): return False
     wide = _indents(lines)
     least,most = min(w for w,_ in wide),max(w for w,_ in wide)
@@ -341,7 +341,7 @@ def is_indented(
     if most-least < 2: return False
     raise ValueError('each line has two words, and some are indented: are these edges or an '
         'indented list? '
-        "Remove the blanks at the start, put names in double quotes, or say form='indented'")
+        "Remove the spaces at the start, put names in double quotes, or use form='indented'")
 
 # %% ../../nbs/api/07_tree_tables.ipynb #eefc4103
 def _indented_nodes(lines:Sequence[Line])->tuple[dict[int,str],dict[int,int|None]]:
@@ -363,7 +363,7 @@ def _indented_nodes(lines:Sequence[Line])->tuple[dict[int,str],dict[int,int|None
 def indented_table(
     lines:Sequence[Line], # The lines of the file
 )->TreeTable:
-    "Edges from an indented list; a colon behind every inner node, as in YAML, is dropped"
+    "Edges from an indented list; a colon after every inner node, as in YAML, is dropped"
     names,up = _indented_nodes([line for line in lines if not _is_comment(line)])
     if not names: raise ValueError('the file has no names')
     inner = {p for p in up.values() if p is not None}
@@ -378,7 +378,7 @@ TEXT_FORMS = ('table','paths','indented')
 
 def text_table(
     text:str, # The file
-    form:str|None=None, # One of `TEXT_FORMS`; None: told by the content
+    form:str|None=None, # One of `TEXT_FORMS`; None: detected from the content
 )->TreeTable:
     "Edges from a table, paths or an indented list"
     lines = lines_of(text.removeprefix('\ufeff'))
@@ -398,7 +398,7 @@ def text_table(
 
 # %% ../../nbs/api/07_tree_tables.ipynb #45a79a1a
 def _cell(text:str, sep:str)->str:
-    "A cell, in quotes where it would not be read back as it is"
+    "A cell, quoted if it would not be read back unchanged"
     special = text[:1] == '#' or re.search(rf'[{re.escape(sep)}"\r\n\ufeff]', text)
     plain = text == text.strip() and not special
     return text if plain else '"' + text.replace('"', '""') + '"'
