@@ -47,7 +47,7 @@ class Planned:
 
 def weight_of(
     config:TrainConfig, # A run
-)->float: # α; 0 for cross-entropy alone, 1 for a loss that stands alone and has no weight
+)->float: # α; 0 for cross-entropy only, 1 for a loss without cross-entropy and weight
     "The weight of the loss of a run, as shown in tables"
     return float(getattr(config.method, 'alpha', config.method.alone))
 

@@ -35,7 +35,7 @@ class Act:
 
 ACTS = (Act('real-classes', 'features', 'Act one: real classes'),
     Act('from-scratch', 'scratch', 'Act two: networks from scratch'),
-    Act('turned-up', 'collapse', 'Act three: the weight turned up'))
+    Act('turned-up', 'collapse', 'Act three: large weights'))
 
 # %% ../../nbs/api/75_study_story.ipynb #6fbff945
 _MARKS = dict(better='✓', same='○', worse='✗')
@@ -87,15 +87,15 @@ def headline(
     "The effect of the tree in sentences that follow the verdicts"
     names = (baseline, arm, f'{arm}_shuffled')
     follows = [_mean(runs, a, 'tree_correlation') for a in names]
-    if pd.isna(follows).any(): return ['Not enough runs have finished to say anything.']
+    if pd.isna(follows).any(): return ['Too few runs have finished for a conclusion.']
     found = {str(m): _cell(rows, str(m))[0] for m,rows in _of_arm(runs, arm, baseline)}
-    numbers = ' → '.join(f'{v:.2f}' for v in follows[:2])
+    without,own,control = (f'{v:.2f}' for v in follows)
     if found.get('tree_correlation') == '–':
-        return [f'One seed allows no conclusion. Its rank correlation with the tree is {numbers}, '
-            f'and {follows[2]:.2f} with a shuffled tree.']
-    verb = 'arranges its embeddings' if found.get('tree_correlation') == '✓' else 'does not demonstrably arrange its embeddings'
-    first = (f'With the tree in its loss the network {verb} as the tree does: rank correlation {numbers}; '
-        f'with a shuffled tree it is {follows[2]:.2f}.')
+        return [f'One seed allows no conclusion. Its rank correlation with the tree is {own}, '
+            f'{without} without the tree, and {control} with a shuffled tree.']
+    verb = 'follow the tree' if found.get('tree_correlation') == '✓' else 'do not follow the tree significantly'
+    first = (f'With the tree in the loss, the embeddings {verb} more closely: the rank correlation is {own} '
+        f'instead of {without}, and {control} with a shuffled tree.')
     return [first, _on_accuracy(runs, arm, baseline, found.get('top1', '–'))]
 
 def _of_arm(runs:pd.DataFrame, arm:str, baseline:str):
@@ -107,7 +107,7 @@ def _on_accuracy(runs:pd.DataFrame, arm:str, baseline:str, mark:str)->str:
     "The sentence on top-1 accuracy"
     before,after = (f'{100*_mean(runs, a, "top1"):.1f}%' for a in (baseline,arm))
     words = {'✓': 'rises', '✗': 'falls'}.get(mark, 'does not change significantly')
-    return f'Top-1 accuracy {words}: {before} with cross-entropy alone, {after} with {label_of(arm)}.'
+    return f'Top-1 accuracy {words}: {before} with cross-entropy only, {after} with {label_of(arm)}.'
 
 # %% ../../nbs/api/75_study_story.ipynb #33c015d0
 def disc_figure(
@@ -181,7 +181,7 @@ def on_collapse(
     ok = sweep.loc[sweep['status']=='done']
     top = ok['alpha'].max()
     most = ok.loc[ok['alpha']==top].groupby('arm')['top1'].mean()
-    if not {'kfr','kfr_early'} <= set(most.index): return 'Not enough runs of the sweep have finished.'
+    if not {'kfr','kfr_early'} <= set(most.index): return 'Too few runs of the sweep have finished.'
     inside,outside = (f'{100*most[a]:.1f}%' for a in ('kfr','kfr_early'))
     return (f'At α = {top:g}, top-1 accuracy is {inside} if the network has converged before the loss is switched on. '
         f'With the loss from the first epoch, at a high rate, it is {outside}.')
