@@ -295,8 +295,8 @@ def stop_workers(
 
 # %% ../../nbs/api/75_study_engine.ipynb #fe2ef495
 def serve(
-    address:str, # Of the scheduler, 'tcp://HOST:PORT'
-    processes:int|None=None, # Workers; one for each GPU or core by default
+    address:str, # Address of the scheduler, 'tcp://HOST:PORT'
+    processes:int|None=None, # Number of workers; one per GPU or core by default
 )->None:
     "Run workers for a scheduler until it ends; `RuntimeError` if the workers end by themselves"
     n = as_workers(processes).processes or default_jobs()
@@ -386,11 +386,11 @@ def check_workers(
 @contextmanager
 def scheduler_workers(
     address:str, # 'tcp://HOST:PORT'
-    folder:Path, # Folder of the runs, which all workers must see
-    seconds:float=30., # Time in which the scheduler and a first worker must answer
-    stopped:Callable=_never, # Whether to wait no longer for a worker
-)->Iterator: # A client of Dask, and whether the scheduler is alive
-    "The workers of a scheduler, for the length of the block"
+    folder:Path, # Folder of the runs, accessible to all workers
+    seconds:float=30., # Time limit for the scheduler and a first worker to answer
+    stopped:Callable=_never, # Whether to stop waiting for a worker
+)->Iterator: # A Dask client, and a function that checks the scheduler
+    "Context manager: the workers of a scheduler"
     from distributed import Client
     try: client = Client(address, timeout=seconds)
     except (OSError, ValueError) as e:
