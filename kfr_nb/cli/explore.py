@@ -130,7 +130,7 @@ def data(
     return 0
 
 def _print_check(found:dict)->int:
-    "Print the result of a check; returns 2 if there are problems"
+    "Print what a check found; 2 where there are problems"
     show({name: value for name,value in found.items() if name not in ('problems','remarks')})
     for remark in found['remarks']: print(f'- {remark}')
     for problem in found['problems']: print(f'- problem: {problem}')

@@ -91,7 +91,7 @@ def check_out(
 
 # %% ../../nbs/api/97_cli_front.ipynb #d6571a6d
 def _known_command(name:str)->Command:
-    "The command with this name; `UsageError` if it does not exist or cannot run here"
+    "A command that may run here; `UsageError` where there is none"
     if name not in COMMANDS:
         raise UsageError(f'unknown command {name!r}{nearest(name, COMMANDS)} (kfr --help lists them)')
     processes,_ = process_number('WORLD_SIZE', 1),process_number('RANK', 0)
@@ -128,7 +128,7 @@ def print_version()->None:
 def dispatch(
     words:Sequence[str], # Typed words after 'kfr'
 )->int: # Exit status
-    "Run a command line"
+    "Carry out a command line"
     if not words or words[0] in ('-h','--help','help'): print(welcome())
     elif words[0] in ('-V','--version'): print_version()
     else:

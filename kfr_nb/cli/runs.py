@@ -35,7 +35,7 @@ def _next(run:Any)->str:
     return f'kfr {"suspects" if without_maps else "localize"} {shlex.quote(str(run.path))}'
 
 def _report(run:Any)->None:
-    "Print the metrics of a new run and the suggested next command"
+    "Print the metrics of a new run, and what to do next"
     show(run.metrics)
     print(f'run folder: {run.path}    next: {_next(run)}')
     if run.collapsed: print(run.record['message'], file=sys.stderr)

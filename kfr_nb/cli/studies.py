@@ -97,7 +97,7 @@ def _workers(jobs:int|None, scheduler:str|None, slurm:Sequence[str])->Any:
 
 # %% ../../nbs/api/95_cli_studies.ipynb #bc45db1f
 def _tell(study:Any)->None:
-    "Print the conclusions of a study and its paths"
+    "Print what a study allows to be said, and where it is"
     from kfr_nb.study import answer, compare
     for line in answer(study.runs, compare(study.runs, study.config.baseline)): print(line)
     print(f'tables and figures: {study.out}/    report: {study.report}')

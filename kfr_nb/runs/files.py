@@ -38,7 +38,7 @@ def _missing(path:str)->str:
     return f'{shown_path(path)} does not exist; expected an image file or a folder of images{hint}'
 
 def _nothing(paths:Sequence[str], skipped:Counter)->str:
-    "The message if no image was found"
+    "What to say where no image was found"
     have = ', '.join(f'{n} {kind}' for kind,n in (+skipped).items()) or 'nothing'
     endings = ' '.join(sorted(IMAGE_ENDINGS))
     where = ', '.join(map(shown_path, paths[:3]))

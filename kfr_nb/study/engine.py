@@ -30,7 +30,7 @@ class Job:
     call:Callable # Called as `call(*args, tell)`
     args:tuple=() # Arguments of the call
     after:str|None=None # Key of the job that must end before this one starts
-    size:float=1. # Its part of the progress bar
+    size:float=1. # How much of the progress bar it is
 
 # %% ../../nbs/api/75_study_engine.ipynb #b1d57811
 class Unfinished(Exception):
@@ -296,7 +296,7 @@ def stop_workers(
 # %% ../../nbs/api/75_study_engine.ipynb #fe2ef495
 def serve(
     address:str, # Address of the scheduler, 'tcp://HOST:PORT'
-    processes:int|None=None, # Number of workers; one per GPU or core by default
+    processes:int|None=None, # Workers; one for each GPU or core by default
 )->None:
     "Run workers for a scheduler until it ends; `RuntimeError` if the workers end by themselves"
     n = as_workers(processes).processes or default_jobs()
@@ -390,7 +390,7 @@ def scheduler_workers(
     seconds:float=30., # Time limit for the scheduler and a first worker to answer
     stopped:Callable=_never, # Whether to stop waiting for a worker
 )->Iterator: # A Dask client, and a function that checks the scheduler
-    "Context manager: the workers of a scheduler"
+    "The workers of a scheduler, for the length of the block"
     from distributed import Client
     try: client = Client(address, timeout=seconds)
     except (OSError, ValueError) as e:

@@ -147,8 +147,8 @@ def run_sweep(
     out:str|Path='results/sweep', # Folder for the table, the figure and the runs
     jobs:int|Workers|None=None, # Number of processes, by default one per core or GPU; or a `Workers`
     progress:bool=True, # Show a progress bar with the remaining time
-    minutes:float|None=None, # Time limit in minutes; none by default
-)->tuple[pd.DataFrame,Path|None]: # One row per run, and the figure
+    minutes:float|None=None, # Stop after so many minutes; no limit by default
+)->tuple[pd.DataFrame,Path|None]: # One row for each run; the figure
     "Train with each value and seed, and write `sweep.csv` and `sweep.png`"
     choose('setting', param, sorted({*base.flat()} - {'seed'}))
     out = Path(out)

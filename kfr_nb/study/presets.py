@@ -31,7 +31,7 @@ class StudyConfig:
     base:TrainConfig # Settings shared by all runs; its method and seed are not used
     arms:tuple[str,...] # Arms to compare, keys of ARMS
     seeds:tuple[int,...]=(0,1,2) # Seeds, the same for every arm
-    baseline:str='ce' # Arm with which the others are compared
+    baseline:str='ce' # Arm that the others are compared with
     sweep:str|tuple[str,...]|None='kfr' # Swept arm or arms; None for no sweep
     swept:str='alpha' # Swept setting: the weight 'alpha' or the 'noise' ratio
     values:tuple[float,...]=(0.,1.,3.,10.,30.) # Values of the sweep

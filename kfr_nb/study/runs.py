@@ -118,7 +118,7 @@ def trunks_to_make(
 
 # %% ../../nbs/api/75_study_runs.ipynb #4d134bc0
 def _job(config:TrainConfig, folder:Path, trunk:Trunk|None, making:Mapping[str,Trunk])->Job:
-    "The job of a run, which depends on its trunk if that is being trained"
+    "The job of a run, which follows its trunk where that is being made"
     if not trunk or not (trunk.key in making or trunk_done(folder, trunk)):
         return Job(config.key(), train_run, (config, folder, None))
     after = f'trunk-{trunk.key}' if trunk.key in making else None

@@ -251,8 +251,8 @@ def run_story(
     progress:bool=True, # Show a progress bar with the remaining time
     command:str='kfr study', # Command shown on the page
     minutes:float|None=None, # Time limit in minutes, after which finished runs are reported; none by default
-    reduced:bool=False, # Smoke test: one seed, two epochs, few images
-    tell:Callable[[str],None]=print, # Reports which act starts
+    reduced:bool=False, # A smoke test: one seed, two epochs, few images
+    tell:Callable[[str],None]=print, # Says which act begins
 )->Story: # Studies and page
     "Run the three acts and write their page"
     out,limit,where = Path(out),Limit(minutes),as_workers(jobs)
