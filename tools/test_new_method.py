@@ -95,7 +95,7 @@ def offered(whole):
     kfr('train', *whole.config.command().split()[2:], '--out', 'line', '--quiet')
     from kfr_nb.train import load_run
     assert same(load_run('line'), whole), 'other weights by the command line'
-    assert 'the share that stays' in kfr('train', '--method', 'class_means', '--help')
+    assert 'kept at each step' in kfr('train', '--method', 'class_means', '--help')
 
 
 def main():

@@ -21,17 +21,17 @@ from .settings import Setting, comment_after
 UNFINISHED = 75
 
 class UsageError(ValueError):
-    "A command line that cannot be understood"
+    "An invalid command line"
 
 class Unfinished(Exception):
-    "The time that was allowed has passed; what is done is kept"
+    "The time limit has passed; finished work is kept"
 
 # %% ../../nbs/api/92_cli_command.ipynb #c5bd7a2b
 def nearest(
-    word:str, # What was typed
-    known:Iterable[str], # What there is
-)->str: # "; did you mean 'epochs'?", or '' where nothing is near
-    "A hint at the word that was meant"
+    word:str, # The typed word
+    known:Iterable[str], # Known words
+)->str: # "; did you mean 'epochs'?", or '' without a similar word
+    "A hint with the most similar word"
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f'; did you mean {near[0]!r}?' if near else ''
 
@@ -39,13 +39,13 @@ def nearest(
 @dataclass(frozen=True)
 class Command:
     "A command of `kfr`"
-    name:str # As it is typed
-    call:Callable[...,int|None] # Does it; returns the exit status, None for 0
-    example:str # What someone might type
+    name:str # Name on the command line
+    call:Callable[...,int|None] # Function; returns the exit status, None for 0
+    example:str # Example call
     settings:str='' # Settings of a run: '' (none), 'run' (with one method), 'study' (of all methods)
-    without:tuple[str,...]=() # Settings that it does not take
+    without:tuple[str,...]=() # Excluded settings
     folder:bool=False # Whether its --out is a folder
-    stopped:str='stopped; nothing is left half written. To start again' # What Ctrl-C leaves behind
+    stopped:str='stopped; nothing is left half written. To start again' # Message after Ctrl-C
 
     @property
     def describe(self)->str:
@@ -56,10 +56,10 @@ class Command:
 COMMANDS:dict[str,Command] = {}
 
 def command(
-    example:str, # What someone might type, for the help
+    example:str, # Example call, for the help
     **options, # Further fields of `Command`
-)->Callable: # Decorator of the function that does it
-    "Make a function a command under its own name"
+)->Callable: # Decorator for the function
+    "Register a function as a command with its own name"
     def register(call):
         name = call.__name__.rstrip('_')
         COMMANDS[name] = Command(name, call, example, **options)
@@ -68,7 +68,7 @@ def command(
 
 # %% ../../nbs/api/92_cli_command.ipynb #2c8bcf00
 def _comments(call:Callable)->dict[str,str]:
-    "The comments behind the parameters of a function"
+    "The comments of the parameters of a function"
     source = inspect.cleandoc(inspect.getsource(call))
     given = ast.parse(source).body[0].args # type: ignore
     arguments,defaults = given.posonlyargs+given.args,given.defaults
@@ -78,7 +78,7 @@ def _comments(call:Callable)->dict[str,str]:
 # %% ../../nbs/api/92_cli_command.ipynb #a42c3abe
 def parameters_of(
     call:Callable, # A function with typed parameters
-)->list[Setting]: # In their order, without `settings`
+)->list[Setting]: # In order, without `settings`
     "The parameters of a command"
     hints,comments = get_type_hints(call),_comments(call)
     def setting(p): return Setting(p.name, hints[p.name], p.default, comments[p.name], positional=p.kind is p.POSITIONAL_ONLY)
@@ -86,15 +86,15 @@ def parameters_of(
 
 # %% ../../nbs/api/92_cli_command.ipynb #9c51a4f5
 def _bars(command:Command, own:Mapping[str,Any])->Any:
-    "Progress bars within a block, where they are wanted"
+    "Context manager: show progress bars if requested"
     if command.settings or 'quiet' not in own: return nullcontext()
     from kfr_nb.core import progress_bars
     return progress_bars(not own['quiet'])
 
 def call_command(
     command:Command, # A command
-    own:Mapping[str,Any], # Its parameters
-    settings:Mapping[str,Any]={}, # Settings of a run that were given
+    own:Mapping[str,Any], # Parameters of the command
+    settings:Mapping[str,Any]={}, # Given settings of a run
 )->int: # Exit status
     "Call a command"
     places = [p.name for p in parameters_of(command.call) if p.positional]
@@ -106,15 +106,15 @@ def call_command(
 TYPED:ContextVar[tuple[str,...]] = ContextVar('TYPED', default=())
 
 def typed_line()->str: # 'kfr study --reduced'
-    "The command line that is being carried out"
+    "The current command line"
     return shlex.join(['kfr', *TYPED.get()])
 
 # %% ../../nbs/api/92_cli_command.ipynb #90690677
 def process_number(
     variable:str, # 'RANK' or 'WORLD_SIZE'
-    default:int, # Where it is not set
+    default:int, # Value if it is not set
 )->int:
-    "A number that a launcher of several processes has set; `UsageError` where it is none"
+    "A number set by a launcher of several processes; `UsageError` if it is not a number"
     value = os.environ.get(variable) or str(default)
     if value.isdecimal(): return int(value)
     raise UsageError(f'the environment variable {variable} must be a whole number, got {value!r}: '
