@@ -10,14 +10,14 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = 'kfr_nb'
 LAYERS = [
     ['settings', 'core'],
-    ['tree_files', 'tree', 'l1_triton', 'l1', 'poincare', 'geometry', 'fetch', 'shapes', 'views', 'boxes'],
+    ['tree_files', 'tree', 'l1_triton', 'l1', 'poincare_pairs', 'poincare', 'geometry', 'fetch', 'shapes', 'views', 'boxes'],
     ['knowledge', 'noise', 'data'],
     ['losses', 'metrics', 'decisions', 'localization', 'bn_inception', 'models', 'features'],
     ['methods'], ['train'], ['runs'], ['study'], ['claims'], ['bench', 'cli']]
 WITHIN = {'losses', 'metrics', 'localization', 'tree_files', 'data', 'methods', 'train', 'runs', 'study', 'cli'}   # packages: their modules may import one another, not in a circle
 DRAWS = 'viz'                                      # takes arrays, tables and trees: sees these layers and itself only
 DRAWN = {'settings', 'core', 'boxes', 'tree', 'geometry', 'knowledge', 'noise', 'data', 'losses', 'metrics', 'decisions', 'localization'}
-LIGHT = ['settings', 'losses', 'poincare', 'geometry', 'metrics', 'decisions', 'tree']  # bring nothing heavier than torch and numpy
+LIGHT = ['settings', 'losses', 'poincare_pairs', 'poincare', 'geometry', 'metrics', 'decisions', 'tree']  # bring nothing heavier than torch and numpy
 HEAVY = ['matplotlib', 'seaborn', 'plotly', 'umap', 'sklearn', 'scipy', 'pandas', 'nltk', 'networkx', 'timm', 'transformers',
          'torchvision', 'accelerate', 'pytorch_grad_cam', 'pytorch_metric_learning', 'torchmetrics', 'ipywidgets', 'IPython', 'PIL', 'tqdm']
 

@@ -66,6 +66,12 @@ def write_sidebar():
     (NBS/'sidebar.yml').write_text('\n'.join(lines) + '\n', encoding='utf-8')
 
 
+def added_to(nb):
+    "The module to which a notebook adds its `#| export NAME` cells, for one that has no module of its own"
+    named = (getattr(cell, 'directives_', {}).get('export', []) for cell in nb.cells)
+    return next((names[0] for names in named if names), None)
+
+
 def page_maker():
     "nbdev's processors, with one exchanged: exported names come from the exported module, so no lesson runs again"
     from execnb.shell import CaptureShell
@@ -75,7 +81,7 @@ def page_maker():
     class show_exported(Processor):
         "Run the `show_doc` cells, with everything in sight that the notebook's module holds"
         def begin(self):
-            self.shell, name = CaptureShell(), _default_exp(self.nb)
+            self.shell, name = CaptureShell(), _default_exp(self.nb) or added_to(self.nb)
             self.module = importlib.import_module(f'kfr_nb.{name}') if name else None
             self.shell.user_ns.update(vars(self.module) if name else {})
             self.shell.run_cell('from nbdev.showdoc import show_doc')

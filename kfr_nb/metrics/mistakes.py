@@ -27,7 +27,7 @@ def _check_scores(logits:Tensor, labels:Tensor)->tuple[Tensor,Tensor]:
 def top1(
     logits:Tensor, # Class scores, shape (N, C)
     labels:Tensor, # Class indices, shape (N,)
-)->float: # Share of the N
+)->float: # Fraction of the N
     "Accuracy; a tie for the highest score counts as an error"
     z,y = _check_scores(logits, labels)
     own = z.gather(1, y[:,None])
@@ -51,7 +51,7 @@ def _fitting(logits:Tensor, labels:Tensor, D:Tensor, k:int)->tuple[Tensor,Tensor
 
 # %% ../../nbs/api/51_mistakes.ipynb #da2e9989
 def _ranked_distances(logits:Tensor, labels:Tensor, D:Tensor, k:int)->tuple[Tensor,Tensor]:
-    "Distances from the true class to the k that score highest, ties in the worst order; the labels"
+    "Distances from the true class to the k with the highest scores, ties in the worst order; the labels"
     z,y,D = _fitting(logits, labels, D, k)
     found = []
     for s,t in _row_blocks(len(D), z, y):
@@ -65,7 +65,7 @@ def hierarchical_distance_at_k(
     D:Tensor, # Class distances, shape (C, C)
     ks=(1,5,20), # The k, each at most C
 )->dict: # {k: mean distance, in the unit of D}
-    "Mean distance from the true class to the k classes that score highest; ties count against"
+    "Mean distance from the true class to the k classes with the highest scores; ties count against"
     ks = _check_ks(ks)
     d,_ = _ranked_distances(logits, labels, D, max(ks))
     return {k: d[:,:k].mean().item() for k in ks}
@@ -85,7 +85,7 @@ def mistake_severity(
     labels:Tensor, # Class indices, shape (N,)
     D:Tensor, # Class distances, shape (C, C)
 )->float: # Mean distance in the unit of D; NaN where there are no mistakes
-    "Mean distance between the named and the true class, over the mistakes; ties count against"
+    "Mean distance between the predicted and the true class, over the mistakes; ties count against"
     if isinstance(predictions, Tensor) and predictions.ndim == 1:
         p,y,D = _check_named(predictions, labels, D, 'D')
         return D[y,p][p != y].mean().item()
@@ -165,7 +165,7 @@ def full_path_accuracy(
     predictions:Tensor, # Group named at each level, shape (N, L)
     labels:Tensor, # Class indices, shape (N,)
     groups:Tensor, # Group of each class at each level, shape (C, L)
-)->float: # Share of the N
+)->float: # Fraction of the N
     "How often are all levels right?"
     predictions,groups = _check_levels(predictions, groups)
     y = check_labels(labels, len(groups), len(predictions)).to(groups.device)
@@ -175,8 +175,8 @@ def full_path_accuracy(
 def inconsistency(
     predictions:Tensor, # Group named at each level, shape (N, L)
     groups:Tensor, # Group of each class at each level, shape (C, L)
-)->float: # Share of the N
-    "How often are the levels' answers no path of the tree?"
+)->float: # Fraction of the N
+    "How often are the levels' predictions no path of the tree?"
     predictions,groups = _check_levels(predictions, groups)
     paths = groups.unique(dim=0)
     number = torch.cat([paths, predictions]).unique(dim=0, return_inverse=True)[1]
@@ -200,11 +200,11 @@ def _check_confidence(confidence:Tensor, correct:Tensor)->tuple[Tensor,Tensor]:
 
 # %% ../../nbs/api/51_mistakes.ipynb #2152bba8
 def expected_calibration_error(
-    confidence:Tensor, # Probability of each answer, in [0, 1], shape (N,)
+    confidence:Tensor, # Probability of each prediction, in [0, 1], shape (N,)
     correct:Tensor, # Whether it was right, shape (N,)
     bins:int=15, # Bins of equal width; a confidence on an edge belongs to the lower one
 )->float: # In [0, 1], 0 is best
-    "How far confidence is from the share of right answers"
+    "How far confidence is from the fraction of right predictions"
     p,right = _check_confidence(confidence, correct)
     out = p[(p < 0) | (p > 1)]
     if len(out): raise ValueError(f'confidence must lie in [0, 1], got {out[0].item():.4g}')
@@ -216,9 +216,9 @@ def expected_calibration_error(
 # %% ../../nbs/api/51_mistakes.ipynb #6001107e
 def risk_coverage(
     confidence:Tensor, # Any score of certainty, greater is surer, shape (N,)
-    correct:Tensor, # Whether the answer was right, shape (N,)
+    correct:Tensor, # Whether the prediction was right, shape (N,)
 )->tuple[Tensor,Tensor]: # Coverage (N,), from 1/N to 1, and risk (N,)
-    "Share of errors among the surest images, one more at each step; ties count against"
+    "Fraction of errors among the surest images, one more at each step; ties count against"
     p,right = _check_confidence(confidence, correct)
     wrong_first = right.argsort(stable=True)
     order = wrong_first[p[wrong_first].argsort(descending=True, stable=True)]
@@ -241,8 +241,8 @@ def placement(
     if not len(y): raise ValueError('there are no images to place')
     D = D.to(known.device, _exact(known.device))
     distance,best,chance = (d.mean().item() for d in (D[known,y], D.amin(0)[y], D.mean(0)[y]))
-    share = (chance-distance)/(chance-best) if chance > best else float('nan')
-    return dict(distance=distance, best=best, chance=chance, placement=share)
+    placed = (chance-distance)/(chance-best) if chance > best else float('nan')
+    return dict(distance=distance, best=best, chance=chance, placement=placed)
 
 # %% ../../nbs/api/51_mistakes.ipynb #c3cbb8f9
 def nearest_class(
