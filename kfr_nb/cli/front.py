@@ -90,10 +90,17 @@ def check_out(
         raise UsageError(f'--out {out}: {top} cannot be written to: choose another place')
 
 # %% ../../nbs/api/97_cli_front.ipynb #d6571a6d
+_own_options = ('-h','--help','-V','--version')
+
+def _unknown(word:str)->str:
+    "What to say of a first word that is neither a command nor an option of `kfr`"
+    if not word.startswith('-'): return f'unknown command {word!r}{nearest(word, [*COMMANDS,"help","--version"])} (kfr --help lists them)'
+    meant = nearest(word.replace('-v', '-V') if len(word) == 2 else word, _own_options) or ': the options of a command stand behind it, as in kfr train --epochs 3'
+    return f'unknown option {word!r}{meant} (see kfr --help)'
+
 def _known_command(name:str)->Command:
     "A command that may run here; `UsageError` where there is none"
-    if name not in COMMANDS:
-        raise UsageError(f'unknown command {name!r}{nearest(name, COMMANDS)} (kfr --help lists them)')
+    if name not in COMMANDS: raise UsageError(_unknown(name))
     processes,_ = process_number('WORLD_SIZE', 1),process_number('RANK', 0)
     if processes > 1 and name != 'train':
         raise UsageError(f'kfr {name} is one process, and was started in {processes}: '
@@ -129,6 +136,7 @@ def dispatch(
     words:Sequence[str], # What was typed after 'kfr'
 )->int: # Exit status
     "Carry out a command line"
+    if words[:1] == ['help'] and len(words) > 1: words = [words[1],'--help']
     if not words or words[0] in ('-h','--help','help'): print(welcome())
     elif words[0] in ('-V','--version'): print_version()
     else:

@@ -116,8 +116,9 @@ def check_ended(
     left,failed = (runs[runs['status'] == status] for status in ('unfinished','failed'))
     if len(left): raise Unfinished(how_far(left, runs, minutes or 0., out))
     if len(failed):
-        raise RuntimeError(f'{failed["key"].nunique()} runs failed, the first with: {failed["error"].iloc[0]}; '
-                           'the same command tries them again')
+        n = failed['key'].nunique()
+        raise RuntimeError(f'{n} run{"s" if n > 1 else ""} failed, the first with: {failed["error"].iloc[0]}; '
+                           f'the same command tries {"them" if n > 1 else "it"} again')
 
 # %% ../../nbs/api/95_cli_studies.ipynb #364f8fbc
 def _story(out:str, where:Any, minutes:float|None, reduced:bool, quiet:bool)->None:
@@ -213,5 +214,5 @@ def worker(
 )->None:
     "Work for the studies of a Dask scheduler on this machine until the scheduler ends"
     from kfr_nb.study import serve
-    print(f'working for {address} until it ends, or until Ctrl-C', flush=True)
-    serve(address, processes)
+    def begun(): print(f'working for {address} until it ends, or until Ctrl-C', flush=True)
+    serve(address, processes, begun)

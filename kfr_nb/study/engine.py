@@ -15,8 +15,9 @@ import torch
 # %% auto #0
 __all__ = ['DASK_SETTINGS', 'Job', 'Unfinished', 'Tell', 'gpu_lost', 'failure', 'free_memory', 'perform', 'Board', 'board_bar',
            'update_bar', 'default_jobs', 'Workers', 'as_workers', 'worker_environment', 'worker_command', 'gpu_shares',
-           'start_workers', 'stop_workers', 'serve', 'local_workers', 'unfit', 'check_workers', 'scheduler_workers',
-           'slurm_cluster', 'slurm_workers', 'connect', 'only_study', 'Limit', 'Session', 'Interrupted', 'run_jobs']
+           'start_workers', 'stop_workers', 'scheduler_client', 'serve', 'local_workers', 'unfit', 'check_workers',
+           'scheduler_workers', 'slurm_cluster', 'slurm_workers', 'connect', 'only_study', 'Limit', 'Session',
+           'Interrupted', 'run_jobs']
 
 # %% ../../nbs/api/75_study_engine.ipynb #77de68da
 import kfr_nb
@@ -293,13 +294,37 @@ def stop_workers(
         except subprocess.TimeoutExpired: p.kill()
     return max((p.wait() for p in started), default=0)
 
+# %% ../../nbs/api/75_study_engine.ipynb #562375ac
+def _greeting(address:str, seconds:float)->None:
+    "Raise an error unless a Dask scheduler speaks at an address"
+    from distributed.comm import get_address_host_port
+    with socket.create_connection(get_address_host_port(address), min(seconds, 4.)) as s:
+        s.settimeout(seconds)
+        if address.startswith('tcp://') and not s.recv(1): raise OSError('it hangs up')
+
+def scheduler_client(
+    address:str, # Of the scheduler, 'tcp://HOST:PORT'
+    seconds:float=30., # Time in which it must answer
+)->Any: # A client of Dask
+    "A client of a scheduler; `ValueError` where none answers"
+    from distributed import Client
+    try:
+        _greeting(address, min(seconds, 10.))
+        return Client(address, timeout=seconds)
+    except (OSError, ValueError) as e: why = getattr(e, 'strerror', None) or str(e) or type(e).__name__
+    raise ValueError(f'no scheduler answers at {address} ({why}): start one with: dask scheduler, '
+                     'and give the address that it prints')
+
 # %% ../../nbs/api/75_study_engine.ipynb #fe2ef495
 def serve(
     address:str, # Of the scheduler, 'tcp://HOST:PORT'
     processes:int|None=None, # Workers; one for each GPU or core by default
+    begun:Callable=lambda: None, # Called when a scheduler has answered
 )->None:
     "Work for a scheduler on this machine until it ends; `RuntimeError` where the workers end by themselves"
     n = as_workers(processes).processes or default_jobs()
+    scheduler_client(address).close()
+    begun()
     with tempfile.TemporaryDirectory() as scratch:
         log,started = Path(scratch)/'workers.log',[]
         try:
@@ -391,12 +416,7 @@ def scheduler_workers(
     stopped:Callable=_never, # Whether to wait no longer for a worker
 )->Iterator: # A client of Dask, and whether the scheduler is alive
     "The workers of a scheduler, for the length of the block"
-    from distributed import Client
-    try: client = Client(address, timeout=seconds)
-    except (OSError, ValueError) as e:
-        why = f'no scheduler answers at {address} ({type(e).__name__})'
-        raise ValueError(f'{why}: start one with: dask scheduler') from None
-    with client:
+    with scheduler_client(address, seconds) as client:
         def alive(): return client.status == 'running'
         hint = f'start some on each machine: kfr worker {address}'
         _wait_for_workers(client, alive, seconds, hint, stopped)
