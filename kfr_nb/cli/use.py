@@ -16,6 +16,7 @@ __all__ = ['Format', 'form_of', 'table_text', 'write_or_print', 'check_page', 'f
 # %% ../../nbs/api/94_cli_use.ipynb #15633d8d
 from .command import UsageError, command
 from .runs import open_run, show, tell_unread
+from .terminal import link_to
 
 # %% ../../nbs/api/94_cli_use.ipynb #385dfc9a
 Format = Literal['table','csv','json']
@@ -108,7 +109,7 @@ def predict(
     table = predicted(opened, found_images(images), rule, precision, tree, data)
     unread = table.attrs['unread']
     write_or_print(_prediction_forms(table, form_of(format, out)), out, counted(len(table)-len(unread), 'images'))
-    if page: print(f'page: {write_page(page, prediction_page(opened, table, tree))}', file=sys.stdout if out else sys.stderr)
+    if page: print(f'page: {link_to(write_page(page, prediction_page(opened, table, tree)))}', file=sys.stdout if out else sys.stderr)
     if table.attrs['note']: print(f'kfr: {table.attrs["note"]}', file=sys.stderr)
     return tell_unread(unread)
 
@@ -150,7 +151,7 @@ def search(
     text = _search_text(table) if form == 'table' else table_text(table, form)
     write_or_print(text, out, f'{len(table)} rows')
     file = write_page(page or known.index.with_name('search.html'), search_page(opened, table, tree))
-    print(f'gallery: {known.news}    page: {file}', file=sys.stdout if out else sys.stderr)
+    print(f'gallery: {known.news}    page: {link_to(file)}', file=sys.stdout if out else sys.stderr)
     return tell_unread(table.attrs['unread'])
 
 # %% ../../nbs/api/94_cli_use.ipynb #9437244e
@@ -179,7 +180,7 @@ def place(
     shown = found.table[columns if format != 'table' else columns[:4]+['nearest']]
     sys.stdout.write(table_text(shown, format))
     page = write_placement(opened, found, out or opened.path/'places'/(Path(folder).resolve().stem or 'images'))
-    print(f'table, drawing, tree: {page.parent}/    page: {page}', file=sys.stderr)
+    print(f'table, drawing, tree: {page.parent}/    page: {link_to(page)}', file=sys.stderr)
     if found.loose: print(f'kfr: not used: {counted(found.loose, "images")} beside the class folders', file=sys.stderr)
     return tell_unread(found.unread)
 

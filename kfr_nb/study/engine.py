@@ -32,6 +32,7 @@ class Job:
     args:tuple=() # What it is called with
     after:str|None=None # Key of the job that must end before this one begins
     size:float=1. # How much of the progress bar it is
+    epochs:int=0 # How many it trains; 0 where it trains nothing
 
 # %% ../../nbs/api/75_study_engine.ipynb #b1d57811
 class Unfinished(Exception):
@@ -182,10 +183,17 @@ def board_bar(
     total = sum(j.size for j in board.jobs.values())
     return progress_bar(total=total, show=show, delay=0, smoothing=0.02, bar_format=_FORMAT)
 
+def _under_way(board:Board, most:int=2)->str:
+    "In which epochs running jobs are: ', epochs 3/20 7/20 +4'"
+    lengths = [(board.jobs[key].epochs, share) for key,share in board.shares.items()]
+    at = [f'{min(int(share*n)+1, n)}/{n}' for n,share in lengths if n]
+    more = f' +{len(at)-most}' if len(at) > most else ''
+    return f', epochs {" ".join(at[:most])}{more}' if at else ''
+
 def update_bar(bar:Any, board:Board)->None:
     "Show what is done"
     failed = f', {board.count("failed")} failed' if board.count('failed') else ''
-    bar.set_description_str(f'{board.count()} of {len(board.runs)} runs{failed}', refresh=False)
+    bar.set_description_str(f'{board.count()} of {len(board.runs)} runs{failed}{_under_way(board)}', refresh=False)
     bar.update(max(min(board.done, bar.total)-bar.n, 0))
 
 # %% ../../nbs/api/75_study_engine.ipynb #cb4e5208
