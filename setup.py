@@ -1,4 +1,5 @@
 "Package metadata. Every value comes from settings.ini, which nbdev reads too."
+import re
 from configparser import ConfigParser
 from pathlib import Path
 from setuptools import find_packages, setup
@@ -16,13 +17,31 @@ extras['dev'] = sorted({*extras['dev'], *extras['all']})                        
 statuses = ('1 - Planning', '2 - Pre-Alpha', '3 - Alpha', '4 - Beta', '5 - Production/Stable', '6 - Mature', '7 - Inactive')
 readme = here/'README.md'
 
+
+def with_absolute_links(text, pages, files):
+    "A README whose links hold anywhere: to the `pages` of its repository, and to its `files` where an image is shown; code stays as it is"
+    def one(m):
+        before, ref, after = m.groups()
+        if re.match(r'[a-z][a-z0-9+.-]*:|//|#', ref, re.I): return m[0]
+        shown = before.startswith(('![','<img'))
+        return f'{before}{files if shown else pages}/{ref}{after}'
+    parts = re.split(r'(```.*?```)', text, flags=re.S)
+    image, link = r'(!\[[^\]]*\]\()([^)\s]+)((?: "[^"]*")?\))', r'(\]\()([^)\s]+)((?: "[^"]*")?\))'
+    for i in range(0, len(parts), 2):
+        for pattern in (r'(<img[^>]* src=")([^"]+)(")', image, link): parts[i] = re.sub(pattern, one, parts[i])
+    return ''.join(parts)
+
+
+pages = f'{cfg["git_url"]}/blob/{cfg["branch"]}'
+files = f'https://raw.githubusercontent.com/{cfg["user"]}/{cfg["repo"]}/{cfg["branch"]}'
+
 setup(
     name=cfg['lib_name'], version=cfg['version'], description=cfg['description'], keywords=cfg['keywords'],
     author=cfg['author'], author_email=cfg['author_email'], license='Apache-2.0', url=cfg['git_url'],
     classifiers=[f'Development Status :: {statuses[int(cfg["status"])-1]}',
                  f'Intended Audience :: {cfg["audience"].title()}', f'Natural Language :: {cfg["language"].title()}',
                  *(f'Programming Language :: Python :: 3.{m}' for m in range(int(cfg['min_python'].split('.')[1]), 14))],
-    long_description=readme.read_text(encoding='utf-8') if readme.exists() else '',
+    long_description=with_absolute_links(readme.read_text(encoding='utf-8'), pages, files) if readme.exists() else '',
     long_description_content_type='text/markdown',
     packages=find_packages(include=['kfr_nb', 'kfr_nb.*']), include_package_data=True,
     package_data={'kfr_nb': ['trees/*', 'trees/**/*', 'assets/*', 'presets/*', 'report/*', 'data/*.npz']},

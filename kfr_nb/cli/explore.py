@@ -6,14 +6,14 @@
 from __future__ import annotations
 import html, io, sys, tempfile
 from pathlib import Path
-from typing import Any, Callable, Literal
+from typing import Any, Callable, Literal, Mapping
 
 # %% auto #0
 __all__ = ['Form', 'open_tree', 'tree_text', 'tree', 'data', 'bench', 'completion']
 
 # %% ../../nbs/api/96_cli_explore.ipynb #912d3a05
 from .command import UsageError, command
-from .runs import show
+from .terminal import print_line, print_table
 from ..settings import choose
 
 # %% ../../nbs/api/96_cli_explore.ipynb #5c4c1813
@@ -124,16 +124,30 @@ def data(
     from kfr_nb.data import check_dataset, get_dataset, list_datasets
     if action != 'list' and not name:
         raise UsageError(f'kfr data {action} needs the name of a data set (kfr data list shows them)')
-    if action == 'list': print(list_datasets(data).to_string())
+    if action == 'list': _print_list(list_datasets(data))
     elif action == 'get': print(get_dataset(name, data))
     else: return _print_check(check_dataset(name, data))
     return 0
 
+def _print_list(sets:Any)->None:
+    "Print the data sets as a table, with the way to get each below what it is"
+    def about(row): return f'{row["about"]}; {row["get"]}' if row['get'] else row['about']
+    rows = [((r['name'],'bold'), r['there'], r['pixels'], about(r)) for r in sets.to_dict('records')]
+    print_table(['Name','Here','Pixels>','What it is, and how to get it'], rows)
+
+def _split_rows(splits:Mapping[str,Any])->list[tuple[str,Any]]:
+    "How a data set was divided, in words: what is not set, and what the remarks tell, is left out"
+    told = {k: v for k,v in splits.items() if v is not None and not isinstance(v, (dict,list)) and k not in ('note','test_files')}
+    names = dict(kind='split', labels='labels used')
+    return [(names.get(k, k.replace('_',' ')), v) for k,v in told.items()]
+
 def _print_check(found:dict)->int:
     "Print what a check found; 2 where there are problems"
-    show({name: value for name,value in found.items() if name not in ('problems','remarks')})
+    parts = [(f'images in {part}', found[part]) for part in ('train','valid','test') if part in found]
+    rows = [('classes', found['classes']), *parts, *_split_rows(found['splits'])]
+    print_table(['Data set', found['name']], rows)
     for remark in found['remarks']: print(f'- {remark}')
-    for problem in found['problems']: print(f'- problem: {problem}')
+    for problem in found['problems']: print_line(f'- problem: {problem}', {'problem': 'red'})
     return 2 if found['problems'] else 0
 
 # %% ../../nbs/api/96_cli_explore.ipynb #4eaef227

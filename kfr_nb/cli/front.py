@@ -4,7 +4,7 @@
 
 # %% ../../nbs/api/97_cli_front.ipynb #63983786
 from __future__ import annotations
-import codecs, os, re, shlex, sys
+import codecs, os, re, shlex, shutil, sys, textwrap
 from pathlib import Path
 from typing import Any, Sequence
 
@@ -19,7 +19,7 @@ from .settings import check_names, every_setting
 
 # %% ../../nbs/api/97_cli_front.ipynb #f07fc054
 _plain = {'α':'alpha', 'γ':'gamma', 'τ':'tau', '├':'+', '└':'+', '│':'|', '─':'-', '…':'...', '×':'x',
-    '−':'-', '–':'-', '→':'->', '²':'2', '±':'+/-', '’':"'", '“':'"', '”':'"', 'é':'e', 'ü':'u', 'ö':'o', 'ä':'a'}
+    '−':'-', '–':'-', '→':'->', '²':'2', '±':'+/-', '’':"'", '✓':'+', '○':'o', '✗':'x', '↑':'(higher is better)', '↓':'(lower is better)', '“':'"', '”':'"', 'é':'e', 'ü':'u', 'ö':'o', 'ä':'a'}
 
 def _plain_letters(error:Any)->tuple[str,int]:
     "Replacements for characters missing in an encoding"
@@ -40,35 +40,39 @@ FIRST = ('kfr train --out runs/first --method kfr_plus --epochs 6 --train-per-cl
 
 _page = '''kfr {version}: knowledge about classes in image recognition
 
-Five things to do first: they need no data and no GPU, and are done within a minute or two
+Five things to do first: they need no data and no GPU, and take a minute or two
   {train}
-                                          train a small network on built-in images
-  {localize}                 see where it looks: a gallery of images, maps and boxes
-  {suspects}                 see which training labels look wrong to it
+                                          train a network on built-in images
+  {localize}                 see where it looks: images and maps
+  {suspects}                 see which labels look wrong to it
   {tree}                       see the knowledge behind the losses
-  {study} compare the methods in small: tables, figures, one HTML report
+  {study} compare the methods: one HTML page
 
 Then
   kfr train --dataset folder:PATH --method ce --batch-size 16
-                                          your own images, a folder for each class;
-                                          with a tree, --method kfr_plus --tree-name FILE
+                                          your own images, one folder a class;
+                                          with a tree: --method kfr_plus
+                                          --tree-name FILE
   kfr predict RUN IMAGE... --page answers.html
-                                          what it says of your images; kfr search RUN IMAGE
-                                          --gallery FOLDER finds similar ones
+                                          what it says of your images
+  kfr search RUN IMAGE --gallery FOLDER   similar images
   kfr data list                           data sets, and how to get them
-  kfr study                               compare the methods, then open results/report.html
+  kfr study                               compare them, then open its page
 
 All commands
 {commands}
 
-kfr COMMAND --help has the options; kfr train --method NAME --help those of a method.
+kfr COMMAND --help has the options; kfr train --method NAME --help a method's.
 A command that was stopped resumes when it is given again.'''
 
 # %% ../../nbs/api/97_cli_front.ipynb #c50f4426
 def welcome()->str:
     "The output of `kfr` without arguments"
     from kfr_nb import __version__
-    def row(c): return f'  {c.name:<11}{c.describe[:1].lower()}{c.describe[1:]}'
+    room = min(100, max(60, shutil.get_terminal_size((100,24)).columns))
+    def row(c):
+        told = f'  {c.name:<11}{c.describe[:1].lower()}{c.describe[1:]}'
+        return textwrap.fill(told, room, subsequent_indent=' '*13, break_on_hyphens=False)
     first = {line.split()[1]: line for line in FIRST}
     return _page.format(version=__version__, commands='\n'.join(map(row, COMMANDS.values())), **first)
 
@@ -90,10 +94,17 @@ def check_out(
         raise UsageError(f'--out {out}: {top} cannot be written to: choose another place')
 
 # %% ../../nbs/api/97_cli_front.ipynb #d6571a6d
+_own_options = ('-h','--help','-V','--version')
+
+def _unknown(word:str)->str:
+    "What to say of a first word that is neither a command nor an option of `kfr`"
+    if not word.startswith('-'): return f'unknown command {word!r}{nearest(word, [*COMMANDS,"help","--version"])} (kfr --help lists them)'
+    meant = nearest(word.replace('-v', '-V') if len(word) == 2 else word, _own_options) or ': the options of a command stand behind it, as in kfr train --epochs 3'
+    return f'unknown option {word!r}{meant} (see kfr --help)'
+
 def _known_command(name:str)->Command:
     "A command that may run here; `UsageError` where there is none"
-    if name not in COMMANDS:
-        raise UsageError(f'unknown command {name!r}{nearest(name, COMMANDS)} (kfr --help lists them)')
+    if name not in COMMANDS: raise UsageError(_unknown(name))
     processes,_ = process_number('WORLD_SIZE', 1),process_number('RANK', 0)
     if processes > 1 and name != 'train':
         raise UsageError(f'kfr {name} is one process, and was started in {processes}: '
@@ -129,6 +140,7 @@ def dispatch(
     words:Sequence[str], # Typed words after 'kfr'
 )->int: # Exit status
     "Carry out a command line"
+    if words[:1] == ['help'] and len(words) > 1: words = [words[1],'--help']
     if not words or words[0] in ('-h','--help','help'): print(welcome())
     elif words[0] in ('-V','--version'): print_version()
     else:
@@ -180,6 +192,13 @@ def _stopped(words:Sequence[str], error:BaseException)->str:
     kept = str(error) or (command.stopped if command else 'stopped')
     return f'\nkfr: {kept}: {shlex.join(["kfr",*words])}'
 
+# %% ../../nbs/api/97_cli_front.ipynb #59cf9b21
+def _print_error(text:str)->None:
+    "Print an error in one line, its beginning in red on a terminal"
+    if sys.stderr is None or not sys.stderr.isatty(): return print(f'kfr: {text}', file=sys.stderr)
+    from kfr_nb.cli.terminal import print_line
+    print_line(f'kfr: {text}', {'^kfr:': 'bold red'}, sys.stderr)
+
 # %% ../../nbs/api/97_cli_front.ipynb #a24aea3e
 def _carried_out(words:Sequence[str])->int:
     "Run a command line; returns its exit status and prints one line for an error"
@@ -191,7 +210,7 @@ def _carried_out(words:Sequence[str])->int:
     except BrokenPipeError: raise
     except Exception as e:
         if os.environ.get('KFR_DEBUG','0') not in ('','0'): raise
-        print(f'kfr: {explain(e)}', file=sys.stderr)
+        _print_error(explain(e))
         return 2
     return 130
 

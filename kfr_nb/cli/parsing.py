@@ -199,8 +199,8 @@ def unknown_option(
     more = f' and {len(others)-4} more' if len(others) > 4 else ''
     told = f'method {parser.method!r} has no {word}, which is a setting of {", ".join(others[:4])}{more}'
     if others: return told
-    flags = ['--help', *(s.flag for s in parser.known.values() if not s.positional)]
-    return f'unknown option {word!r}{nearest(word, flags)}'
+    flags = ['--help','--help-all','--version', *(s.flag for s in parser.known.values() if not s.positional)]
+    return f'unknown option {word!r}{nearest(word, flags)}'.replace("'--version'", "'kfr --version'")
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #b603cdf1
 def typed_value(

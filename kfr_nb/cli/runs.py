@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Iterator, Literal, Mapping, Sequence
 
 # %% auto #0
-__all__ = ['Map', 'show', 'train', 'moved_data', 'open_run', 'evaluate', 'tell_unread', 'embed', 'suspects', 'runs_and_images',
-           'localize']
+__all__ = ['Map', 'show', 'tell_epoch', 'train', 'moved_data', 'open_run', 'evaluate', 'tell_unread', 'embed', 'suspects',
+           'runs_and_images', 'localize']
 
 # %% ../../nbs/api/94_cli_runs.ipynb #475433f9
 from .command import Unfinished, UsageError, command, first_process
+from .terminal import print_line, print_metrics, print_table
 
 # %% ../../nbs/api/94_cli_runs.ipynb #05321e93
 def show(
@@ -34,11 +35,13 @@ def _next(run:Any)->str:
     without_maps = run.config.retrieval or run.record.get('features')
     return f'kfr {"suspects" if without_maps else "localize"} {shlex.quote(str(run.path))}'
 
+_titles = dict(train='The training images', valid='The validation images', test='The test images')
+
 def _report(run:Any)->None:
     "Print the metrics of a new run, and what to do next"
-    show(run.metrics)
+    print_metrics(run.metrics, run.record.get('chance', {}), _titles['test'])
     print(f'run folder: {run.path}    next: {_next(run)}')
-    if run.collapsed: print(run.record['message'], file=sys.stderr)
+    if run.collapsed: print_line(run.record['message'], {'.*': 'yellow'}, sys.stderr)
 
 # %% ../../nbs/api/94_cli_runs.ipynb #5a96e2bf
 def _draw(run:Any)->None:
@@ -48,6 +51,15 @@ def _draw(run:Any)->None:
     for name in ('curve','confusion'):
         if (run.path/f'{name}.png').exists(): print(f'{name}: {run.path}/{name}.png')
 
+# %% ../../nbs/api/94_cli_runs.ipynb #277e8ee7
+_epoch_styles = {r'^epoch +\S+': 'bold', r'\b(loss|rate)\b': 'dim', r'(top-1|Recall@1) +\S+': 'green', r'\S+( min \d+)?( s| min| h) left$': 'dim'}
+
+def tell_epoch(
+    line:str, # From `epoch_line`
+)->None:
+    "Print the line of an epoch"
+    print_line(line, _epoch_styles)
+
 # %% ../../nbs/api/94_cli_runs.ipynb #f9e0a1ed
 @command('kfr train --dataset cifar100 --model resnet34 --method kfr_free --alpha 10 --out runs/a',
     settings='run', folder=True, stopped='stopped; the last checkpoint is kept, and the same command resumes')
@@ -55,11 +67,12 @@ def train(
     settings:Mapping[str,Any], # Settings that were given
     out:str|None=None, # Run folder; runs/KEY by default, where KEY is made from the settings
     minutes:float|None=None, # Stop after so many minutes; exit status 75, the same command resumes
-    quiet:bool=False, # No progress bar
+    quiet:bool=False, # No progress bar, and no line for each epoch
 )->None:
     "Train one network; a run that was stopped resumes"
     from kfr_nb.train import Paused, TrainConfig, fit
-    try: run = fit(TrainConfig.of(**settings), out=out, progress=not quiet, minutes=minutes)
+    ways = {} if quiet else dict(tell=tell_epoch)
+    try: run = fit(TrainConfig.of(**settings), out=out, progress=not quiet, minutes=minutes, **ways)
     except Paused as e: raise Unfinished(str(e)) from None
     if first_process():
         _draw(run)
@@ -102,10 +115,10 @@ def evaluate(
     quiet:bool=False, # No progress bar
 )->None:
     "Metrics of a trained network"
-    from kfr_nb.train import evaluate_run
-    with moved_data(dataset): metrics = evaluate_run(open_run(run), split, dataset, data)
+    from kfr_nb.train import judge_run
+    with moved_data(dataset): metrics,chance = judge_run(open_run(run), split, dataset, data)
     if json: print(json_.dumps(metrics, indent=1))
-    else: show(metrics)
+    else: print_metrics(metrics, chance, _titles[split])
 
 # %% ../../nbs/api/94_cli_runs.ipynb #fb01675a
 _NAMED = 10

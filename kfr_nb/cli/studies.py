@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, Literal, Mapping, Sequence
 
 # %% auto #0
-__all__ = ['read_weights', 'read_variant', 'how_far', 'preset_names', 'preset_of', 'check_ended', 'study', 'sweep_values',
-           'sweep', 'worker']
+__all__ = ['read_weights', 'read_variant', 'how_far', 'preset_names', 'preset_of', 'verdict_rows', 'print_verdict', 'tell_run',
+           'check_ended', 'study', 'sweep_values', 'sweep', 'worker']
 
 # %% ../../nbs/api/95_cli_studies.ipynb #4d12b7e1
 from .command import Unfinished, UsageError, command, typed_line
 from .settings import every_setting, known_methods, run_settings
+from .terminal import link_to, print_line, print_table
 from ..settings import choose
 
 # %% ../../nbs/api/95_cli_studies.ipynb #1d383615
@@ -95,13 +96,68 @@ def _workers(jobs:int|None, scheduler:str|None, slurm:Sequence[str])->Any:
         if not value: raise UsageError(f'--slurm takes NAME=VALUE, such as queue=gpu, got {name!r}')
     return Workers(jobs, scheduler, options or None)
 
-# %% ../../nbs/api/95_cli_studies.ipynb #bc45db1f
+# %% ../../nbs/api/95_cli_studies.ipynb #940231a7
+def _verdict_row(arm:str, mean:str, base:Mapping|None, control:Mapping|None, measure:Any)->list:
+    "An arm as a row of the verdict: mean, differences to the baseline and to its control, mark"
+    from kfr_nb.study.story import mark_of
+    from kfr_nb.study.tables import format_interval, format_number
+    if base is None: return [arm, mean, '', '', 'baseline']
+    alone = base['verdict'] == 'unknown'                     # one seed has no interval
+    mark = '–' if alone else mark_of(base['verdict'], control and control['verdict'])
+    style = {'✓': 'green', '✗': 'red'}.get(mark, '')
+    own = '' if control is None else format_number(control['difference'], measure, sign=True)
+    return [arm, mean, format_interval(base, measure), own, (f'{mark} {_words[mark]}', style)]
+
+_words = {'✓': 'better', '○': 'no difference', '✗': 'worse', '–': 'one seed'}
+
+def verdict_rows(
+    runs:Any, # One row for each run
+    baseline:str, # Arm that the others are compared with
+)->list[list]: # Arm, mean, difference to the baseline, difference to its control, verdict
+    "What a study has found of its primary metric, arm by arm"
+    from kfr_nb.study.answers import compare
+    from kfr_nb.study.tables import MEASURES, means_table, heading_of, label_of, primary_of, summarise
+    metric = primary_of(runs)
+    measure,summary,differences = MEASURES[metric],summarise(runs),compare(runs, baseline, [metric])
+    if metric not in summary: return []
+    means = dict(zip(summary['arm'], means_table(summary)[heading_of(measure)]))
+    found = {(r['arm'], r['comparison']): r for r in differences.to_dict('records')}
+    def control(arm): return found.get((arm,'control')) or found.get((arm,'plain'))
+    return [_verdict_row(label_of(arm), mean, found.get((arm,'baseline')), control(arm), measure)
+        for arm,mean in means.items() if not arm.endswith('_shuffled')]
+
+# %% ../../nbs/api/95_cli_studies.ipynb #b3e943cf
+def print_verdict(
+    runs:Any, # One row for each run
+    baseline:str, # Arm that the others are compared with
+    title:str='', # A line above the table
+)->None:
+    "Print the verdict as a table, with what is missing from it below"
+    from kfr_nb.study.answers import remarks
+    from kfr_nb.study.tables import MEASURES, heading_of, label_of, primary_of
+    rows,seeds = verdict_rows(runs, baseline),runs['seed'].nunique()
+    head = heading_of(MEASURES[primary_of(runs)])
+    heads = ['Arm', f'{head}>', f'Against {label_of(baseline)}>', 'Control>', 'Verdict']
+    print_table(heads, rows, title or f'Means of {seeds} seed{"s" if seeds > 1 else ""}')
+    for line in remarks(runs): print_line(line, {'.*': 'yellow'})
+
 def _tell(study:Any)->None:
     "Print what a study allows to be said, and where it is"
-    from kfr_nb.study import answer, compare
-    for line in answer(study.runs, compare(study.runs, study.config.baseline)): print(line)
-    print(f'tables and figures: {study.out}/    report: {study.report}')
+    print_verdict(study.runs, study.config.baseline)
+    print(_legend)
+    print(f'tables and figures: {study.out}/')
+    print(f'report: {link_to(study.report)}')
 
+_legend = ('Against: paired difference in points, with its 95% interval. Control: the same with a shuffled tree, or the plain loss.\n'
+    'A loss is better where both differences exclude zero.')
+
+def tell_run(
+    line:str, # From `told_runs`, or the title of an act
+)->None:
+    "Print the line of a run that has ended"
+    print_line(line, {r'^run +\S+': 'bold', r'^Act .*': 'bold', r'(top-1|Recall@1) \S+$': 'green', r'failed: .*': 'red', 'not finished$': 'yellow'})
+
+# %% ../../nbs/api/95_cli_studies.ipynb #bc45db1f
 def _wanted(study:Any)->Any:
     "The runs of the arms and of the sweep in one table"
     from pandas import concat
@@ -116,16 +172,21 @@ def check_ended(
     left,failed = (runs[runs['status'] == status] for status in ('unfinished','failed'))
     if len(left): raise Unfinished(how_far(left, runs, minutes or 0., out))
     if len(failed):
-        raise RuntimeError(f'{failed["key"].nunique()} runs failed, the first with: {failed["error"].iloc[0]}; '
-                           'the same command tries them again')
+        n = failed['key'].nunique()
+        raise RuntimeError(f'{n} run{"s" if n > 1 else ""} failed, the first with: {failed["error"].iloc[0]}; '
+                           f'the same command tries {"them" if n > 1 else "it"} again')
 
 # %% ../../nbs/api/95_cli_studies.ipynb #364f8fbc
 def _story(out:str, where:Any, minutes:float|None, reduced:bool, quiet:bool)->None:
     "Three studies and one page"
     from kfr_nb.study.story import ACTS, SHOWN, headline, run_story
-    story = run_story(out, where, not quiet, typed_line(), minutes, reduced)
+    story = run_story(out, where, not quiet, typed_line(), minutes, reduced, tell_run)
     for line in headline(story.studies[ACTS[0].name].runs, SHOWN): print(line)
-    print(f'the page: {story.report.resolve().as_uri()}')
+    for act in ACTS[:2]:
+        made = story.studies[act.name]
+        print_verdict(made.runs, made.config.baseline, act.title)
+    print(_legend)
+    print(f'the page: {link_to(story.report)}')
     check_ended(story.runs, minutes, out)
 
 # %% ../../nbs/api/95_cli_studies.ipynb #df894904
@@ -149,7 +210,7 @@ def study(
     slurm:list[str]|None=None, # Slurm options of the workers' jobs, as queue=gpu walltime=02:00:00
     minutes:float|None=None, # Stop after so many minutes; exit status 75, the same command resumes
     reduced:bool=False, # A smoke test of everything: one seed, two epochs, few images
-    quiet:bool=False, # No progress bar
+    quiet:bool=False, # No progress bar, and no line for each run
 )->None:
     "Methods × seeds, tables, figures and one HTML report; without options three acts on built-in data"
     variants = dict(map(read_variant, variant or []))
@@ -161,7 +222,7 @@ def study(
     preset,changes['weights'] = preset_of(preset, paper, settings),read_weights(alpha or [])
     where = _workers(jobs, scheduler, slurm or [])       # loads torch, which a wrong name does not wait for
     from kfr_nb.study import run_study
-    made = run_study(preset, out=out, jobs=where, progress=not quiet,
+    made = run_study(preset, out=out, jobs=where, progress=not quiet, tell=None if quiet else tell_run,
         command=typed_line(), minutes=minutes, reduced=reduced, **changes)
     _tell(made)
     check_ended(_wanted(made), minutes, made.out)
@@ -180,6 +241,14 @@ def sweep_values(
     except UsageError as e: raise UsageError(f'--values of {name}: {e}') from None
 
 # %% ../../nbs/api/95_cli_studies.ipynb #d39cb0ae
+def _print_means(table:Any, name:str)->None:
+    "Print the means over seeds for each value of a setting"
+    from kfr_nb.study.tables import MEASURES, heading_of, means_table, primary_of, summarise
+    metric,summary = primary_of(table),summarise(table.assign(**{name: table[name].astype(str)}), (name,))
+    if metric not in summary: return
+    head,means = heading_of(MEASURES[metric]),means_table(summary)
+    print_table([name, f'{head}>', 'Seeds>'], list(zip(summary[name], means[head], means['Seeds'])))
+
 @command('kfr sweep --param alpha --values 0 1 3 10 --epochs 10',
     settings='run', without=('seed',), folder=True, stopped=_kept)
 def sweep(
@@ -190,17 +259,16 @@ def sweep(
     out:str='results/sweep', # Folder for table, figure and runs
     jobs:int|None=None, # Processes; by default one for each core, one on a GPU
     minutes:float|None=None, # Stop after so many minutes; exit status 75, the same command resumes
-    quiet:bool=False, # No progress bar
+    quiet:bool=False, # No progress bar, and no line for each run
 )->None:
     "Vary one setting over several seeds; writes a table and a figure"
     name,wanted = sweep_values(param, values, settings['method'])
-    from kfr_nb.study import primary_of, run_sweep
+    from kfr_nb.study import run_sweep
     from kfr_nb.train import TrainConfig
     base = TrainConfig.of(**settings)
-    table,figure = run_sweep(base, name, wanted, seeds, out, jobs, progress=not quiet, minutes=minutes)
-    metric = primary_of(table)
-    means = table.groupby(name, sort=False, dropna=False)
-    if metric in table: print(means[metric].agg(['mean','std','count']).to_string(float_format='%.4f'))
+    table,figure = run_sweep(base, name, wanted, seeds, out, jobs, progress=not quiet, minutes=minutes,
+        tell=None if quiet else tell_run)
+    _print_means(table, name)
     print(f'table: {out}/sweep.csv' + (f'    figure: {figure}' if figure else ''))
     check_ended(table, minutes, out)
 
@@ -213,5 +281,5 @@ def worker(
 )->None:
     "Work for the studies of a Dask scheduler on this machine until the scheduler ends"
     from kfr_nb.study import serve
-    print(f'working for {address} until it ends, or until Ctrl-C', flush=True)
-    serve(address, processes)
+    def begun(): print(f'working for {address} until it ends, or until Ctrl-C', flush=True)
+    serve(address, processes, begun)

@@ -16,6 +16,7 @@ __all__ = ['Format', 'form_of', 'table_text', 'write_or_print', 'check_page', 'f
 # %% ../../nbs/api/94_cli_use.ipynb #15633d8d
 from .command import UsageError, command
 from .runs import open_run, show, tell_unread
+from .terminal import link_to
 
 # %% ../../nbs/api/94_cli_use.ipynb #385dfc9a
 Format = Literal['table','csv','json']
@@ -69,10 +70,11 @@ def found_images(
     places:Sequence[str], # Files and folders
 )->list[str]: # Image files
     "The images among files and folders; what may be missed is told on standard error"
+    from kfr_nb.data.folders import counted
     from kfr_nb.runs import image_files
     skipped:Counter = Counter()
     files = image_files(places, skipped)
-    passed = [f'{n} {kind}' for kind,n in skipped.items() if n and ('images' in kind or 'linked' in kind)]
+    passed = [counted(n, kind) for kind,n in skipped.items() if n and ('images' in kind or 'linked' in kind)]
     if passed: print(f'kfr: passed over: {", ".join(passed)}', file=sys.stderr)
     return files
 
@@ -99,13 +101,15 @@ def predict(
 )->int:
     "Class, path and confidence at each level of the tree, for any images"
     check_page(page)
-    from kfr_nb.runs import predict as predicted, prediction_page
+    from kfr_nb.data.folders import counted
+    from kfr_nb.runs import check_question, predict as predicted, prediction_page
     from kfr_nb.runs.pages import write_page
     opened = open_run(run)
+    check_question(opened, rule, precision, tree)
     table = predicted(opened, found_images(images), rule, precision, tree, data)
     unread = table.attrs['unread']
-    write_or_print(_prediction_forms(table, form_of(format, out)), out, f'{len(table)-len(unread)} images')
-    if page: print(f'page: {write_page(page, prediction_page(opened, table, tree))}', file=sys.stdout if out else sys.stderr)
+    write_or_print(_prediction_forms(table, form_of(format, out)), out, counted(len(table)-len(unread), 'images'))
+    if page: print(f'page: {link_to(write_page(page, prediction_page(opened, table, tree)))}', file=sys.stdout if out else sys.stderr)
     if table.attrs['note']: print(f'kfr: {table.attrs["note"]}', file=sys.stderr)
     return tell_unread(unread)
 
@@ -135,17 +139,19 @@ def search(
 )->int:
     "The images of a folder that are nearest to yours, grouped by branch of the tree"
     check_page(page)
-    from kfr_nb.runs import open_gallery, search as searched, search_page
+    from kfr_nb.runs import open_gallery, run_tree, search as searched, search_page
     from kfr_nb.runs.pages import write_page
     if top < 1: raise UsageError(f'--top must be at least 1, got {top}')
-    opened,asked = open_run(run),found_images(images)
+    opened = open_run(run)
+    if tree: run_tree(opened, tree)                         # a wrong name is told before the images are embedded
+    asked = found_images(images)
     known = open_gallery(opened, gallery, index)
     table = searched(opened, asked, known, top, tree)
     form = form_of(format, out)
     text = _search_text(table) if form == 'table' else table_text(table, form)
     write_or_print(text, out, f'{len(table)} rows')
     file = write_page(page or known.index.with_name('search.html'), search_page(opened, table, tree))
-    print(f'gallery: {known.news}    page: {file}', file=sys.stdout if out else sys.stderr)
+    print(f'gallery: {known.news}    page: {link_to(file)}', file=sys.stdout if out else sys.stderr)
     return tell_unread(table.attrs['unread'])
 
 # %% ../../nbs/api/94_cli_use.ipynb #9437244e
@@ -166,6 +172,7 @@ def place(
         from kfr_nb.runs import image_files
         image_files(folder)                                 # says what is near it
     if resamples < 1: raise UsageError(f'--resamples must be at least 1, got {resamples}')
+    from kfr_nb.data.folders import counted
     from kfr_nb.runs import place as placed, write_placement
     opened = open_run(run)
     found = placed(opened, folder, tree, resamples, data)
@@ -173,8 +180,8 @@ def place(
     shown = found.table[columns if format != 'table' else columns[:4]+['nearest']]
     sys.stdout.write(table_text(shown, format))
     page = write_placement(opened, found, out or opened.path/'places'/(Path(folder).resolve().stem or 'images'))
-    print(f'table, drawing, tree: {page.parent}/    page: {page}', file=sys.stderr)
-    if found.loose: print(f'kfr: {found.loose} images beside the class folders are not used', file=sys.stderr)
+    print(f'table, drawing, tree: {page.parent}/    page: {link_to(page)}', file=sys.stderr)
+    if found.loose: print(f'kfr: not used: {counted(found.loose, "images")} beside the class folders', file=sys.stderr)
     return tell_unread(found.unread)
 
 # %% ../../nbs/api/94_cli_use.ipynb #c2f62e23

@@ -12,6 +12,7 @@ from pathlib import Path
 import os
 import numpy as np, torch
 from ..core import progress_bar
+from .folders import counted
 from .images import image_facts, read_image, shown_path
 from .load import load_whole
 from .manifest import _classes_of, _named, image_numbers
@@ -88,7 +89,8 @@ def find_duplicates(
         found[f'of {b} are also in {a}'] = b, np.isin(numbers[b], numbers[a][numbers[a] >= 0])
     for k,s in ds.parts.items():
         found[f'of {k} are in two classes'] = k, _in_two_classes(numbers[k], s.labels.numpy())
-    return [f'{rows.sum()} images {what}{_named(_called(ds.parts[k], rows))}'
+    def told(n, what): return f"{counted(n, 'images')} {what if n > 1 else what.replace(' are ', ' is ')}"
+    return [f'{told(rows.sum(), what)}{_named(_called(ds.parts[k], rows))}'
         for what,(k,rows) in found.items() if rows.any()]
 
 # %% ../../nbs/api/20o_data_check.ipynb #d435a6cd
@@ -121,7 +123,7 @@ def check_dataset(
     looked = {k: _look_through(s) for k,s in ds.parts.items()}
     problems = [p for found,_ in looked.values() for p in found] + empty_classes(ds)
     remarks = [f'{k}: {r}' for k,(_,found) in looked.items() for r in found]
-    skipped = [f'not used: {n} {what}' for what,n in ds.splits.get('skipped', {}).items()]
+    skipped = [f'not used: {counted(n, what)}' for what,n in ds.splits.get('skipped', {}).items()]
     sizes = {k: len(s) for k,s in ds.parts.items()}
     return dict(name=name, classes=ds.num_classes, **sizes, splits=ds.splits, problems=problems,
         remarks=remarks + skipped + find_duplicates(ds) + few_images(ds))

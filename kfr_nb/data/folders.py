@@ -14,7 +14,7 @@ from .sets import DataSet, ImageSet
 from .sources import cut_dataset, data_set
 
 # %% auto #0
-__all__ = ['class_folders', 'part_of', 'find_parts', 'list_images', 'open_folder']
+__all__ = ['counted', 'class_folders', 'part_of', 'find_parts', 'list_images', 'open_folder']
 
 # %% ../../nbs/api/20g_data_folders.ipynb #ac3478d6
 _LITTER = {'__macosx', '@eadir', '__pycache__', '$recycle.bin', 'system volume information',
@@ -34,6 +34,15 @@ def _count_other(file:str, skipped:Counter)->None:
     if _is_litter(file): return
     ending = shown_path(os.path.splitext(file)[1].lower()) or 'other'
     skipped[f"{ending} {'images' if ending in UNREAD_ENDINGS else 'files'}"] += 1
+
+# %% ../../nbs/api/20g_data_folders.ipynb #7fec558b
+def counted(
+    n:int, # How many
+    kind:str, # Of what, in the plural: '.heic images'
+)->str: # '1 .heic image', '2 .heic images'
+    "A number of images, files or folders, in words"
+    if n == 1: kind = re.sub(r'(image|file|folder)s', r'\1', kind, count=1)
+    return f'{n} {kind}'
 
 # %% ../../nbs/api/20g_data_folders.ipynb #7b52009b
 def _count_folders(folder:str, inside:list[str], skipped:Counter)->list[str]:
@@ -81,7 +90,7 @@ def _loose_images(folder:Path)->list[str]:
 
 # %% ../../nbs/api/20g_data_folders.ipynb #f6e1126c
 def _empty(folder:Path, inside:Counter)->str:
-    have = ', '.join(f'{n} {k}' for k,n in (+inside).items()) or 'nothing'
+    have = ', '.join(counted(n, k) for k,n in (+inside).items()) or 'nothing'
     endings = ' '.join(sorted(IMAGE_ENDINGS))
     return (f'the class folder {shown_path(folder)} is empty: no image ending in {endings};'
         f' it has {have}; convert its images, or remove the folder')
@@ -223,7 +232,7 @@ def _check_folder(path:Path)->None:
 # %% ../../nbs/api/20g_data_folders.ipynb #9109c85a
 def _notes(skipped:Counter)->dict:
     "Counts of skipped files for the record; a note lists skipped images"
-    told = [f'{n} {k}' for k,n in skipped.items() if n and 'images' in k]
+    told = [counted(n, k) for k,n in skipped.items() if n and 'images' in k]
     note = dict(note=f"not used: {', '.join(told)}") if told else {}
     return note | (dict(skipped=dict(+skipped)) if +skipped else {})
 

@@ -6,7 +6,8 @@
 __all__ = ['answerable', 'recall_at_k', 'map_at_r', 'hierarchical_precision_at_k', 'mean_average_hierarchical_precision',
            'tree_correlation', 'top1', 'mistake_severity', 'hierarchical_distance_at_k', 'hops', 'hierarchical_f',
            'full_path_accuracy', 'inconsistency', 'expected_calibration_error', 'risk_coverage', 'placement',
-           'nearest_class', 'hierarchical_average_precision', 'ndcg', 'average_set_intersection', 'retrieval_metrics']
+           'nearest_class', 'hierarchical_average_precision', 'ndcg', 'average_set_intersection', 'retrieval_metrics',
+           'chance_levels']
 
 # %% ../../nbs/api/53_metrics_together.ipynb #5e99790a
 from .ranking import (answerable, recall_at_k, map_at_r, hierarchical_precision_at_k,
@@ -17,10 +18,12 @@ from .mistakes import (top1, mistake_severity, hierarchical_distance_at_k, hops,
     placement, nearest_class)
 from kfr_nb.metrics.graded import (hierarchical_average_precision, ndcg, average_set_intersection,
     retrieval_metrics)
+from .chance import chance_levels
 
 # %% ../../nbs/api/53_metrics_together.ipynb #44852454
 _all_ = ['answerable', 'recall_at_k', 'map_at_r', 'hierarchical_precision_at_k',
     'mean_average_hierarchical_precision', 'tree_correlation', 'top1', 'mistake_severity',
     'hierarchical_distance_at_k', 'hops', 'hierarchical_f', 'full_path_accuracy', 'inconsistency',
     'expected_calibration_error', 'risk_coverage', 'placement', 'nearest_class',
-    'hierarchical_average_precision', 'ndcg', 'average_set_intersection', 'retrieval_metrics']
+    'hierarchical_average_precision', 'ndcg', 'average_set_intersection', 'retrieval_metrics',
+    'chance_levels']

@@ -6,9 +6,10 @@
 __all__ = ['Seen', 'has_classifier', 'image_files', 'look_at', 'outputs_of', 'read_views', 'run_tree', 'view_side', 'Suspects',
            'embed_files', 'folder_suspects', 'labels_of', 'similarity_history', 'split_files', 'study_suspects',
            'suspects_of', 'tree_of', 'Localization', 'localization_gallery', 'localize_files', 'localize_run',
-           'study_box_curves', 'study_localization', 'write_localization', 'Calibration', 'calibration_of', 'predict',
-           'prediction_json', 'prediction_page', 'prediction_text', 'Gallery', 'open_gallery', 'search', 'search_page',
-           'Placement', 'class_means', 'place', 'write_placement', 'export_run', 'draw_run', 'load_run']
+           'study_box_curves', 'study_localization', 'write_localization', 'Calibration', 'calibration_of',
+           'check_question', 'predict', 'prediction_json', 'prediction_page', 'prediction_text', 'Gallery',
+           'open_gallery', 'search', 'search_page', 'Placement', 'class_means', 'place', 'write_placement',
+           'export_run', 'draw_run', 'load_run']
 
 # %% ../../nbs/api/72_runs_index.ipynb #828059f1
 from .files import Seen, has_classifier, image_files, look_at, outputs_of, read_views
@@ -17,7 +18,7 @@ from .inspect import Suspects, embed_files, folder_suspects, labels_of, similari
 from .inspect import split_files, study_suspects, suspects_of, tree_of
 from .localize import Localization, localization_gallery, localize_files, localize_run
 from .localize import study_box_curves, study_localization, write_localization
-from .predict import Calibration, calibration_of, predict
+from .predict import Calibration, calibration_of, check_question, predict
 from .predict import prediction_json, prediction_page, prediction_text
 from .search import Gallery, open_gallery, search, search_page
 from .place import Placement, class_means, place, write_placement
@@ -31,7 +32,7 @@ _all_ = ['Seen', 'has_classifier', 'image_files', 'look_at', 'outputs_of', 'read
     'split_files', 'study_suspects', 'suspects_of', 'tree_of',
     'Localization', 'localization_gallery', 'localize_files', 'localize_run',
     'study_box_curves', 'study_localization', 'write_localization',
-    'Calibration', 'calibration_of', 'predict', 'prediction_json', 'prediction_page', 'prediction_text',
+    'Calibration', 'calibration_of', 'check_question', 'predict', 'prediction_json', 'prediction_page', 'prediction_text',
     'Gallery', 'open_gallery', 'search', 'search_page',
     'Placement', 'class_means', 'place', 'write_placement',
     'export_run', 'draw_run', 'load_run']

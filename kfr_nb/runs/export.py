@@ -240,7 +240,7 @@ def export_run(
     "Write a network with everything needed to use it without this package"
     run = run if isinstance(run, Run) else load_run(run)
     check_sees_images(run)
-    out = _out_folder(out)
+    known,out = run_tree(run, tree),_out_folder(out)
     outputs,missing = Outputs(run).eval(),onnx_missing() if onnx else []
     for name in ('model.pt2','model.onnx','config.json',TREE_FILE): (out/name).unlink(missing_ok=True)
     temperature,note = _temperature(run, data)
@@ -248,7 +248,6 @@ def export_run(
     if facts['form'] == 'program':
         with _quiet(): torch.export.save(_program(outputs, view_side(run)), out/'model.pt2')
     if onnx and not missing: _write_onnx(outputs, view_side(run), out/'model.onnx', facts['outputs'])
-    known = run_tree(run, tree)
     if known is not None: known.write(out/TREE_FILE)
     told = 'none' if known is None else f'{len(known)} nodes, in `{TREE_FILE}`'
     facts['checks'] = _checks(outputs, out, view_side(run))

@@ -21,9 +21,9 @@ __all__ = ['TREE_FILE', 'image_files', 'view_side', 'has_classifier', 'check_see
 # %% ../../nbs/api/74_run_files.ipynb #d72eec6d
 from ..core import default_device
 from ..data import DATASETS, ImageSet, make_feed, shown_path
-from ..data.folders import _images_in
+from ..data.folders import _images_in, counted
 from ..data.images import IMAGE_ENDINGS
-from ..knowledge import TREES, load_tree
+from ..knowledge import TREES, load_tree, open_tree
 from ..train import Run
 from ..train import predict as predict_feed
 from ..tree import KnowledgeTree
@@ -39,7 +39,7 @@ def _missing(path:str)->str:
 
 def _nothing(paths:Sequence[str], skipped:Counter)->str:
     "What to say where no image was found"
-    have = ', '.join(f'{n} {kind}' for kind,n in (+skipped).items()) or 'nothing'
+    have = ', '.join(counted(n, kind) for kind,n in (+skipped).items()) or 'nothing'
     endings = ' '.join(sorted(IMAGE_ENDINGS))
     where = ', '.join(map(shown_path, paths[:3]))
     return f'no image in {where}: found {have}; expected files ending in {endings}'
@@ -181,7 +181,7 @@ def run_tree(
     "The knowledge tree of a run, without its data set"
     kept = run.path/TREE_FILE
     if isinstance(tree, KnowledgeTree): found = tree
-    elif tree is not None: found = load_tree(str(tree)) if str(tree) in TREES else KnowledgeTree.read(tree)
+    elif tree is not None: found = open_tree(str(tree))
     else: found = KnowledgeTree.read(kept) if kept.exists() else _tree_named(run)
     classes = run.record['classes']
     if found is None or found.classes == classes: return found

@@ -12,8 +12,8 @@ import numpy as np, pandas as pd, torch
 from torch import Tensor
 
 # %% auto #0
-__all__ = ['CALIBRATION_FILE', 'Calibration', 'calibration_of', 'Answers', 'answers_of', 'predict', 'prediction_text',
-           'prediction_json', 'prediction_page']
+__all__ = ['CALIBRATION_FILE', 'Calibration', 'calibration_of', 'Answers', 'answers_of', 'check_question', 'predict',
+           'prediction_text', 'prediction_json', 'prediction_page']
 
 # %% ../../nbs/api/74_run_predict.ipynb #ec321ad2
 from ..core import atomic_path, read_arrays
@@ -183,6 +183,18 @@ def _check_rule(run:Run, rule:str, precision:float|None)->None:
         raise ValueError(f'{run.path} was trained with {run.config.method.label}, a pair loss, and has no classifier: '
                          'kfr search finds similar images, and kfr place finds where classes belong')
 
+# %% ../../nbs/api/74_run_predict.ipynb #f8303198
+def check_question(
+    run:Run, # A finished run
+    rule:str='argmax', # As for `predict`
+    precision:float|None=None, # As for `predict`
+    tree:str|Path|KnowledgeTree|None=None, # As for `predict`
+)->KnowledgeTree: # The tree by which it is answered
+    "Refuse what cannot be answered, before any image is read"
+    check_sees_images(run)
+    _check_rule(run, rule, precision)
+    return _rule_tree(run, rule, tree)
+
 # %% ../../nbs/api/74_run_predict.ipynb #c46e8ae2
 def _calibration_or_note(run:Run, rule:str, data:Any)->tuple[Calibration|None,str]:
     "The calibration, or None and a sentence that explains why"
@@ -202,9 +214,7 @@ def predict(
 )->pd.DataFrame: # One row per image: file, answer, confidence, path, and the levels
     "Predict the classes of any images; `attrs` of the table hold rule, bar, temperature, note and unread files"
     run = run if isinstance(run, Run) else load_run(run)
-    check_sees_images(run)
-    _check_rule(run, rule, precision)
-    known,found = _rule_tree(run, rule, tree),image_files(files)
+    known,found = check_question(run, rule, precision, tree),image_files(files)
     calibration,note = _calibration_or_note(run, rule, data)
     T = calibration.temperature if calibration else 1.
     bar = _bar(run, calibration, known, precision or .95) if rule == 'climb' else .5

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 # %% auto #0
-__all__ = ['verdict', 'comparisons', 'compare', 'within_sentence', 'sentence', 'labelled', 'answer', 'differences_table']
+__all__ = ['verdict', 'comparisons', 'compare', 'within_sentence', 'sentence', 'labelled', 'remarks', 'answer',
+           'differences_table']
 
 # %% ../../nbs/api/75_study_answers.ipynb #77de68da
 from .tables import MEASURES, format_interval, format_number, label_of, primary_of
@@ -125,6 +126,12 @@ def _on_missing(runs:pd.DataFrame)->list[str]:
     return [f'{n} of {len(runs)} {words[s]}' for s,n in counts.items() if n]
 
 # %% ../../nbs/api/75_study_answers.ipynb #d435a6cd
+def remarks(
+    runs:pd.DataFrame, # One row for each run
+)->list[str]: # Sentences
+    "Which arms collapsed, and what is missing from the means"
+    return _on_collapse(runs) + _on_missing(runs)
+
 def answer(
     runs:pd.DataFrame, # One row for each run
     differences:pd.DataFrame, # From `compare`
@@ -137,7 +144,7 @@ def answer(
     out += [sentence(r) for r in plain.to_dict('records')]
     for r in control.to_dict('records'):
         out += [f'Control: {sentence(r)}', _on_knowledge(r['arm'], base, control)]
-    return out + _on_collapse(runs) + _on_missing(runs)
+    return out + remarks(runs)
 
 # %% ../../nbs/api/75_study_answers.ipynb #0a57cb53
 _MARKS = dict(better=' ✓', worse=' ✗')

@@ -15,8 +15,9 @@ import torch
 # %% auto #0
 __all__ = ['DASK_SETTINGS', 'Job', 'Unfinished', 'Tell', 'gpu_lost', 'failure', 'free_memory', 'perform', 'Board', 'board_bar',
            'update_bar', 'default_jobs', 'Workers', 'as_workers', 'worker_environment', 'worker_command', 'gpu_shares',
-           'start_workers', 'stop_workers', 'serve', 'local_workers', 'unfit', 'check_workers', 'scheduler_workers',
-           'slurm_cluster', 'slurm_workers', 'connect', 'only_study', 'Limit', 'Session', 'Interrupted', 'run_jobs']
+           'start_workers', 'stop_workers', 'scheduler_client', 'serve', 'local_workers', 'unfit', 'check_workers',
+           'scheduler_workers', 'slurm_cluster', 'slurm_workers', 'connect', 'only_study', 'Limit', 'Session',
+           'Interrupted', 'run_jobs']
 
 # %% ../../nbs/api/75_study_engine.ipynb #77de68da
 import kfr_nb
@@ -31,6 +32,7 @@ class Job:
     args:tuple=() # Arguments of the call
     after:str|None=None # Key of the job that must end before this one starts
     size:float=1. # How much of the progress bar it is
+    epochs:int=0 # How many it trains; 0 where it trains nothing
 
 # %% ../../nbs/api/75_study_engine.ipynb #b1d57811
 class Unfinished(Exception):
@@ -181,10 +183,17 @@ def board_bar(
     total = sum(j.size for j in board.jobs.values())
     return progress_bar(total=total, show=show, delay=0, smoothing=0.02, bar_format=_FORMAT)
 
+def _under_way(board:Board, most:int=2)->str:
+    "In which epochs running jobs are: ', epochs 3/20 7/20 +4'"
+    lengths = [(board.jobs[key].epochs, share) for key,share in board.shares.items()]
+    at = [f'{min(int(share*n)+1, n)}/{n}' for n,share in lengths if n]
+    more = f' +{len(at)-most}' if len(at) > most else ''
+    return f', epochs {" ".join(at[:most])}{more}' if at else ''
+
 def update_bar(bar:Any, board:Board)->None:
     "Update the progress bar"
     failed = f', {board.count("failed")} failed' if board.count('failed') else ''
-    bar.set_description_str(f'{board.count()} of {len(board.runs)} runs{failed}', refresh=False)
+    bar.set_description_str(f'{board.count()} of {len(board.runs)} runs{failed}{_under_way(board)}', refresh=False)
     bar.update(max(min(board.done, bar.total)-bar.n, 0))
 
 # %% ../../nbs/api/75_study_engine.ipynb #cb4e5208
@@ -293,13 +302,37 @@ def stop_workers(
         except subprocess.TimeoutExpired: p.kill()
     return max((p.wait() for p in started), default=0)
 
+# %% ../../nbs/api/75_study_engine.ipynb #562375ac
+def _greeting(address:str, seconds:float)->None:
+    "Raise an error unless a Dask scheduler speaks at an address"
+    from distributed.comm import get_address_host_port
+    with socket.create_connection(get_address_host_port(address), min(seconds, 4.)) as s:
+        s.settimeout(seconds)
+        if address.startswith('tcp://') and not s.recv(1): raise OSError('it hangs up')
+
+def scheduler_client(
+    address:str, # Of the scheduler, 'tcp://HOST:PORT'
+    seconds:float=30., # Time in which it must answer
+)->Any: # A client of Dask
+    "A client of a scheduler; `ValueError` where none answers"
+    from distributed import Client
+    try:
+        _greeting(address, min(seconds, 10.))
+        return Client(address, timeout=seconds)
+    except (OSError, ValueError) as e: why = getattr(e, 'strerror', None) or str(e) or type(e).__name__
+    raise ValueError(f'no scheduler answers at {address} ({why}): start one with: dask scheduler, '
+                     'and give the address that it prints')
+
 # %% ../../nbs/api/75_study_engine.ipynb #fe2ef495
 def serve(
     address:str, # Address of the scheduler, 'tcp://HOST:PORT'
     processes:int|None=None, # Workers; one for each GPU or core by default
+    begun:Callable=lambda: None, # Called when a scheduler has answered
 )->None:
     "Run workers for a scheduler until it ends; `RuntimeError` if the workers end by themselves"
     n = as_workers(processes).processes or default_jobs()
+    scheduler_client(address).close()
+    begun()
     with tempfile.TemporaryDirectory() as scratch:
         log,started = Path(scratch)/'workers.log',[]
         try:
@@ -391,12 +424,7 @@ def scheduler_workers(
     stopped:Callable=_never, # Whether to stop waiting for a worker
 )->Iterator: # A Dask client, and a function that checks the scheduler
     "The workers of a scheduler, for the length of the block"
-    from distributed import Client
-    try: client = Client(address, timeout=seconds)
-    except (OSError, ValueError) as e:
-        why = f'no scheduler answers at {address} ({type(e).__name__})'
-        raise ValueError(f'{why}: start one with: dask scheduler') from None
-    with client:
+    with scheduler_client(address, seconds) as client:
         def alive(): return client.status == 'running'
         hint = f'start some on each machine: kfr worker {address}'
         _wait_for_workers(client, alive, seconds, hint, stopped)

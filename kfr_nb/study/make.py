@@ -5,17 +5,17 @@
 # %% ../../nbs/api/75_study_make.ipynb #da4b9237
 from __future__ import annotations
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 import pandas as pd
 
 # %% auto #0
-__all__ = ['Study', 'record_of', 'write_figure', 'write_study', 'run_study', 'run_sweep']
+__all__ = ['Study', 'record_of', 'write_figure', 'write_study', 'told_runs', 'names_of', 'run_study', 'run_sweep']
 
 # %% ../../nbs/api/75_study_make.ipynb #77de68da
-from ..core import atomic_path, environment, patch, write_json
+from ..core import atomic_path, environment, patch, read_json, write_json
 from ..settings import choose
 from .answers import compare
 from .engine import Limit, Workers
@@ -24,8 +24,8 @@ from .plan import plan, weight_of
 from .presets import StudyConfig, configure
 from .publish import write_table
 from .report import study_report
-from .runs import check_ready, make_runs
-from .tables import MEASURES, collect, primary_of, row_of, settings_of, summarise
+from .runs import check_ready, finished, make_runs
+from .tables import MEASURES, collect, label_of, primary_of, row_of, settings_of, summarise
 from ..train import TrainConfig
 
 # %% ../../nbs/api/75_study_make.ipynb #c1dfd96e
@@ -99,6 +99,41 @@ def write_study(
     with atomic_path(out/'report.html') as tmp: tmp.write_text(page, encoding='utf-8')
     return out/'report.html'
 
+# %% ../../nbs/api/75_study_make.ipynb #5f95134e
+def _outcome(path:Path, record:Mapping[str,Any])->str:
+    "What has come of a run"
+    if record['status'] == 'failed': return f'failed: {record["error"]}'
+    if record['status'] != 'done': return 'not finished'
+    metrics = read_json(path/'result.json', keys=('metrics',))['metrics']
+    name,label = ('top1','top-1') if 'top1' in metrics else ('recall@1','Recall@1')
+    return f'{label} {100*metrics[name]:.1f}%'
+
+def told_runs(
+    names:Mapping[str,str], # What each run is called, by key
+    folder:Path, # Folder of the runs
+    tell:Callable|None, # Takes a line
+)->Callable: # Called as `ended(key, record)`
+    "What tells each run in a line when it has ended"
+    from tqdm.auto import tqdm
+    ended,width = {k for k in names if finished(folder/k)},max(map(len, names.values()), default=0)
+    def note(key, record):
+        ended.add(key)
+        count = f'run {len(ended):>{len(str(len(names)))}}/{len(names)}'
+        if tell is None: return
+        with tqdm.external_write_mode(): tell(f'{count}  {names[key]:<{min(width, 40)}}  {_outcome(folder/key, record)}')
+    return note
+
+# %% ../../nbs/api/75_study_make.ipynb #b023f87a
+def names_of(
+    planned:pd.DataFrame, # From `plan`
+)->dict[str,str]: # By key
+    "What the runs of a study are called"
+    def name(row):
+        weight = f', α {row["alpha"]:g}' if row['part'] == 'sweep' and row['alpha'] == row['alpha'] else ''
+        noise = f', {row["config"].data.noise:.0%} noise' if row['config'].data.noise else ''
+        return f'{label_of(row["arm"])}{weight}{noise}, seed {row["seed"]}'
+    return {row['key']: name(row) for row in reversed(planned.to_dict('records'))}
+
 # %% ../../nbs/api/75_study_make.ipynb #f1abd670
 def run_study(
     preset:str|Path|StudyConfig='quick', # A preset's name, a TOML file, or a study
@@ -108,13 +143,18 @@ def run_study(
     command:str|None=None, # Command shown in the report
     minutes:float|Limit|None=None, # Time limit in minutes, after which finished runs are reported; none by default
     ended:Callable=lambda key, record: None, # Called as `ended(key, record)` when a run has ended
+    tell:Callable|None=None, # Takes a line for each run that has ended
     **changes, # As in `configure`
 )->Study: # The study; `unfinished` lists the remaining runs if the time is up
     "Run a study and write its tables, figures and report; finished runs are not repeated"
     study,out = configure(preset, **changes),Path(out)
     planned = plan(study)
     check_ready(planned['config'], out/'runs', progress)
-    records = make_runs(planned['config'], out/'runs', jobs, progress, minutes, ended)
+    told = told_runs(names_of(planned), out/'runs', tell)
+    def both(key, record):
+        told(key, record)
+        ended(key, record)
+    records = make_runs(planned['config'], out/'runs', jobs, progress, minutes, both)
     runs,history = collect(planned[planned['part']=='arms'], out/'runs', records)
     sweep,_ = collect(planned[planned['part']=='sweep'], out/'runs', records)
     said = ''.join(f', {k}={v!r}' for k,v in changes.items())
@@ -148,6 +188,7 @@ def run_sweep(
     jobs:int|Workers|None=None, # Number of processes, by default one per core or GPU; or a `Workers`
     progress:bool=True, # Show a progress bar with the remaining time
     minutes:float|None=None, # Stop after so many minutes; no limit by default
+    tell:Callable|None=None, # Takes a line for each run that has ended
 )->tuple[pd.DataFrame,Path|None]: # One row for each run; the figure
     "Train with each value and seed, and write `sweep.csv` and `sweep.png`"
     choose('setting', param, sorted({*base.flat()} - {'seed'}))
@@ -155,7 +196,8 @@ def run_sweep(
     runs = [(v, base.changed(**{param: v}, seed=s)) for s in seeds for v in values]
     configs = [c for _,c in runs]
     check_ready(configs, out/'runs', progress)
-    records = make_runs(configs, out/'runs', jobs, progress, minutes)
+    told = told_runs({c.key(): f'{param} {v}, seed {c.run.seed}' for v,c in runs}, out/'runs', tell)
+    records = make_runs(configs, out/'runs', jobs, progress, minutes, told)
     rows = [row_of(c.method.name, weight_of(c), c, out/'runs', records[c.key()])[0] for c in configs]
     table = pd.DataFrame([row | {param: v} for row,(v,_) in zip(rows, runs)])
     write_table(out/'sweep.csv', table)

@@ -119,11 +119,11 @@ def trunks_to_make(
 # %% ../../nbs/api/75_study_runs.ipynb #4d134bc0
 def _job(config:TrainConfig, folder:Path, trunk:Trunk|None, making:Mapping[str,Trunk])->Job:
     "The job of a run, which follows its trunk where that is being made"
+    epochs = config.optimisation.epochs
     if not trunk or not (trunk.key in making or trunk_done(folder, trunk)):
-        return Job(config.key(), train_run, (config, folder, None))
+        return Job(config.key(), train_run, (config, folder, None), epochs=epochs)
     after = f'trunk-{trunk.key}' if trunk.key in making else None
-    share = 1-trunk.until/config.optimisation.epochs
-    return Job(config.key(), train_run, (config, folder, trunk), after, share)
+    return Job(config.key(), train_run, (config, folder, trunk), after, 1-trunk.until/epochs, epochs)
 
 def jobs_of(
     configs:Iterable[TrainConfig], # Runs; duplicates are trained once
@@ -136,7 +136,7 @@ def jobs_of(
     waiting.sort(key=lambda c: _failed_before(folder/c.key()))
     making = trunks_to_make(waiting, trunks, folder)
     sizes = {k: t.until/t.config.optimisation.epochs for k,t in making.items()}
-    jobs = [Job(f'trunk-{k}', train_trunk, (t, folder), size=sizes[k]) for k,t in making.items()]
+    jobs = [Job(f'trunk-{k}', train_trunk, (t, folder), size=sizes[k], epochs=t.until) for k,t in making.items()]
     return jobs + [_job(c, folder, trunks.get(c.key()), making) for c in waiting]
 
 # %% ../../nbs/api/75_study_runs.ipynb #bc33ea4e

@@ -252,7 +252,7 @@ def run_story(
     command:str='kfr study', # Command shown on the page
     minutes:float|None=None, # Time limit in minutes, after which finished runs are reported; none by default
     reduced:bool=False, # A smoke test: one seed, two epochs, few images
-    tell:Callable[[str],None]=print, # Says which act begins
+    tell:Callable[[str],None]=print, # Takes a line for each act that begins and each run that has ended
 )->Story: # Studies and page
     "Run the three acts and write their page"
     out,limit,where = Path(out),Limit(minutes),as_workers(jobs)
@@ -260,7 +260,7 @@ def run_story(
     for act in ACTS:
         if progress: tell(act.title)
         studies[act.name] = run_study(act.preset, out/act.name, where, progress, f'{command} --preset {act.preset}',
-            limit, reduced=reduced)
+            limit, tell=tell if progress else None, reduced=reduced)
     page = story_page(studies, command)
     with atomic_path(out/'report.html') as tmp: tmp.write_text(page, encoding='utf-8')
     return Story(studies, out/'report.html')

@@ -7,7 +7,7 @@ __all__ = ['OptimisationConfig', 'RunConfig', 'TrainConfig', 'learning_rate', 'a
            'joint_batchnorm', 'make_accelerator', 'Feeds', 'Place', 'Task', 'feature_bank', 'fill_features',
            'judging_relations', 'make_feeds', 'open_data', 'prepare', 'true_tree', 'Meters', 'Paused', 'Progress',
            'Stopped', 'checkpoint_name', 'newest_checkpoint', 'resume', 'save_checkpoint', 'RECALLS', 'Run',
-           'embed_run', 'evaluate_run', 'find_collapse', 'load_run', 'predict', 'recognition_metrics',
+           'embed_run', 'evaluate_run', 'find_collapse', 'judge_run', 'load_run', 'predict', 'recognition_metrics',
            'retrieval_metrics', 'run_data', 'fit', 'joint_outputs', 'loss_terms', 'train_step']
 
 # %% ../../nbs/api/70_train_index.ipynb #49bc89ec
@@ -18,7 +18,7 @@ from .task import Feeds, Place, Task, feature_bank, fill_features, judging_relat
 from .task import make_feeds, open_data, prepare, true_tree
 from .checkpoints import Meters, Paused, Progress, Stopped
 from .checkpoints import checkpoint_name, newest_checkpoint, resume, save_checkpoint
-from .results import RECALLS, Run, embed_run, evaluate_run, find_collapse, load_run
+from .results import RECALLS, Run, embed_run, evaluate_run, find_collapse, judge_run, load_run
 from .results import predict, recognition_metrics, retrieval_metrics, run_data
 from .loop import fit, joint_outputs, loss_terms, train_step
 
@@ -29,6 +29,6 @@ _all_ = ['OptimisationConfig', 'RunConfig', 'TrainConfig', 'learning_rate',
     'make_feeds', 'open_data', 'prepare', 'true_tree',
     'Meters', 'Paused', 'Progress', 'Stopped',
     'checkpoint_name', 'newest_checkpoint', 'resume', 'save_checkpoint',
-    'RECALLS', 'Run', 'embed_run', 'evaluate_run', 'find_collapse', 'load_run',
+    'RECALLS', 'Run', 'embed_run', 'evaluate_run', 'find_collapse', 'judge_run', 'load_run',
     'predict', 'recognition_metrics', 'retrieval_metrics', 'run_data',
     'fit', 'joint_outputs', 'loss_terms', 'train_step']

@@ -5,10 +5,11 @@
 # %% ../../nbs/api/70_train.ipynb #fcade8c1
 from __future__ import annotations
 import os, shutil, sys, time
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, Mapping
 import pandas as pd, torch
 import torch.nn.functional as F
 import numpy as np
@@ -17,11 +18,11 @@ from safetensors.torch import save_file
 
 # %% auto #0
 __all__ = ['step_generator', 'joint_outputs', 'loss_terms', 'train_step', 'begin_epoch', 'batches', 'epoch_row', 'Guards',
-           'Report', 'run_epochs', 'fit']
+           'epoch_line', 'Report', 'run_epochs', 'fit']
 
 # %% ../../nbs/api/70_train.ipynb #8e749c79
 from ..core import atomic_path, environment, folder_lock, patch, require, write_json
-from ..core import progress_bar, progress_bars
+from ..core import progress_bar, progress_bars, someone_looks
 from ..data import Batch, few_images
 from ..decisions import calibrate_temperature
 from ..methods import Outputs
@@ -32,7 +33,7 @@ from .config import TrainConfig, learning_rate
 from .parallel import average_gradients, gather, gather_views
 from .results import FORMAT, Run, find_collapse, load_run, predict_split, run_data
 from .results import decision_metrics, epoch_metrics
-from .results import recognition_metrics, retrieval_metrics_of
+from .results import recognition_metrics, retrieval_metrics_of, run_chance
 from .task import Task, prepare
 
 # %% ../../nbs/api/70_train.ipynb #07c7406e
@@ -200,15 +201,15 @@ def epoch_row(
 # %% ../../nbs/api/70_train.ipynb #58f00f65
 class Guards:
     "The guards of a run: finite losses, checkpoints, the time limit, Ctrl-C and the progress display"
-    def __init__(self, task:Task, folder:Path, limit:TimeLimit, pressed:Any):
+    def __init__(self, task:Task, folder:Path, limit:TimeLimit, pressed:Any, tell:Callable):
         self.task,self.folder,self.limit,self.pressed = task,folder,limit,pressed
         self.finite = FiniteLoss(folder, every=1 if task.device.type == 'cpu' else 50)
         self.checkpoints = Checkpoints(task, folder)
-        self.report = Report(task, folder)
+        self.report = Report(task, folder, tell)
 
     def after_step(self, progress:Progress, loss:Tensor, index:Tensor)->None:
         self.finite.after_step(progress.epoch, progress.step-1, loss, index)
-        self.report.step()
+        self.report.step(progress)
         if self.checkpoints.due_in_epoch(progress): self.save(progress)
         if progress.step < progress.steps_per_epoch: self.stop_if_due(progress, progress.step)
 
@@ -243,44 +244,93 @@ def _collapse_in(history:pd.DataFrame)->str|None:
     "`find_collapse` among the evaluated epochs"
     return find_collapse(history.dropna(subset=['latent_distance']))
 
+# %% ../../nbs/api/70_train.ipynb #4e9b3abc
+_JUDGED = {f'{split}_{name}': f'{split} {label}' for split in ('valid','test')
+    for name,label in {'top1': 'top-1', 'recall@1': 'Recall@1'}.items()}
+
+def _duration(seconds:float)->str:
+    "Seconds in words: '40 s', '3 min 20 s', '2 h 05 min', '31 h'"
+    s = round(seconds)
+    if s < 60: return f'{s} s'
+    if s < 3600: return f'{s//60} min {s%60:02d} s'
+    return f'{s//3600} h {s%3600//60:02d} min' if s < 36000 else f'{s//3600} h'
+
+def _judgement(row:Mapping[str,Any])->str:
+    "How well the judged split is recognised; '' where the epoch was not judged"
+    name = next((k for k in _JUDGED if k in row), None)
+    if name is None: return ''
+    value = row[name]
+    return f'{_JUDGED[name]} {100*value:4.1f}%' if value == value else f'{_JUDGED[name]}    –'
+
+def epoch_line(
+    row:Mapping[str,Any], # The record of an epoch, from `epoch_row`
+    epochs:int, # Epochs of the run
+    left:float, # Seconds that the rest takes
+)->str: # Fewer than 80 characters
+    "An epoch in one line"
+    count = f'epoch {row["epoch"]+1:>{len(str(epochs))}}/{epochs}'
+    parts = [count, f'loss {row["train_loss"]:6.3f}', f'rate {row["lr"]:.1e}', f'{_judgement(row):<20}']
+    over = row['epoch']+1 == epochs
+    return '  '.join([*parts, 'last epoch' if over else f'{_duration(left)} left'])
+
 # %% ../../nbs/api/70_train.ipynb #eb99f79c
 class Report:
-    "Shows a progress bar, writes the history, and reports a collapse once"
-    def __init__(self, task:Task, folder:Path):
-        self.task,self.folder,self.told = task,folder,None
-        steps = task.config.optimisation.epochs*task.steps_per_epoch
-        name = f'{task.method.label} · seed {task.config.run.seed}'
-        self.bar = progress_bar(desc=name, total=steps, show=None if task.main else False, unit='step')
+    "Shows a bar within an epoch and a line after it, writes the history, and reports a collapse once"
+    def __init__(self, task:Task, folder:Path, tell:Callable):
+        self.task,self.folder,self.tell,self.told = task,folder,tell,None
+        self.bar,self.began,self.start = None,time.monotonic(),None
 
-    def step(self)->None: self.bar.update()
-    def close(self)->None: self.bar.close()
+    def step(self, progress:Progress)->None:
+        "Note a step that was taken"
+        if self.bar is None: self._open(progress)
+        self.bar.update() # type: ignore
 
-    def epoch(self, progress:Progress)->None:
-        if not self.task.main: return
-        history = pd.DataFrame(progress.history)
-        with atomic_path(self.folder/'history.csv') as tmp: history.to_csv(tmp, index=False)
-        self._show(progress.history[-1])
-        if 'latent_distance' in history: self._tell(_collapse_in(history))
+    def close(self)->None:
+        if self.bar is not None: self.bar.close()
+        self.bar = None
+
+# %% ../../nbs/api/70_train.ipynb #c63552eb
+_BAR = '{desc} {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} steps, {remaining} left'
+
+@patch
+def _open(self:Report, progress:Progress)->None:
+    "A bar over an epoch, of which a step was taken"
+    name = f'epoch {progress.epoch+1}/{progress.epochs}'
+    if self.start is None: self.start = progress.share - 1/(progress.epochs*progress.steps_per_epoch)
+    self.bar = progress_bar(desc=name, total=progress.steps_per_epoch, initial=progress.step-1,
+        show=None if self.task.main else False, bar_format=_BAR)
+
+@patch
+def left(self:Report, progress:Progress)->float:
+    "Seconds that the rest of the run takes, if it goes on as it has since it was started"
+    done = progress.share-(self.start or 0.)
+    return (time.monotonic()-self.began)/done*(1-progress.share)
+
+@patch
+def epoch(self:Report, progress:Progress)->None:
+    "Close the bar after an epoch, write the history, and tell how far the run has come"
+    self.close()
+    if not self.task.main: return
+    history = pd.DataFrame(progress.history)
+    with atomic_path(self.folder/'history.csv') as tmp: history.to_csv(tmp, index=False)
+    self.tell(epoch_line(progress.history[-1], progress.epochs, self.left(progress)))
+    if self.task.config.run.tensorboard: self._log(progress.history[-1])
+    if 'latent_distance' in history: self._warn(_collapse_in(history))
 
 # %% ../../nbs/api/70_train.ipynb #248b381f
 @patch
-def _show(self:Report, row:dict)->None:
-    "Show the latest metrics next to the bar, and in TensorBoard if requested"
-    shown = ('train_loss','valid_top1','test_top1','valid_recall@1','test_recall@1')
-    self.bar.set_postfix({k: f'{row[k]:.3f}' for k in shown if k in row})
-    if not self.task.config.run.tensorboard: return
+def _log(self:Report, row:dict)->None:
+    "Write the metrics of an epoch for TensorBoard"
     library = require('torch.utils.tensorboard', 'tensorboard')
     with library.SummaryWriter(str(self.folder/'tensorboard')) as writer:
         for name,value in row.items(): writer.add_scalar(name, value, row['epoch'])
 
-# %% ../../nbs/api/70_train.ipynb #daa29270
 @patch
-def _tell(self:Report, message:str|None)->None:
-    "Report a collapse once, above the bar"
+def _warn(self:Report, message:str|None)->None:
+    "Tell a collapse once"
     if message is None or self.told: return
     self.told = message
-    if self.bar.disable: print(message, file=sys.stderr)
-    else: self.bar.write(message)
+    print(message, file=sys.stderr)
 
 # %% ../../nbs/api/70_train.ipynb #6f739529
 def run_epochs(
@@ -350,6 +400,8 @@ def _finish(task:Task, progress:Progress, folder:Path)->Run:
     history = pd.DataFrame(progress.history)
     p = predict_split(task, task.feeds.judged['test'])
     found,decided = _final_metrics(task, history, p),_final_decisions(task, p)
+    classes = None if task.config.retrieval else len(task.data.classes)
+    decided['chance'] = run_chance(task.config, p['y'], classes, task.relations)
     if task.main:
         weights = {k: v.contiguous() for k,v in task.network.state_dict().items()}
         with atomic_path(folder/'weights.safetensors') as tmp: save_file(weights, tmp)
@@ -387,15 +439,13 @@ def _tell_few(task:Task)->None:
     for line in few_images(task.data): print(f'few images: {line}', file=sys.stderr)
 
 # %% ../../nbs/api/70_train.ipynb #80657f60
-def _train(task:Task, folder:Path, until:int, limit:TimeLimit, on_step:Callable|None)->Progress:
+def _train(task:Task, folder:Path, until:int, limit:TimeLimit, on_step:Callable|None, tell:Callable)->Progress:
     "Train from the newest checkpoint, if there is one"
     progress = resume(task, folder)
     _write_start(task, folder)
     with first_ctrl_c(task.accelerator.num_processes > 1) as pressed:
-        guards = Guards(task, folder, limit, pressed)
-        guards.report.bar.update(round(progress.share*guards.report.bar.total))
-        run_epochs(task, progress, guards, until, on_step)
-        guards.report.close()
+        guards = Guards(task, folder, limit, pressed, tell)
+        with closing(guards.report): run_epochs(task, progress, guards, until, on_step)
     return progress
 
 # %% ../../nbs/api/70_train.ipynb #6af24e8c
@@ -417,13 +467,19 @@ def _alone_in(folder:Path)->Any:
     "Keep other commands out of a run folder; the processes of one run share it"
     return folder_lock(folder) if os.environ.get('RANK', '0') == '0' else nullcontext()
 
+def _teller(progress:bool)->Callable:
+    "What takes the line of an epoch: print, where somebody looks"
+    if not (progress and someone_looks()): return lambda line: None
+    return partial(print, file=sys.stderr if sys.stderr.isatty() else sys.stdout, flush=True)
+
 def fit(
     config:TrainConfig, # Settings
     out:str|Path|None=None, # Run folder; 'runs/<key of the configuration>' by default
-    progress:bool=True, # Show a progress bar
+    progress:bool=True, # Show a bar within an epoch and a line after it, where somebody looks
     on_step:Callable|None=None, # Called as on_step(task, progress) after each step
     minutes:float|None=None, # Time limit in minutes: save a checkpoint and raise `Paused`
     until:int|None=None, # Stop before this epoch, with a checkpoint; the run is then not finished
+    tell:Callable|None=None, # Takes the line of each epoch instead of printing it
 )->Run|None: # The finished run; None if it stops before its end
     "Train, or resume an interrupted run, or return a finished one"
     folder = Path(out or Path('runs')/config.key())
@@ -436,6 +492,6 @@ def fit(
         if progress: _tell_few(task)
         try:
             if task.method.at_once: reached = _solve(task, folder)
-            else: reached = _train(task, folder, last, limit, on_step)
+            else: reached = _train(task, folder, last, limit, on_step, tell or _teller(progress))
             return _finish(task, reached, folder) if reached.epoch == epochs else None
         finally: task.feeds.close()

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 # %% auto #0
 __all__ = ['RECORDED_RULES', 'RECALLS', 'FORMAT', 'predict', 'predict_split', 'recognition_metrics', 'decision_metrics',
-           'retrieval_metrics', 'retrieval_metrics_of', 'epoch_metrics', 'find_collapse', 'Run', 'load_run', 'run_data',
-           'embed_run', 'evaluate_run']
+           'retrieval_metrics', 'retrieval_metrics_of', 'run_chance', 'epoch_metrics', 'find_collapse', 'Run',
+           'load_run', 'run_data', 'embed_run', 'judge_run', 'evaluate_run']
 
 # %% ../../nbs/api/70_train_results.ipynb #d6c54b2a
 from .. import metrics
@@ -167,6 +167,17 @@ def retrieval_metrics_of(
     "Retrieval metrics of a run, ranked by the similarity used in training"
     ks = RECALLS.get(config.data.dataset, (1,2,4,8))
     return retrieval_metrics(p, relations, ks, **config.method.ranking())
+
+# %% ../../nbs/api/70_train_results.ipynb #380b50ec
+def run_chance(
+    config:TrainConfig, # Settings: dataset
+    labels:Tensor, # Classes of the images that are judged
+    classes:int|None, # Among which a classifier chooses; None where classes are retrieved
+    relations:dict|None, # 'D' and 'H' of the true tree
+)->dict[str,float]: # By the name of the metric
+    "The chance levels of a run's metrics"
+    ks = (1,) if classes else RECALLS.get(config.data.dataset, (1,2,4,8))
+    return metrics.chance_levels(labels, classes, relations, ks)
 
 # %% ../../nbs/api/70_train_results.ipynb #28cf3fcd
 def _accuracy(task:Task, p:dict)->dict[str,float]:
@@ -349,16 +360,25 @@ def embed_run(
     return found
 
 # %% ../../nbs/api/70_train_results.ipynb #373ccb33
-def evaluate_run(
+def judge_run(
     run:Run, # A finished run
     split:str='test', # 'train', 'valid' or 'test'
     dataset:str|None=None, # Another data set: evaluated by retrieval, unless its classes are the same
     data:str|Path|None=None, # Folder of the data sets
-)->dict[str,float]: # Metrics by name
-    "Recognition, retrieval and hierarchy metrics of a finished run"
+)->tuple[dict[str,float],dict[str,float]]: # Metrics by name, and their chance levels
+    "How good a finished run is, and how good a network would be that knows nothing"
     ds,p = run_data(run, dataset, data),embed_run(run, split, dataset, data)
     classes = dict(train=ds.classes, valid=ds.valid_classes, test=ds.test_classes)[split]
     relations = judging_relations(run.config, ds, classes)
     recognised = list(classes) == run.record['classes'] and not run.config.retrieval
-    if recognised: return recognition_metrics(p, relations)
-    return retrieval_metrics_of(run.config, p, relations)
+    found = recognition_metrics(p, relations) if recognised else retrieval_metrics_of(run.config, p, relations)
+    return found, run_chance(run.config, p['y'], len(classes) if recognised else None, relations)
+
+def evaluate_run(
+    run:Run, # A finished run
+    split:str='test', # 'train', 'valid' or 'test'
+    dataset:str|None=None, # Another data set: judged by retrieval, unless its classes are the same
+    data:str|Path|None=None, # Folder of the data sets
+)->dict[str,float]: # Metrics by name
+    "Recognition, retrieval and hierarchy metrics of a finished run"
+    return judge_run(run, split, dataset, data)[0]
