@@ -7,14 +7,15 @@
 A page fails for an error in the console, a request of this site that finds nothing, a figure that is empty, a text or figure that
 sticks out of a phone's screen, or a weight above 2 MB. Home has to find a word and turn dark, by its switch and by the
 reader's system; the bar shows the part a page belongs to; a name's documentation is the first thing the search finds; a study's figure has to open in full. Interactive figures name their library,
-plotly, by its public address; no check needs the network, so the copy that the plotly package brings answers for it.
+plotly, by its public address; no check needs the network, so the copy that the plotly package brings answers for it. The figures of
+the page Hands on are moved (tools/test_page_figures.py).
 """
 import argparse, functools, http.server, sys, tempfile, threading, time
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 sys.path.insert(0, str(Path(__file__).parent))
-import browser
+import browser, test_page_figures
 
 HEAVY = 2_000_000                               # bytes of a page with everything it loads from the site
 PHONE, DESK = dict(width=390, height=844), dict(width=1280, height=900)
@@ -213,6 +214,7 @@ def main():
             faults += [f for n in SHOWN[1:] if n in names for f in site.bar(n)]
             if SHOWN[2] in names: faults += site.documents('quantitative_relativity_loss')
             if SHOWN[1] in names: faults += site.enlarges(SHOWN[1])
+            for n in filter(test_page_figures.PAGE.search, names): faults += [f'{n}: {f}' for f in test_page_figures.check(page, site.address+n, said)]
             for n in (n for n in SHOWN if args.shots and n in names):
                 for kind, size in (('desk', DESK), ('phone', PHONE)):
                     page.set_viewport_size(size), page.goto(f'{site.address}{n}', wait_until='load')

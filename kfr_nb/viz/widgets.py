@@ -19,6 +19,7 @@ from .confusion import _check_counts
 from .embed import geodesics, recentre
 from .live import HERE, LiveFigure, buttons, draw_matrix, has_front_end, menu, panel_title, short_name
 from .map_explorer import cam_explorer, threshold_curve
+from .page import PageFigure, class_counts, disc_data, lineage, margin_data, sweep_data, tree_data
 from .style import DASHED, LETTERS, legend, method_colour, plain, readable, tick_text, tidy
 from .sweep import mean_interval
 
@@ -40,18 +41,6 @@ def _search(tree:KnowledgeTree, name:str)->int:
     more = ' and others' if len(near) > 8 else ''
     hint = f'; there are {", ".join(map(readable, near[:8]))}{more}' if near else ''
     raise ValueError(f'no class is called {name!r}{hint}')
-
-# %% ../../nbs/api/82_widgets.ipynb #4dfa48e0
-def _class_counts(tree:KnowledgeTree)->dict[str,int]:
-    "How many classes are at or below each node"
-    return {name: len(labels) for name,labels in zip(tree.nodes, below(tree).classes)}
-
-# %% ../../nbs/api/82_widgets.ipynb #b85dba22
-def _ancestors(tree:KnowledgeTree, label:int)->list[str]:
-    "From the root down to the class, without nodes that have the same classes as the one below"
-    path,count = tree.path(tree.root, tree.classes[label]),_class_counts(tree)
-    inner = [name for name,child in zip(path[1:-1], path[2:]) if count[child] < count[name] < count[path[0]]]
-    return [path[0], *inner, path[-1]]
 
 # %% ../../nbs/api/82_widgets.ipynb #f1e91f14
 def pruned_distances(
@@ -77,7 +66,7 @@ class _TreeView:
     tree: KnowledgeTree
 
     def __post_init__(self):
-        self.count = _class_counts(self.tree)
+        self.count = class_counts(self.tree)
         self.rgb = branch_colors(self.tree)
         self.top = float(self.tree.distances().max())
         self.pruned = lru_cache(32)(partial(pruned_distances, self.tree))
@@ -94,7 +83,7 @@ class _TreeView:
 def _ladder(view:_TreeView, fig:Any, name, keep)->None:
     "The path from the root to a class; what lies above the kept branch is grey"
     label = _search(view.tree, name)
-    path = _ancestors(view.tree, label)
+    path = lineage(view.tree, label)
     first,last = (path.index(keep) if keep in path else 0),len(path)-1
     ax,k = fig.add_axes((.05,.04,.94,.9)),np.arange(len(path))
     colors = [view.rgb[label] if i >= first else (.72,)*3 for i in k]
@@ -149,7 +138,7 @@ def _tree_matrix(view:_TreeView, fig:Any, name, keep, without, recount)->None:
 # %% ../../nbs/api/82_widgets.ipynb #2d7ef620
 def _branch_menu(view:_TreeView, label:int)->list[tuple[str,str]]:
     "The nodes above a class, with their numbers of classes"
-    return [(f'{readable(name)} ({view.count[name]})', name) for name in _ancestors(view.tree, label)[:-1]]
+    return [(f'{readable(name)} ({view.count[name]})', name) for name in lineage(view.tree, label)[:-1]]
 
 # %% ../../nbs/api/82_widgets.ipynb #80fe5c6b
 def _tree_controls(view:_TreeView, first:int, nearest:int)->dict[str,Any]:
@@ -184,7 +173,10 @@ def tree_explorer(
     "Search a class; see its path, its nearest classes and all distances; prune, and see what changes"
     view,first = _TreeView(tree),0 if name is None else _search(tree, name)
     panels = [(2.5,partial(_ladder, view)), (3.8,partial(_nearest, view)), (3.8,partial(_tree_matrix, view))]
-    return LiveFigure(panels, _tree_controls(view, first, nearest), height=3.9, adjust=partial(_follow_class, view))
+    said = f'The path of {readable(tree.classes[first])} to the root, its nearest classes, and the distances of all classes'
+    page = PageFigure('tree', partial(tree_data, tree, first, nearest), said)
+    controls = _tree_controls(view, first, nearest)
+    return LiveFigure(panels, controls, height=3.9, adjust=partial(_follow_class, view), page=page)
 
 # %% ../../nbs/api/82_widgets.ipynb #3460d240
 SWEEP_MEASURES = {
@@ -308,7 +300,9 @@ def sweep_explorer(
                     measure=menu([(title,column) for column,(title,_) in measures.items()], 'curve'))
     panels = [(2.9,partial(_mark_value, view),partial(_curve, view)), (3.2,partial(_cloud, view)),
               (3.8,partial(_confusions, view))]
-    return LiveFigure(panels, controls, height=3.6)
+    data = partial(sweep_data, tree, table, maps, labels, counts, param, measures)
+    page = PageFigure('sweep', data, f'Curves over {view.sign}, a map of test images, and the confusions of classes')
+    return LiveFigure(panels, controls, height=3.6, page=page)
 
 # %% ../../nbs/api/82_widgets.ipynb #282443a7
 def latent_pair_distance(
@@ -405,7 +399,8 @@ def disc_explorer(
     controls = dict(
         tau=w.FloatLogSlider(tau, min=-2, max=1, step=.05, base=10, description='curvature τ', readout_format='.2f'),
         ux=number('u: x', u[0]), uy=number('u: y', u[1]), vx=number('v: x', v[0]), vy=number('v: y', v[1]))
-    return LiveFigure([(4.2,_disc),(4.6,_distance_curve)], controls, height=4.2)
+    page = PageFigure('disc', partial(disc_data, u, v, tau, reach), 'Two points of the Poincaré disc, and their distance over the curvature')
+    return LiveFigure([(4.2,_disc),(4.6,_distance_curve)], controls, height=4.2, page=page)
 
 # %% ../../nbs/api/82_widgets.ipynb #227364fc
 def _check_margins(tree:KnowledgeTree, where:str, m:Margins)->None:
@@ -541,4 +536,5 @@ def margin_explorer(
     controls,play = _course_controls(view)
     panels = [(3.4,partial(_between, view)), (3.7,partial(_within, view),partial(_names_below, view)),
               (2.7,partial(_strong_lines, view),partial(_faint_lines, view))]
-    return LiveFigure(panels, controls, height=3.5, beside=[play])
+    page = PageFigure('margins', partial(margin_data, tree, courses, gamma), 'Margins between classes, within classes, and over epochs')
+    return LiveFigure(panels, controls, height=3.5, beside=[play], page=page)
