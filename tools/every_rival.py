@@ -4,6 +4,8 @@
     python tools/every_rival.py 20 --only-search  the first half
     python tools/every_rival.py 20 --publish      write the tables to nbs/studies/_results as well
     python tools/every_rival.py 20 --noise 0.3    the same settings, 30 % of the training labels made wrong
+    python tools/every_rival.py all --dataset npz:cub200-features.npz --tree cub200 --name cub200
+                                                  other features, here those of tools/make_features.py, all images
 
 1. Search. Each method has three or four values of its main setting. Every value is tried with two seeds, judged on
    2,000 validation images.
@@ -15,6 +17,7 @@
 An interrupted run resumes with the same command.
 """
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from kfr_nb.study.make import run_study
 from kfr_nb.study.presets import StudyConfig
@@ -22,7 +25,7 @@ from kfr_nb.study.publish import publish
 from kfr_nb.train import TrainConfig
 
 ROOT = Path(__file__).resolve().parent.parent
-EPOCHS = {5: 60, 20: 60, 100: 20}
+EPOCHS = {'5': 60, '20': 60, '100': 20, 'all': 30}
 SLACK = 0.005                                  # accuracy that a setting may lose against cross-entropy
 EARLY = dict(phase1=0.)
 GRID = {                                       # method: the setting that is searched, its values, what else differs from the defaults
@@ -42,11 +45,22 @@ GRID = {                                       # method: the setting that is sea
     'kfr_as_published': ('alpha', (10., 30., 100.), {})}
 
 
-def base(images):
-    "What all runs share"
-    return TrainConfig.of(dataset='cifar100-features', method='ce', valid_fraction=0.2, train_per_class=images,
-        hidden=512, dropout=0.6, embedding_dim=128, epochs=EPOCHS[images], eval_every=EPOCHS[images],
-        batch_size=128, lr=0.002, save_seconds=60.)
+@dataclass
+class Subject:
+    "Which features, and how many images of each class"
+    images:str                                 # a key of EPOCHS
+    dataset:str = 'cifar100-features'
+    tree:str|None = None                       # the data set's own by default
+    name:str = ''                              # before the names of the results
+
+    def title(self, part=''): return f'{self.name}features_{self.images}{part}'
+
+    def base(self):
+        "What all runs share"
+        images = None if self.images == 'all' else int(self.images)
+        return TrainConfig.of(dataset=self.dataset, tree_name=self.tree, method='ce', valid_fraction=0.2, train_per_class=images,
+            hidden=512, dropout=0.6, embedding_dim=128, epochs=EPOCHS[self.images], eval_every=EPOCHS[self.images],
+            batch_size=128, lr=0.002, save_seconds=60.)
 
 
 def name_of(method, value):
@@ -60,10 +74,10 @@ def changes_of(method, value):
     return dict(method=method, **{setting: value}, **others)
 
 
-def search_study(images):
+def search_study(subject):
     "Every value of every method, judged on validation images"
     variants = {name_of(m, v): changes_of(m, v) for m, (_, values, _) in GRID.items() for v in values}
-    return StudyConfig(f'features_{images}_search', base(images).changed(judged_on='valid'), ('ce', 'probe', *variants),
+    return StudyConfig(subject.title('_search'), subject.base().changed(judged_on='valid'), ('ce', 'probe', *variants),
         seeds=(100, 101), redraw=True, sweep=None, variants=variants)
 
 
@@ -83,12 +97,12 @@ def choose(runs):
 NOISY = ('tree_prior', 'soft_labels', 'haframe', 'path_kl', 'lca_alignment', 'kfr', 'kfr_free', 'kfr_plus')
 
 
-def test_name(images, noise, kind):
+def test_name(subject, noise, kind):
     "Name of the results"
-    return f'features_{images}' + (f'_noise_{100*noise:g}_{kind}' if noise else '')
+    return subject.title(f'_noise_{100*noise:g}_{kind}' if noise else '')
 
 
-def test_study(images, chosen, noise=0., kind='symmetric'):
+def test_study(subject, chosen, noise=0., kind='symmetric'):
     "The chosen values, with their controls, judged on test images; with label noise fewer methods, and training labels only"
     if noise: chosen = {m: chosen[m] for m in NOISY}
     names = {m: f'{m}_early' if GRID[m][2] else m for m in chosen}
@@ -96,38 +110,45 @@ def test_study(images, chosen, noise=0., kind='symmetric'):
     weights = {m: v for m, v in chosen.items() if GRID[m][0] == 'alpha'}
     settings = {GRID[m][0]: v for m, v in chosen.items() if m not in weights}
     variants = {name: dict(method=m, **GRID[m][2]) for m, name in names.items() if GRID[m][2]}
-    shared = base(images).changed(noise=noise, noise_kind=kind)
-    return StudyConfig(test_name(images, noise, kind), shared, ('ce', 'probe', *arms), seeds=(0, 1, 2, 3, 4), redraw=True,
+    shared = subject.base().changed(noise=noise, noise_kind=kind)
+    return StudyConfig(test_name(subject, noise, kind), shared, ('ce', 'probe', *arms), seeds=(0, 1, 2, 3, 4), redraw=True,
         sweep=None, weights=weights, settings=settings, variants=variants)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument('images', type=int, choices=sorted(EPOCHS), help='training images per class')
+    p.add_argument('images', choices=list(EPOCHS), help='training images per class')
+    p.add_argument('--dataset', default='cifar100-features', help="features: 'cifar100-features' or npz:FILE")
+    p.add_argument('--tree', help="tree by name or file; the data set's own by default")
+    p.add_argument('--name', default='', help='before the names of the results')
     p.add_argument('--out', type=Path, default=Path('results/every_rival'))
     p.add_argument('--jobs', type=int, default=None)
-    p.add_argument('--settings-of', type=int, help='take the settings that the search with so many images has found')
+    p.add_argument('--settings-of', choices=list(EPOCHS), help='take the settings that the search with so many images has found')
     p.add_argument('--noise', type=float, default=0., help='fraction of the training labels that is made wrong')
     p.add_argument('--noise-kind', choices=('symmetric', 'tree'), default='symmetric')
     p.add_argument('--only-search', action='store_true')
     p.add_argument('--publish', action='store_true', help='write the tables to nbs/studies/_results')
     args = p.parse_args()
     results = ROOT/'nbs'/'studies'/'_results'
-    searched = args.settings_of or args.images
-    command = f'python tools/every_rival.py {args.images}'
-    if args.settings_of: command += f' --settings-of {args.settings_of}'
-    if args.noise: command += f' --noise {args.noise:g} --noise-kind {args.noise_kind}'
-    search = run_study(search_study(searched), args.out/f'search_{searched}', args.jobs, command=f'python tools/every_rival.py {searched}')
-    chosen = choose(search.runs)
+    name = args.name and f'{args.name}_'
+    subject = Subject(args.images, args.dataset, args.tree, name)
+    searched = Subject(args.settings_of or args.images, args.dataset, args.tree, name)
+    options = [('--dataset', args.dataset if name else ''), ('--tree', args.tree), ('--name', args.name)]
+    own = ''.join(f' {option} {value}' for option, value in options if value)
+    found = run_study(search_study(searched), args.out/searched.title('_search'), args.jobs,
+        command=f'python tools/every_rival.py {searched.images}{own}')
+    chosen = choose(found.runs)
     print('\n'.join(f'{m}: {GRID[m][0]} = {v:g}' for m, v in chosen.items()))
     if args.only_search: return
-    name = test_name(args.images, args.noise, args.noise_kind)
-    study = run_study(test_study(args.images, chosen, args.noise, args.noise_kind), args.out/name.replace('features', 'test'),
-        args.jobs, command=command)
+    if args.settings_of: own += f' --settings-of {args.settings_of}'
+    if args.noise: own += f' --noise {args.noise:g} --noise-kind {args.noise_kind}'
+    title = test_name(subject, args.noise, args.noise_kind)
+    study = run_study(test_study(subject, chosen, args.noise, args.noise_kind), args.out/title, args.jobs,
+        command=f'python tools/every_rival.py {args.images}{own}')
     print(study.report)
     if args.publish:
-        publish(search.out, f'features_{searched}_search', results, history=False)
-        publish(study.out, name, results, history=False)
+        publish(found.out, searched.title('_search'), results, history=False)
+        publish(study.out, title, results, history=False)
 
 
 if __name__ == '__main__': main()

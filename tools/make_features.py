@@ -1,6 +1,9 @@
 """Make `kfr_nb/data/cifar100-features.npz`: frozen features of real CIFAR-100 images, reduced and quantised.
 
     python tools/make_features.py DATA      DATA holds CIFAR-100, as `kfr data get cifar100` puts it there
+    python tools/make_features.py DATA --dataset cub200 --all --out cub200-features.npz
+
+The second command makes features of another data set, of all its images; `--dataset npz:cub200-features.npz` reads them.
 
 The backbone is EfficientNet-Lite0 with ImageNet weights, on images enlarged to 128 pixels. Its 1,280 features are
 rotated by the principal components of the training images, the first ones are kept, and all are rounded to multiples of one
@@ -37,11 +40,15 @@ def main()->None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('data', help='folder that holds CIFAR-100')
     parser.add_argument('--out', type=Path, default=OUT)
+    parser.add_argument('--dataset', default='cifar100', help='a data set by name')
+    parser.add_argument('--precision', default='bf16', choices=('bf16','no'), help='of the backbone; without bf16 units no is faster')
+    parser.add_argument('--all', action='store_true', help='all images, not 100 and 50 of each class')
     args = parser.parse_args()
-    data = load_dataset('cifar100', args.data)
-    parts = dict(train=limit_images(data.train, TRAIN, None, 0), test=limit_images(data.test, TEST, None, 0))
+    data = load_dataset(args.dataset, args.data)
+    most = dict(train=None, test=None) if args.all else dict(train=TRAIN, test=TEST)
+    parts = {k: limit_images(data.parts[k], n, None, 0) for k,n in most.items()}
     model = build_model('timm:tf_efficientnet_lite0', data.num_classes, pretrained=True)
-    bank = FeatureBank(model, 128, views=1, precision='bf16', progress=True)
+    bank = FeatureBank(model, 128, views=1, precision=args.precision, progress=True)
     found = {k: bank.features(s, 'none')[:,0].double().numpy() for k,s in parts.items()}
     mean,axes = principal_axes(found['train'], WIDTH)
     unit = ((found['train']-mean)@axes).std()              # so that a step is a share of the spread
