@@ -42,7 +42,8 @@ const drawWithin = (course, e) => {
 };
 
 const drawOver = (course, e) => {
-  const layer = over.clear(who.value === null ? 'mean of all classes' : names[who.value]), epochs = range(course.epochs);
+  const which = who.value === null ? 'mean of all' : names[who.value], epochs = range(course.epochs);
+  const layer = over.clear(`${which}: `, ...index('M', 'a'), ' (red), ', ...index('M', 'p'), ' (blue)');
   const xTicks = range(most).filter(k => k % (1 + Math.floor(most/8)) === 0).map(k => [k + 1, k + 1]);
   const {across, up} = frame(layer, {right: 302, bottom: 245, x: [.7, most + .3], y: [floor, 1.03], xTicks, xTitle: 'epoch'});
   const dashes = {x1: 40, x2: 302, y1: up(gamma), y2: up(gamma), class: 'ink', 'stroke-dasharray': '2 4', opacity: .6};

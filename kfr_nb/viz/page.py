@@ -29,13 +29,16 @@ def packed(
 )->dict[str,Any]: # Kind of number, lowest value, step, shape, and the numbers of steps in base64
     "An array as a text that a page's script reads"
     v = np.asarray(values, dtype=float)
-    if not v.size or not np.isfinite(v).all(): raise ValueError(f'packed needs finite values, and some, got {v.size} values')
+    if not v.size or not np.isfinite(v).all():
+        wrong = np.count_nonzero(~np.isfinite(v))
+        raise ValueError(f'packed needs finite values, got {v.size} of which {wrong} are not')
     low,span = float(v.min()),float(np.ptp(v))
     whole = bool((v == np.rint(v)).all() and span <= 65535)
     step = 1. if whole else span/65535
     kind = 'u1' if whole and span < 256 else 'u2'
     steps = np.rint((v-low)/step).astype('<'+kind)
-    return dict(kind=kind, low=low, step=step, shape=list(v.shape), data=base64.b64encode(steps.tobytes()).decode())
+    data = base64.b64encode(steps.tobytes()).decode()
+    return dict(kind=kind, low=low, step=step, shape=list(v.shape), data=data)
 
 # %% ../../nbs/api/81_page_figures.ipynb #2e46bb3a
 def unpacked(
@@ -48,7 +51,8 @@ def unpacked(
 # %% ../../nbs/api/81_page_figures.ipynb #c1762797
 def _numbers(values:Any)->list:
     "Numbers with six digits for JSON, which has no NaN: None instead"
-    return [None if not np.isfinite(v) else float(f'{v:.6g}') for v in np.asarray(values, dtype=float)]
+    v = np.asarray(values, dtype=float)
+    return [float(f'{x:.6g}') if np.isfinite(x) else None for x in v]
 
 def _hex(rgb:np.ndarray)->list[str]:
     "Colours (n, 3) in [0, 1] as '#rrggbb'"
@@ -69,11 +73,13 @@ def _asset(name:str)->str:
 
 def _json(data:Any)->str:
     "JSON that can stand in a script of a page"
-    return json.dumps(data, separators=(',',':'), ensure_ascii=False, allow_nan=False).replace('</', '<\\/')
+    text = json.dumps(data, separators=(',',':'), ensure_ascii=False, allow_nan=False)
+    return text.replace('</', '<\\/')
 
 # %% ../../nbs/api/81_page_figures.ipynb #6d5b8f10
 _RUN = '''(() => {
-const BOX = [...document.querySelectorAll('[data-figure="KEY"]')].find(place => !place.dataset.alive);
+const places = document.querySelectorAll('[data-figure="KEY"]');
+const BOX = [...places].find(place => !place.dataset.alive);
 if (!BOX) return;
 const DATA = '''
 
@@ -91,10 +97,12 @@ class PageFigure:
         "Still, style, data and script in one piece"
         data = _json(self.data() | dict(ramp=_ramp()))
         key = fingerprint(dict(data=data, script=self.script))
-        picture = f'data:image/png;base64,{base64.b64encode(still).decode()}'
-        script = _RUN.replace('KEY', key)+f'{data};\n{_asset("page_figure.js")}{_asset(f"page_{self.script}.js")}}})();'
-        text = (f'<div class="kfr-page" data-figure="{key}"><img alt="{html.escape(self.alt)}" src="{picture}"></div>'
-                f'<style>{_asset("page_figure.css")}</style>\n<script>\n{script}\n</script>')
+        picture = base64.b64encode(still).decode()
+        image = f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{picture}">'
+        scripts = _asset('page_figure.js')+_asset(f'page_{self.script}.js')
+        text = (f'<div class="kfr-page" data-figure="{key}">{image}</div>'
+                f'<style>{_asset("page_figure.css")}</style>\n'
+                f'<script>\n{_RUN.replace("KEY", key)}{data};\n{scripts}}})();\n</script>')
         return text if len(text) <= most else None
 
 # %% ../../nbs/api/81_page_figures.ipynb #da0ec58f
@@ -112,7 +120,8 @@ def lineage(
 )->list[str]: # From the root down to the class
     "The path of a class, without nodes that have the same classes as the one below"
     path,count = tree.path(tree.root, tree.classes[label]),count or class_counts(tree)
-    inner = [name for name,child in zip(path[1:-1], path[2:]) if count[child] < count[name] < count[path[0]]]
+    inner = [name for name,child in zip(path[1:-1], path[2:])
+             if count[child] < count[name] < count[path[0]]]
     return [path[0], *inner, path[-1]]
 
 # %% ../../nbs/api/81_page_figures.ipynb #481f7f78
@@ -129,17 +138,20 @@ def tree_data(
     paths = [[number[node] for node in lineage(tree, label, count)] for label in range(len(ids))]
     return dict(
         names=[readable(c) for c in tree.classes], nodes=[readable(node) for node in tree.nodes],
-        counts=[count[node] for node in tree.nodes], paths=paths, distances=packed(D), meet=packed(meet),
-        colours=_hex(branch_colors(tree)), order=tree_order(tree).tolist(), top=float(D.max()),
+        counts=[count[node] for node in tree.nodes], paths=paths,
+        distances=packed(D), meet=packed(meet), top=float(D.max()),
+        colours=_hex(branch_colors(tree)), order=tree_order(tree).tolist(),
         first=int(first), nearest=int(nearest))
 
 # %% ../../nbs/api/81_page_figures.ipynb #0c8abbd7
-def _measure(table:pd.DataFrame, param:str, values:Sequence[float], column:str, title:str, scale:float)->dict[str,Any]:
+def _measure(table:pd.DataFrame, param:str, values:Sequence[float], column:str, title:str,
+             scale:float)->dict[str,Any]:
     "Every run, the mean and its interval over the values of one measure"
     known = table[table[column].notna()]
     runs = [scale*known.loc[known[param] == value, column].to_numpy(float) for value in values]
     mean,low,high = np.array([mean_interval(y) if len(y) else (np.nan,)*3 for y in runs]).T
-    return dict(title=title, runs=[_numbers(y) for y in runs], mean=_numbers(mean), low=_numbers(low), high=_numbers(high))
+    ends = dict(low=_numbers(low), high=_numbers(high))
+    return dict(title=title, runs=[_numbers(y) for y in runs], mean=_numbers(mean)) | ends
 
 # %% ../../nbs/api/81_page_figures.ipynb #a3c71256
 def _fallen(table:pd.DataFrame, param:str, values:Sequence[float])->list|None:
@@ -151,7 +163,7 @@ def _fallen(table:pd.DataFrame, param:str, values:Sequence[float])->list|None:
 # %% ../../nbs/api/81_page_figures.ipynb #5239c75b
 def sweep_data(
     tree:KnowledgeTree, # Classes in label order
-    table:pd.DataFrame, # A row for each run: the swept parameter, the measures, and perhaps `collapsed`
+    table:pd.DataFrame, # A row for each run: the swept parameter, measures, perhaps `collapsed`
     maps:Mapping[float,Any], # Swept value -> map of test images, shape (N, 2)
     labels:Any, # Their classes, shape (N,)
     counts:Mapping[float,Any], # Swept value -> confusion counts, shape (C, C)
@@ -163,17 +175,21 @@ def sweep_data(
     N = np.stack([np.asarray(counts[value], dtype=float) for value in values])
     wrong = N*(1-np.eye(len(D)))
     far = (wrong*D).sum((1,2))/np.maximum(wrong.sum((1,2)), 1)
-    return dict(
+    right = np.trace(N, axis1=1, axis2=2)/N.sum((1,2))
+    points = np.stack([np.asarray(maps[value], dtype=float) for value in values])
+    found = dict(points=packed(points), counts=packed(N), right=_numbers(right), far=_numbers(far))
+    return found | _drawn_classes(tree, labels) | dict(
         sign='α' if param == 'alpha' else param, values=[tick_text(value) for value in values],
         measures=[_measure(table, param, values, column, *of) for column,of in measures.items()],
-        collapsed=_fallen(table, param, values), points=packed(np.stack([np.asarray(maps[value], dtype=float) for value in values])),
-        counts=packed(N), right=_numbers(np.trace(N, axis1=1, axis2=2)/N.sum((1,2))), far=_numbers(far)) | _drawn_classes(tree, labels)
+        collapsed=_fallen(table, param, values))
 
 # %% ../../nbs/api/81_page_figures.ipynb #462dd14e
 def _drawn_classes(tree:KnowledgeTree, labels:Any)->dict[str,Any]:
     "The classes of a map's points, their colours and marks"
-    branches = [dict(name=b.name, symbol=b.symbol, color=b.color, classes=list(map(int, b.classes))) for b in branch_marks(tree)]
-    return dict(labels=np.asarray(labels).astype(int).tolist(), names=[readable(c) for c in tree.classes],
+    branches = [dict(name=b.name, symbol=b.symbol, color=b.color, classes=[int(c) for c in b.classes])
+                for b in branch_marks(tree)]
+    return dict(
+        labels=np.asarray(labels).astype(int).tolist(), names=[readable(c) for c in tree.classes],
         colours=_hex(branch_colors(tree)), order=tree_order(tree).tolist(), branches=branches,
         colour=_hex(np.array([method_colour('kfr')]))[0])
 
@@ -184,15 +200,18 @@ def margin_data(
     gamma:float, # γ, the margin of all classes before any is known
 )->dict[str,Any]: # Margins of all runs, and the ranges that they fill
     "What the page's margin explorer reads"
-    kinds = ('positive','negative','sample')
-    found = {name: {k: np.stack([getattr(m, k).numpy() for m in course]) for k in kinds} for name,course in courses.items()}
+    def over_epochs(course):
+        return {k: np.stack([getattr(m, k).numpy() for m in course]) for k in ('positive','negative','sample')}
+    found = {name: over_epochs(course) for name,course in courses.items()}
     others = ~np.eye(len(tree.classes), dtype=bool)
     between = np.concatenate([of['negative'][:,others].ravel() for of in found.values()])
     floor = min(min(of['positive'].min(), of['sample'].min()) for of in found.values())-.05
-    runs = {name: dict(epochs=len(courses[name])) | {k: packed(v) for k,v in of.items()} for name,of in found.items()}
+    runs = {name: {k: packed(v) for k,v in of.items()} | dict(epochs=len(courses[name]))
+            for name,of in found.items()}
     return dict(
-        names=[readable(c) for c in tree.classes], colours=_hex(branch_colors(tree)), order=tree_order(tree).tolist(),
-        runs=runs, gamma=float(gamma), low=float(between.min()), high=float(between.max()), floor=float(floor),
+        names=[readable(c) for c in tree.classes],
+        colours=_hex(branch_colors(tree)), order=tree_order(tree).tolist(), runs=runs, gamma=float(gamma),
+        low=float(between.min()), high=float(between.max()), floor=float(floor),
         positive='#4c8fcb', sample='#d6336c')
 
 # %% ../../nbs/api/81_page_figures.ipynb #6ae90b5d
@@ -200,12 +219,12 @@ def disc_check(
     tau:float, # Curvature
     u:Sequence[float], # A latent
     v:Sequence[float], # Another
-)->dict[str,Any]: # The points of both and the middle of the geodesic, as fractions of the rim; their distance d
+)->dict[str,Any]: # Both points and the middle between them, as fractions of the rim; their distance d
     "An example of the disc, by the functions of the package"
     a,b = (expmap0(torch.tensor(p, dtype=torch.double), tau=tau) for p in (u,v))
     middle = ball_mean(torch.stack([a,b]), tau=tau)[0]
-    on_rim = [(tau**.5*p).tolist() for p in (a,b,middle)]
-    return dict(tau=tau, u=list(u), v=list(v), d=float(poincare_distance(a, b, tau=tau)), a=on_rim[0], b=on_rim[1], middle=on_rim[2])
+    places = {name: (tau**.5*p).tolist() for name,p in dict(a=a, b=b, middle=middle).items()}
+    return dict(tau=tau, u=list(u), v=list(v), d=float(poincare_distance(a, b, tau=tau))) | places
 
 # %% ../../nbs/api/81_page_figures.ipynb #ed5269c5
 def disc_data(
@@ -217,6 +236,8 @@ def disc_data(
 )->dict[str,Any]: # Where the sliders stand, and examples by which the script checks itself
     "What the page's disc reads"
     u,v = [float(x) for x in u],[float(x) for x in v]
-    pairs = [(u,v), (u,u), ([0.,0.],v), ([reach,reach],[-reach,reach]), ([reach,.05],[reach,-.05]), ([-.5*reach,0.],[.3*reach,0.])]
+    far = [([reach,reach],[-reach,reach]), ([reach,.05],[reach,-.05]), ([-.5*reach,0.],[.3*reach,0.])]
+    pairs = [(u,v), (u,u), ([0.,0.],v), *far]
     checks = [disc_check(t, *pair) for t in (ends[0],.3,1.,3.,ends[1]) for pair in pairs]
-    return dict(reach=float(reach), low=ends[0], high=ends[1], start=dict(u=u, v=v, tau=float(tau)), checks=checks)
+    start = dict(u=u, v=v, tau=float(tau))
+    return dict(reach=float(reach), low=ends[0], high=ends[1], start=start, checks=checks)

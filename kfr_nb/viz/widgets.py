@@ -173,7 +173,8 @@ def tree_explorer(
     "Search a class; see its path, its nearest classes and all distances; prune, and see what changes"
     view,first = _TreeView(tree),0 if name is None else _search(tree, name)
     panels = [(2.5,partial(_ladder, view)), (3.8,partial(_nearest, view)), (3.8,partial(_tree_matrix, view))]
-    said = f'The path of {readable(tree.classes[first])} to the root, its nearest classes, and the distances of all classes'
+    shown = readable(tree.classes[first])
+    said = f'The path of {shown} to the root, its nearest classes, and the distances of all classes'
     page = PageFigure('tree', partial(tree_data, tree, first, nearest), said)
     controls = _tree_controls(view, first, nearest)
     return LiveFigure(panels, controls, height=3.9, adjust=partial(_follow_class, view), page=page)
@@ -301,7 +302,8 @@ def sweep_explorer(
     panels = [(2.9,partial(_mark_value, view),partial(_curve, view)), (3.2,partial(_cloud, view)),
               (3.8,partial(_confusions, view))]
     data = partial(sweep_data, tree, table, maps, labels, counts, param, measures)
-    page = PageFigure('sweep', data, f'Curves over {view.sign}, a map of test images, and the confusions of classes')
+    said = f'Curves over {view.sign}, a map of test images, and the confusions of classes'
+    page = PageFigure('sweep', data, said)
     return LiveFigure(panels, controls, height=3.6, page=page)
 
 # %% ../../nbs/api/82_widgets.ipynb #282443a7
@@ -399,7 +401,8 @@ def disc_explorer(
     controls = dict(
         tau=w.FloatLogSlider(tau, min=-2, max=1, step=.05, base=10, description='curvature τ', readout_format='.2f'),
         ux=number('u: x', u[0]), uy=number('u: y', u[1]), vx=number('v: x', v[0]), vy=number('v: y', v[1]))
-    page = PageFigure('disc', partial(disc_data, u, v, tau, reach), 'Two points of the Poincaré disc, and their distance over the curvature')
+    said = 'Two points of the Poincaré disc, and their distance over the curvature'
+    page = PageFigure('disc', partial(disc_data, u, v, tau, reach), said)
     return LiveFigure([(4.2,_disc),(4.6,_distance_curve)], controls, height=4.2, page=page)
 
 # %% ../../nbs/api/82_widgets.ipynb #227364fc
@@ -536,5 +539,6 @@ def margin_explorer(
     controls,play = _course_controls(view)
     panels = [(3.4,partial(_between, view)), (3.7,partial(_within, view),partial(_names_below, view)),
               (2.7,partial(_strong_lines, view),partial(_faint_lines, view))]
-    page = PageFigure('margins', partial(margin_data, tree, courses, gamma), 'Margins between classes, within classes, and over epochs')
+    said = 'Margins between classes, within classes, and over epochs'
+    page = PageFigure('margins', partial(margin_data, tree, courses, gamma), said)
     return LiveFigure(panels, controls, height=3.5, beside=[play], page=page)
