@@ -71,8 +71,8 @@ def train(
 )->None:
     "Train one network; a run that was stopped resumes"
     from kfr_nb.train import Paused, TrainConfig, fit
-    ways = {} if quiet else dict(tell=tell_epoch)
-    try: run = fit(TrainConfig.of(**settings), out=out, progress=not quiet, minutes=minutes, **ways)
+    tell = None if quiet else tell_epoch
+    try: run = fit(TrainConfig.of(**settings), out=out, progress=not quiet, minutes=minutes, tell=tell)
     except Paused as e: raise Unfinished(str(e)) from None
     if first_process():
         _draw(run)

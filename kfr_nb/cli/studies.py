@@ -222,7 +222,7 @@ def study(
     preset,changes['weights'] = preset_of(preset, paper, settings),read_weights(alpha or [])
     where = _workers(jobs, scheduler, slurm or [])       # loads torch, which a wrong name does not wait for
     from kfr_nb.study import run_study
-    made = run_study(preset, out=out, jobs=where, progress=not quiet, tell=None if quiet else tell_run,
+    made = run_study(preset, out=out, jobs=where, progress=False if quiet else tell_run,
         command=typed_line(), minutes=minutes, reduced=reduced, **changes)
     _tell(made)
     check_ended(_wanted(made), minutes, made.out)
@@ -244,7 +244,8 @@ def sweep_values(
 def _print_means(table:Any, name:str)->None:
     "Print the means over seeds for each value of a setting"
     from kfr_nb.study.tables import MEASURES, heading_of, means_table, primary_of, summarise
-    metric,summary = primary_of(table),summarise(table.assign(**{name: table[name].astype(str)}), (name,))
+    values = ['none' if v is None or v != v else str(v) for v in table[name]]
+    metric,summary = primary_of(table),summarise(table.assign(**{name: values}), (name,))
     if metric not in summary: return
     head,means = heading_of(MEASURES[metric]),means_table(summary)
     print_table([name, f'{head}>', 'Seeds>'], list(zip(summary[name], means[head], means['Seeds'])))
@@ -266,8 +267,7 @@ def sweep(
     from kfr_nb.study import run_sweep
     from kfr_nb.train import TrainConfig
     base = TrainConfig.of(**settings)
-    table,figure = run_sweep(base, name, wanted, seeds, out, jobs, progress=not quiet, minutes=minutes,
-        tell=None if quiet else tell_run)
+    table,figure = run_sweep(base, name, wanted, seeds, out, jobs, False if quiet else tell_run, minutes)
     _print_means(table, name)
     print(f'table: {out}/sweep.csv' + (f'    figure: {figure}' if figure else ''))
     check_ended(table, minutes, out)

@@ -259,8 +259,8 @@ def run_story(
     studies = {}
     for act in ACTS:
         if progress: tell(act.title)
-        studies[act.name] = run_study(act.preset, out/act.name, where, progress, f'{command} --preset {act.preset}',
-            limit, tell=tell if progress else None, reduced=reduced)
+        studies[act.name] = run_study(act.preset, out/act.name, where, tell if progress else False,
+            f'{command} --preset {act.preset}', limit, reduced=reduced)
     page = story_page(studies, command)
     with atomic_path(out/'report.html') as tmp: tmp.write_text(page, encoding='utf-8')
     return Story(studies, out/'report.html')

@@ -277,13 +277,16 @@ def epoch_line(
 class Report:
     "Shows a bar within an epoch and a line after it, writes the history, and reports a collapse once"
     def __init__(self, task:Task, folder:Path, tell:Callable):
-        self.task,self.folder,self.tell,self.told = task,folder,tell,None
-        self.bar,self.began,self.start = None,time.monotonic(),None
+        self.task,self.folder,self.tell = task,folder,tell
+        self.bar:Any = None                     # of the epoch that is under way
+        self.began = time.monotonic()
+        self.start:float|None = None            # share of the run that was done before
+        self.told:str|None = None               # the collapse, once it was told
 
     def step(self, progress:Progress)->None:
         "Note a step that was taken"
         if self.bar is None: self._open(progress)
-        self.bar.update() # type: ignore
+        self.bar.update()
 
     def close(self)->None:
         if self.bar is not None: self.bar.close()
