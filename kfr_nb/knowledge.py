@@ -97,7 +97,7 @@ def _check_noun(synset:Any):
 
 # %% ../nbs/api/15_knowledge.ipynb #a81b8250
 def _wnid(synset:Any)->str|None:
-    "The wnid that a synset's name, wnid or nltk object stands for, if the packaged nouns know it"
+    "The wnid of a synset given by name, wnid or nltk object, if it is among the packaged nouns"
     _check_noun(synset)
     if callable(getattr(synset, 'offset', None)): return f'n{synset.offset():08d}'
     text = str(synset)
@@ -165,12 +165,12 @@ def _shapes_traits()->list[dict[str,str]]:
         for colour in ('red','green','blue')]
 
 def _by_colour(t:dict[str,str])->dict[str,str]:
-    "A row of ranks: what a network sees first stands highest"
+    "A row of ranks: what a network learns first is highest"
     filled = f"{t['fill']}-{t['colour']}"
     return {'colour': t['colour'], 'fill': filled, 'family': f"{t['family']}-{filled}", 'class': t['name']}
 
 def _by_outline(t:dict[str,str])->dict[str,str]:
-    "A row of ranks: what a network sees last stands highest"
+    "A row of ranks: what a network learns last is highest"
     return {'family': t['family'], 'outline': t['outline'], 'fill': f"{t['outline']}-{t['fill']}", 'class': t['name']}
 
 def _shapes_tree(ranks:Callable)->Callable:

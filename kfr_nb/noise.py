@@ -96,7 +96,7 @@ def _dissolved(labels:Tensor, total:int, seed:int, C:int)->tuple[list[int],list[
 
 # %% ../nbs/api/25_noise.ipynb #5907b2c2
 def _cluster_count(asked:int|None, size:int, c:int)->int:
-    "Clusters of a class: half as many as it has images, unless asked otherwise"
+    "Clusters of a class: by default half as many as it has images"
     k = max(1, size//2) if asked is None else asked
     if 1 <= k <= size: return k
     raise ValueError('clusters must be from 1 to the size of each dissolved class,'

@@ -45,7 +45,7 @@ class _Side:
         self.alpha,self.root = room.to(z.device, z.dtype),room.rsqrt().to(z.device, z.dtype)
 
     def wide(self)->_Side:
-        "The same in double precision, in which fewer pairs are too near; made when first asked for"
+        "The same in double precision, in which fewer pairs are too near; made at first use"
         if self._wide is None:
             self._wide = _Side(self.z.double(), self.origin.double(), self.tau, 2.**-30)
         return self._wide
@@ -63,7 +63,7 @@ def _origin(z:Tensor)->Tensor:
 
 # %% ../nbs/api/32a_poincare_pairs.ipynb #sp6csd2
 def _rows(table:Tensor, share:int=2**19)->Iterator[slice]:
-    "Ranges of rows whose share of an (A, B) table fits into cache (CPU) or into 128 MB (GPU)"
+    "Ranges of rows whose part of an (A, B) table fits into cache (CPU) or into 128 MB (GPU)"
     A,B = table.shape
     rows = max(1, (share if table.device.type == 'cpu' else 2**25)//max(1,B))
     for i in range(0,A,rows): yield slice(i,min(i+rows,A))
@@ -127,7 +127,7 @@ def _near_gradients(a, b, i, out, G, near)->Iterator[tuple[Tensor,Tensor,Tensor]
 
 # %% ../nbs/api/32a_poincare_pairs.ipynb #sp9c5a5b
 def _gradient_block(a:_Side, b:_Side, i:slice, out:Tensor, G:Tensor)->tuple:
-    "The sides to go on with, weights of differences and of points, and pieces of near pairs"
+    "The sides to continue with, weights of differences and of points, and pieces of near pairs"
     tau = a.tau
     s,t = torch.sinh(out*tau**.5),torch.tanh(out*(tau**.5/2))
     square = (s*t).mul_(a.alpha[i,None]/(2*tau)).mul_(b.alpha)  # sinh(a)·tanh(a/2) = 2 sinh²(a/2)

@@ -540,7 +540,7 @@ def show(
     is_class = np.zeros(len(self._nodes), dtype=int)
     is_class[self._class_ids] = 1
     below,inside,lines = _below(self),np.array(_counts(self._parents, is_class)),[]
-    todo:list[tuple] = [(0, '', '')] # node, what stands before it, and before what is below
+    todo:list[tuple] = [(0, '', '')] # node, the text before it, and the text before its children
     while todo:
         i,lead,stem = todo.pop()
         if isinstance(i, str): lines.append(lead + i)
@@ -628,7 +628,7 @@ def write(
 @patch(cls_method=True)
 def read(
     cls:KnowledgeTree,
-    path:str|Path, # A tree file of any format that `tree_files` knows
+    path:str|Path, # A tree file of any format of `tree_files`
     classes:Sequence[str]|None=None, # In label order; those marked in the file, else the leaves, by default
     parents:str|None=None, # Which of several parents to keep, one of `KEEP`; None: an error
     form:str|None=None, # 'table', 'paths', 'indented', 'newick', 'nexus', 'json'; None: by the content
@@ -636,7 +636,7 @@ def read(
     inner:bool|None=None, # Newick: use names of inner nodes; None: unless they are support values
     which:int|None=None, # Newick, NEXUS: number of the tree, where there are several
 )->KnowledgeTree:
-    "Read a tree; the format is told by the content, and `notes` says what was left out or renamed"
+    "Read a tree; the format follows from the content, and `notes` lists what was left out or renamed"
     table = read_table(path, form, encoding, inner, which)
     try: return _of_table(table, classes, parents)
     except ValueError as e: raise ValueError(at_file(path, e)) from None

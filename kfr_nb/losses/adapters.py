@@ -16,7 +16,7 @@ __all__ = ['as_pml_loss', 'with_margins']
 
 # %% ../../nbs/api/46_adapters.ipynb #ac3478d6
 def _values(out:Tensor, batch:int)->dict:
-    "A loss's result as pytorch-metric-learning wants it"
+    "A loss's result in the form of pytorch-metric-learning"
     if not isinstance(out, Tensor) or out.shape not in ((),(batch,)):
         got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
         wanted = f'a scalar or one value for each of the {batch} anchors'
@@ -59,7 +59,7 @@ class _Own(NamedTuple):
     "The constants of a loss, in the sense of similarities"
     positive:float
     negative:float
-    once:bool # Does γ stand once, between positives and negatives?
+    once:bool # Does γ occur once, between positives and negatives?
 
 # %% ../../nbs/api/46_adapters.ipynb #sp1cb3f0
 def _own_margins(loss:Any)->_Own|None:
@@ -120,7 +120,7 @@ _SHIFTED = ('TripletMarginLoss, ContrastiveLoss, LiftedStructureLoss, '
 def with_margins(
     loss:Any, # One of the five losses in the table above, with any distance, reducer and miner
     margins, # `Margins`, or anything with `positive` (C,) and `negative` (C, C)
-)->nn.Module: # A copy of the loss; set its `margins` to go on with others
+)->nn.Module: # A copy of the loss; set its `margins` to replace them
     "A loss of pytorch-metric-learning with margins by class in place of its constants"
     base = require('pytorch_metric_learning.losses', 'pml').BaseMetricLossFunction
     if not isinstance(loss, base) or _own_margins(loss) is None:

@@ -119,9 +119,9 @@ def dynamic_margins(
     sample_margin:str='min', # M_a from the 'min' (the paper's) or the 'max' of `extremes`
     extremes:tuple[Tensor,Tensor]|None=None, # `class_extremes`; without them M_a is S_aa
     shift:bool|None=None, # Reciprocal of (1 + S)/2; None: where S has not one strict sign
-    negatives:str='around', # Where γ stands once: M_n 'around' γ, or M_n 'itself' (the earlier reading)
+    negatives:str='around', # Where γ occurs once: M_n 'around' γ, or M_n 'itself' (the earlier reading)
     validate:bool=True, # Check S
-)->Margins: # In S's dtype; a class that S does not know (NaN) has γ throughout
+)->Margins: # In S's dtype; a class that is NaN in S has γ throughout
     "Margins that follow the similarity of classes (AHSML, Eq. 8 to 10)"
     choose('sample_margin', sample_margin, ('min','max'))
     choose('negatives', negatives, ('around','itself'))
@@ -204,7 +204,7 @@ def update(self:ClassSimilarity,
 
 # %% ../../nbs/api/44_ahsml.ipynb #a17554a0
 def _blend(old:Tensor, new:Tensor, share:float)->Tensor:
-    "share·old + (1 − share)·new; where one of them is NaN the other"
+    "share·old + (1 − share)·new; the other one where one is NaN"
     mixed = share*old+(1-share)*new
     return torch.where(old.isnan(), new, torch.where(new.isnan(), old, mixed))
 
@@ -294,7 +294,7 @@ def margins(self:ClassSimilarity,
 # %% ../../nbs/api/44_ahsml.ipynb #4d89d294
 @patch
 def state_dict(self:ClassSimilarity)->dict[str,Tensor]:
-    "All that is needed to go on, as tensors"
+    "All that is needed to resume, as tensors"
     state:dict[str,Tensor] = {k: v.clone() for k,v in self._state.items()}
     if self.keep: state['z'],state['labels'] = self._samples()
     return state
@@ -317,7 +317,7 @@ def _check_state(self:ClassSimilarity, state:dict)->None:
 def load_state_dict(self:ClassSimilarity,
     state:dict[str,Tensor], # From `state_dict` of an object made with the same options
 )->ClassSimilarity:
-    "Go on from a saved state"
+    "Resume from a saved state"
     self._check_state(state)
     self.reset()
     self._state = {k: state[k].clone() for k in self._state}

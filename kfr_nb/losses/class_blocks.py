@@ -150,7 +150,7 @@ class _Within:
         self.greatest = -self.least
 
     def add(self, s:Tensor, rows:Tensor, columns:Tensor, first:int)->None:
-        "Take in similarities of `rows`, which stand at `first` among the `columns`"
+        "Add similarities of `rows`, which begin at `first` among the `columns`"
         mask = _without_itself(rows[:,None] == columns, first, False)
         self.total.index_add_(0, rows, torch.where(mask, s, 0).sum(1, dtype=self.total.dtype))
         self.least.scatter_reduce_(0, rows, torch.where(mask, s, torch.inf).amin(1), 'amin')

@@ -38,7 +38,7 @@ def move_centres(
     z:Tensor, # Embeddings, shape (B, d)
     labels:Tensor, # Class indices, shape (B,)
     weights:Tensor|None=None, # Weights of the images, shape (B,)
-    momentum:float=0.9, # m, the share of a centre that stays
+    momentum:float=0.9, # m, the fraction of a centre that stays
     validate:bool=True, # Check the inputs (on a GPU this waits for the device)
 )->tuple[Tensor,Tensor]: # The centres and which classes have been seen
     "Move the centres of the classes of a batch towards its images"
@@ -79,7 +79,7 @@ def _window_mean(window:Tensor, count:Tensor)->Tensor:
 
 def prism_kept(
     p:Tensor, # Probabilities that the labels are clean, shape (B,)
-    rate:float, # R, the share of labels that is taken to be wrong
+    rate:float, # R, the fraction of labels that is assumed to be wrong
     window:Tensor, # Thresholds of the last batches, the newest last, shape (W,)
     count:Tensor, # How many of them there are, a scalar of int64
 )->tuple[Tensor,Tensor,Tensor]: # Which images stay, bool (B,), and the window and its count after this batch
@@ -101,9 +101,9 @@ def prism_kept(
 # %% ../../nbs/api/43_noise_filters.ipynb #5438d769
 def least_suspicious(
     score:Tensor, # Suspicion, greater is more suspicious, shape (N,)
-    rate:float, # R, the share of labels that is taken to be wrong
+    rate:float, # R, the fraction of labels that is assumed to be wrong
 )->Tensor: # Which images stay, bool (N,)
-    "Keep all but the most suspicious share of the images"
+    "Keep all but the most suspicious fraction of the images"
     _check_rate(rate)
     if score.ndim != 1 or not score.isfinite().all():
         raise ValueError(f'score must be a vector of finite numbers, got shape {tuple(score.shape)}')

@@ -31,7 +31,7 @@ def _naive_quantitative_relativity(z, labels, D, normalize='sample', ell=1.0):
 
 # %% ../../nbs/api/42_kfr.ipynb #9e6a55b6
 def _ratio(num:Tensor, bound:Tensor, t:Tensor)->Tensor:
-    "num/bound; 0 where there is no tree distance, 1 where all latents coincide"
+    "num/bound; 0 where there is no tree distance, 1 where all embeddings coincide"
     some = bound > 0
     return torch.where(some, num/torch.where(some, bound, 1), (t > 0).to(num.dtype))
 
@@ -159,7 +159,7 @@ def _all_terms(a, pool, D, options)->_Terms:
 
 # %% ../../nbs/api/42_kfr.ipynb #sp7crd1
 def _reduced(terms, scale_free, reduction, with_stats):
-    "The loss in the form that is asked for, and its statistics"
+    "The loss in the requested form, and its statistics"
     gini = _ratio(terms.violation, terms.bound, terms.weight) if scale_free or with_stats else None
     loss = gini if scale_free else terms.violation
     loss = loss if reduction == 'none' else getattr(loss, reduction)()

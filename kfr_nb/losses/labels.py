@@ -77,7 +77,7 @@ def soft_label_loss(
 class Lineages(NamedTuple):
     "Each class's path to the root, as tensors"
     paths:Tensor # Nodes from the class to the root, the root repeated to fill the row, shape (C, L)
-    members:Tensor # Whether a class stands under a node, shape (N, C)
+    members:Tensor # Whether a class is at or below a node, shape (N, C)
     depths:Tensor # Divisions between the root and a node, shape (N,)
     def to(self, device)->Lineages: return Lineages(*(v.to(device) for v in self))
 

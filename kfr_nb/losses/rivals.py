@@ -57,7 +57,7 @@ def cpcc_loss(
     "1 minus the correlation of class means' distances with the tree's (Zeng et al. 2023)"
     y = _batch(z, labels, len(_square(D, validate=validate)), validate=validate)
     z = z if z.dtype == torch.float64 else z.float()
-    z = z/_largest(z, (0,1))                              # a correlation knows no scale, and squares overflow
+    z = z/_largest(z, (0,1))                              # a correlation does not depend on scale, and squares overflow
     means,pairs = _class_means(z, y)
     latent,tree = torch.cdist(means, means, p, 'donot_use_mm_for_euclid_dist'),D.to(z)[y][:,y]
     latent,tree = ((v-(v*pairs).sum()/pairs.sum().clamp_min(1))*pairs for v in (latent, tree))
@@ -108,7 +108,7 @@ def class_frame(
 
 # %% ../../nbs/api/41_rival_losses.ipynb #f531707c
 def _fitting(frame:Tensor, z:Tensor)->Tensor:
-    "The frame beside the embeddings, of the same dimension"
+    "The frame on the device of the embeddings, of the same dimension"
     d,own = frame.shape[1],z.shape[1]
     if d != own: raise ValueError(f'the frame has {d} dimensions, the embeddings have {own}')
     return frame.to(z)
@@ -139,7 +139,7 @@ class NodeTable(NamedTuple):
 
 # %% ../../nbs/api/41_rival_losses.ipynb #a2b7ebe9
 def node_table(
-    parents:Sequence[int], # Parent of each node, which stands before it; -1 for the root
+    parents:Sequence[int], # Parent of each node, which comes before it; -1 for the root
     classes:Sequence[int], # Node of each class
 )->NodeTable:
     "The ways to the classes, as tensors"
@@ -176,7 +176,7 @@ def path_kl_loss(
     reduction:str='mean', # 'mean', 'sum' or 'none'
     validate:bool=True, # Check the inputs (on a GPU this waits for the device)
 )->Tensor: # The loss
-    "Divergence of the softmax over nodes from equal shares on the way to the class"
+    "Divergence of the softmax over nodes from equal weights on the path to the class"
     y = _nodes_fit(scores, labels, table, validate)
     way = table.paths.to(scores)[y]
     return _reduced(_path_divergence(scores, way/way.sum(1, keepdim=True)), reduction)
@@ -314,7 +314,7 @@ class _SmoothHAP(torch.autograd.Function):
         losses,slopes = [],torch.zeros_like(sim)
         for q,(s,r) in enumerate(zip(sim, relevance)):
             x = s[None]-s[:,None]                              # x[k, j] = s_j - s_k
-            behind = r[None] < r[:,None]                       # j should stand behind k
+            behind = r[None] < r[:,None]                       # j should come after k
             step = (x > 0).to(s)
             smooth,slope = _upper_step(x, tau, rho, delta)
             rank = 1+torch.where(behind, smooth, step).fill_diagonal_(0).sum(1)
@@ -358,7 +358,7 @@ def batch_relevance(
 
 # %% ../../nbs/api/41_rival_losses.ipynb #3c0bdcc9
 def _mean_over_asking(sim:Tensor, relevance:Tensor, tau:float, rho:float, delta:float)->Tensor:
-    "The mean loss of the queries that have a relevant image, 0 without any; nothing is asked of the device"
+    "The mean loss of the queries that have a relevant image, 0 without any; no value is read by the host"
     asks = relevance.sum(1) > 0
     losses = _SmoothHAP.apply(sim, relevance, tau, rho, delta)
     return (losses*asks).sum()/asks.sum().clamp_min(1)

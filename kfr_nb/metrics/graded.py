@@ -56,7 +56,7 @@ def _rankings(sets:tuple, H:Tensor, similarity, tau:float)->Iterator[tuple[Tenso
         raise ValueError('nothing in the gallery has a relevance above 0 to any query')
     for r,s in _blocks(zq, zg, itself, similarity, keep, tau, size=_SIZE):
         ranked = _ranked(s, levels.of[yq[r]][:,yg])
-        ranked = ranked[:,:-1] if itself else ranked    # the query stands last
+        ranked = ranked[:,:-1] if itself else ranked    # the query is last
         yield ranked,levels.values[yq[r]],levels.counts[yq[r]]
 
 # %% ../../nbs/api/52_graded_retrieval.ipynb #812c6573

@@ -17,7 +17,7 @@ __all__ = ['answerable', 'recall_at_k', 'map_at_r', 'hierarchical_precision_at_k
 
 # %% ../../nbs/api/50_metrics.ipynb #9195edbf
 def _guarded(f:Callable, gallery:Tensor, columns:Tensor|None)->Callable:
-    "A user's similarity to a gallery; it may give NaN, or hand out a table of its own"
+    "A user's similarity to a gallery; it may give NaN, or return a table that the user keeps"
     def table(q):
         s = f(q, gallery)
         if s.shape != (len(q),len(gallery)):
@@ -33,7 +33,7 @@ def _against(
     similarity, # A key of `SIMILARITIES`, a `Similarity`, or a function of two matrices
     gallery:Tensor, # (m, d)
     tau:float=1., # Curvature, for the hyperbolic ones
-    columns:Tensor|None=None, # Order in which the gallery stands in the table
+    columns:Tensor|None=None, # Order of the gallery in the table
 )->Callable: # queries (n, d) -> (n, m), a table that may be written to
     "Similarities to a gallery; what depends on the gallery alone is made once"
     s = similarity
@@ -165,7 +165,7 @@ def _count_before(zq, yq, zg, yg, itself, similarity, keep, tau)->Tensor:
     return torch.cat(before)
 
 # %% ../../nbs/api/50_metrics.ipynb #4f2a4770
-# From so many images on half a table is computed; smaller products round differently, which would break ties
+# From this number of images on half a table is computed; smaller products round differently, which would break ties
 _HALF = 1024
 
 def _even_parts(N:int, most:int)->list[slice]:
@@ -244,7 +244,7 @@ def _top_gains(
     gain:Callable, # (rows, columns (rows, k)) -> gains (rows, k)
     k:int, # Places
 )->Tensor: # Gains of the first k places, shape (b, k)
-    "What stands in the first k places, ties in the worst order"
+    "The gains of the first k places, ties in the worst order"
     rows = torch.arange(len(s), device=s.device)
     values,columns = s.topk(k, dim=1)
     top = _worst_order(values, gain(rows, columns))
@@ -287,7 +287,7 @@ def _check_table(D:Tensor, name:str):
 def _check_classes(
     D:Tensor, # Class distances or similarities
     name:str, # 'D' or 'H'
-    device, # Where it shall be
+    device, # Target device
 )->Tensor: # `D` as float64 on `device` (float32 where there is none)
     "Distances with a zero diagonal, or similarities that are highest there"
     _check_table(D, name)

@@ -111,7 +111,7 @@ def _outcome(path:Path, record:Mapping[str,Any])->str:
 def told_runs(
     names:Mapping[str,str], # What each run is called, by key
     folder:Path, # Folder of the runs
-    tell:Callable|None, # Takes a line
+    tell:Callable|bool, # Takes a line; nothing is told where it is no function
 )->Callable: # Called as `ended(key, record)`
     "What tells each run in a line when it has ended"
     from tqdm.auto import tqdm
@@ -119,7 +119,7 @@ def told_runs(
     def note(key, record):
         ended.add(key)
         count = f'run {len(ended):>{len(str(len(names)))}}/{len(names)}'
-        if tell is None: return
+        if not callable(tell): return
         with tqdm.external_write_mode(): tell(f'{count}  {names[key]:<{min(width, 40)}}  {_outcome(folder/key, record)}')
     return note
 
@@ -139,22 +139,21 @@ def run_study(
     preset:str|Path|StudyConfig='quick', # A preset's name, a TOML file, or a study
     out:str|Path='results', # Folder for the results; the runs are in its subfolder `runs`
     jobs:int|Workers|None=None, # Number of processes, by default one per core or GPU; or a `Workers`
-    progress:bool=True, # Show a progress bar with the remaining time
+    progress:bool|Callable=True, # Show a progress bar with the remaining time; a function also receives a line for each run that has ended
     command:str|None=None, # Command shown in the report
     minutes:float|Limit|None=None, # Time limit in minutes, after which finished runs are reported; none by default
     ended:Callable=lambda key, record: None, # Called as `ended(key, record)` when a run has ended
-    tell:Callable|None=None, # Takes a line for each run that has ended
     **changes, # As in `configure`
 )->Study: # The study; `unfinished` lists the remaining runs if the time is up
     "Run a study and write its tables, figures and report; finished runs are not repeated"
     study,out = configure(preset, **changes),Path(out)
     planned = plan(study)
-    check_ready(planned['config'], out/'runs', progress)
-    told = told_runs(names_of(planned), out/'runs', tell)
+    check_ready(planned['config'], out/'runs', bool(progress))
+    told = told_runs(names_of(planned), out/'runs', progress)
     def both(key, record):
         told(key, record)
         ended(key, record)
-    records = make_runs(planned['config'], out/'runs', jobs, progress, minutes, both)
+    records = make_runs(planned['config'], out/'runs', jobs, bool(progress), minutes, both)
     runs,history = collect(planned[planned['part']=='arms'], out/'runs', records)
     sweep,_ = collect(planned[planned['part']=='sweep'], out/'runs', records)
     said = ''.join(f', {k}={v!r}' for k,v in changes.items())
@@ -186,18 +185,17 @@ def run_sweep(
     seeds:Sequence[int]=(0,1,2), # Seeds, the same for each value
     out:str|Path='results/sweep', # Folder for the table, the figure and the runs
     jobs:int|Workers|None=None, # Number of processes, by default one per core or GPU; or a `Workers`
-    progress:bool=True, # Show a progress bar with the remaining time
+    progress:bool|Callable=True, # Show a progress bar with the remaining time; a function also receives a line for each run that has ended
     minutes:float|None=None, # Stop after so many minutes; no limit by default
-    tell:Callable|None=None, # Takes a line for each run that has ended
 )->tuple[pd.DataFrame,Path|None]: # One row for each run; the figure
     "Train with each value and seed, and write `sweep.csv` and `sweep.png`"
     choose('setting', param, sorted({*base.flat()} - {'seed'}))
     out = Path(out)
     runs = [(v, base.changed(**{param: v}, seed=s)) for s in seeds for v in values]
     configs = [c for _,c in runs]
-    check_ready(configs, out/'runs', progress)
-    told = told_runs({c.key(): f'{param} {v}, seed {c.run.seed}' for v,c in runs}, out/'runs', tell)
-    records = make_runs(configs, out/'runs', jobs, progress, minutes, told)
+    check_ready(configs, out/'runs', bool(progress))
+    told = told_runs({c.key(): f'{param} {v}, seed {c.run.seed}' for v,c in runs}, out/'runs', progress)
+    records = make_runs(configs, out/'runs', jobs, bool(progress), minutes, told)
     rows = [row_of(c.method.name, weight_of(c), c, out/'runs', records[c.key()])[0] for c in configs]
     table = pd.DataFrame([row | {param: v} for row,(v,_) in zip(rows, runs)])
     write_table(out/'sweep.csv', table)
