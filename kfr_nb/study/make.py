@@ -103,9 +103,9 @@ def write_study(
 def run_study(
     preset:str|Path|StudyConfig='quick', # A preset's name, a TOML file, or a study
     out:str|Path='results', # Folder for the results; the runs are in its subfolder `runs`
-    jobs:int|Workers|None=None, # Number of processes, by default one per core or GPU; or a `Workers`
-    progress:bool=True, # Show a progress bar with the remaining time
-    command:str|None=None, # Command shown in the report
+    jobs:int|Workers|None=None, # Processes, one for each core or GPU by default; or where they are
+    progress:bool=True, # Show a bar with the time left
+    command:str|None=None, # How to make it again, for the report
     minutes:float|Limit|None=None, # Time limit in minutes, after which finished runs are reported; none by default
     ended:Callable=lambda key, record: None, # Called as `ended(key, record)` when a run has ended
     **changes, # As in `configure`
@@ -145,8 +145,8 @@ def run_sweep(
     values:Sequence, # Its values
     seeds:Sequence[int]=(0,1,2), # Seeds, the same for each value
     out:str|Path='results/sweep', # Folder for the table, the figure and the runs
-    jobs:int|Workers|None=None, # Number of processes, by default one per core or GPU; or a `Workers`
-    progress:bool=True, # Show a progress bar with the remaining time
+    jobs:int|Workers|None=None, # Processes, one for each core or GPU by default; or where they are
+    progress:bool=True, # Show a bar with the time left
     minutes:float|None=None, # Stop after so many minutes; no limit by default
 )->tuple[pd.DataFrame,Path|None]: # One row for each run; the figure
     "Train with each value and seed, and write `sweep.csv` and `sweep.png`"
