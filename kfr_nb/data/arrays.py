@@ -107,7 +107,7 @@ def _open_cifar(name:str, place:Path, split_seed:int, image_size:int)->DataSet:
         splits=dict(kind='as published'))
 
 def _cifar(name:str, many:str)->None:
-    "Put one of the two into the table"
+    "Register one of the two data sets"
     archive,folder,checksum = _CIFAR[name]
     data_set(name, f'{many} classes, 50,000 + 10,000 images of 32 px', 64,
         url=f'https://www.cs.toronto.edu/~kriz/{archive}', checksum=checksum,

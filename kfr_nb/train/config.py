@@ -25,7 +25,7 @@ from ..settings import changed as _changed, flat as _flat
 # %% ../../nbs/api/70_train_config.ipynb #db45ac21
 @dataclass(frozen=True)
 class OptimisationConfig:
-    "Settings of the optimisation"
+    "Optimiser, learning rate, regularisation and precision"
     epochs:int=20 # Passes over the training set
     batch_size:int=64 # Images per step, over all processes
     lr:float=1e-3 # Learning rate at the start
@@ -87,7 +87,7 @@ class TrainConfig:
     views:ViewConfig=field(default_factory=ViewConfig) # Views of each image and composition of batches
     model:ModelConfig=field(default_factory=ModelConfig) # The network
     method:Method=field(default_factory=KFR) # The loss, with its settings
-    optimisation:OptimisationConfig=field(default_factory=OptimisationConfig) # The optimisation
+    optimisation:OptimisationConfig=field(default_factory=OptimisationConfig) # Optimiser, learning rate, regularisation and precision
     run:RunConfig=field(default_factory=RunConfig) # Seed, device, evaluation and checkpoints
 
     def __post_init__(self):
