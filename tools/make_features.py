@@ -54,7 +54,10 @@ def main()->None:
     unit = ((found['train']-mean)@axes).std()              # so that a step is a share of the spread
     arrays = {f'x_{k}': quantised((x-mean)@axes/unit, STEP) for k,x in found.items()}
     labels = {f'y_{k}': s.labels.numpy().astype(np.uint8) for k,s in parts.items()}
-    np.savez_compressed(args.out, **arrays, **labels, classes=np.array(data.classes), step=np.float32(STEP))
+    extra = dict(step=np.float32(STEP))
+    if args.dataset != 'cifar100':                         # `npz:FILE` reads floats
+        arrays,extra = {k: (x*np.float32(STEP)).astype(np.float16) for k,x in arrays.items()},{}
+    np.savez_compressed(args.out, **arrays, **labels, classes=np.array(data.classes), **extra)
     print(f'{args.out}: {args.out.stat().st_size/1e3:.0f} kB')
 
 
