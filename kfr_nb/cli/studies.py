@@ -148,8 +148,9 @@ def _tell(study:Any)->None:
     print(f'tables and figures: {study.out}/')
     print(f'report: {link_to(study.report)}')
 
-_legend = ('Against: paired difference in points, with its 95% interval. Control: the same with a shuffled tree, or the plain loss.\n'
-    'A loss is better where both differences exclude zero.')
+_legend = ('Against: paired difference with its 95% interval. Control: the difference to the\n'
+    'same loss with a shuffled tree, or to the plain loss. A loss is better where both\n'
+    'differences exclude zero.')
 
 def tell_run(
     line:str, # From `told_runs`, or the title of an act
