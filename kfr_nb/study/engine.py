@@ -185,7 +185,7 @@ def board_bar(
 
 def _under_way(board:Board, most:int=2)->str:
     "In which epochs running jobs are: ', epochs 3/20 7/20 +4'"
-    lengths = [(board.jobs[key].epochs, share) for key,share in board.shares.items()]
+    lengths = [(board.jobs[key].epochs, share) for key,share in list(board.shares.items())]
     at = [f'{min(int(share*n)+1, n)}/{n}' for n,share in lengths if n]
     more = f' +{len(at)-most}' if len(at) > most else ''
     return f', epochs {" ".join(at[:most])}{more}' if at else ''
