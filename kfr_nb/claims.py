@@ -17,12 +17,13 @@ __all__ = ['WORDS', 'SIGNS', 'FAMILIES', 'ALL_MEASURES', 'CLAIMS', 'COLUMNS', 'I
            'claims_table', 'no_answers', 'markdown_table', 'means_of', 'first_answer', 'answer_sentence', 'Advice',
            'advise']
 
-# %% ../nbs/api/78_claims.ipynb #033e8b7a
-from .experiments import ANSWERING, Experiment, Soundness, answering, is_control, is_ours, method_name, read_manifest
+# %% ../nbs/api/78_claims.ipynb #affbb7f3
+from .experiments import Experiment, Soundness, answering, is_control, is_ours, method_name, read_manifest
 from .experiments import soundness, validation_runs
 from .methods import METHODS
 from .settings import choose
 from .study import ARMS, MEASURES, Measure, format_interval, format_number, verdict
+from .study.answers import within_sentence
 from .viz.sweep import mean_interval
 
 # %% ../nbs/api/78_claims.ipynb #a217be52
@@ -203,17 +204,16 @@ def _centre(boxes:pd.DataFrame)->Soundness:
     words = f'MaxBoxAccV2 of cross-entropy is {100*ours:.1f} %, that of a centred box {100*centre:.1f} %.'
     return Soundness(bool(ours > centre), words)
 
-# %% ../nbs/api/78_claims.ipynb #0ae676f1
+# %% ../nbs/api/78_claims.ipynb #0401a55c
 def _selected(table:pd.DataFrame, where:Mapping[str,Any])->pd.DataFrame:
     "Rows in which columns have given values, where the table has the columns"
     for column,value in where.items():
         if column in table: table = table.loc[table[column].isna() | (table[column]==value)]
     return table
 
-def _table_of(claim:Claim, folder:Path, name:str, runs:pd.DataFrame)->pd.DataFrame:
-    "The rows of an experiment that a claim is about"
-    if claim.source == 'localization': return _boxes(folder, name)
-    return _selected(_weights(folder, name) if claim.source == 'alpha' else runs, claim.where)
+def _sources(folder:Path, name:str, runs:pd.DataFrame)->dict[str,pd.DataFrame]:
+    "The tables of an experiment by their kind"
+    return dict(runs=runs, localization=_boxes(folder, name), alpha=_weights(folder, name))
 
 # %% ../nbs/api/78_claims.ipynb #89f2a817
 def _means(table:pd.DataFrame, metric:str)->pd.Series:
@@ -246,7 +246,7 @@ def best_rival(
     choose_by = choose_by.loc[[a for a in _rivals(choose_by.index, baseline) if _with_rule(a) in known]]
     return known[_with_rule(_best(choose_by, better))] if len(choose_by) else _best(means, better)
 
-# %% ../nbs/api/78_claims.ipynb #82093c77
+# %% ../nbs/api/78_claims.ipynb #9a9ea95a
 COLUMNS = dict(baseline='Against the baseline', control='Against its shuffled tree', rival='Against the best rival')
 
 @dataclass(frozen=True)
@@ -254,6 +254,7 @@ class Setting:
     "An experiment as a claim sees it"
     experiment:Experiment
     table:pd.DataFrame # Rows that the claim is about
+    runs:pd.DataFrame # Runs by which the baseline is judged
     validation:pd.DataFrame|None=None # Runs judged on validation images
 
 def _opponents(claim:Claim, arm:str, other:str|None, s:Setting)->dict[str,str|None]:
@@ -290,17 +291,20 @@ def _statistics(pairs:pd.DataFrame)->dict[str,Any]:
     mean,low,high = mean_interval(d)
     return dict(n=len(d), mean=pairs['arm'].mean(), other_mean=pairs['other'].mean(), difference=mean, low=low, high=high, p=p_value(d))
 
-# %% ../nbs/api/78_claims.ipynb #68e1dade
+# %% ../nbs/api/78_claims.ipynb #9554da37
 def _first_arm(claim:Claim, table:pd.DataFrame)->tuple[str,str|None]|None:
     "The first arm that a table has, with its given opponent; None where the table cannot answer"
-    present = set(_means(table, claim.metric).index) if len(table) else set()
+    known = set(table['arm'].unique()) if 'arm' in table and claim.metric in table else set()
+    present = set(_means(table, claim.metric).index) if known.intersection(claim.arms) else set()
     given = claim.against if isinstance(claim.against, tuple) else (None,)*len(claim.arms)
     return next(((a,o) for a,o in zip(claim.arms, given) if a in present and (o is None or o in present)), None)
 
 def _soundness_of(claim:Claim, folder:Path, s:Setting)->Soundness:
     "Whether the baseline is sound for this claim"
     if claim.source == 'localization': return _centre(s.table)
-    return soundness(folder, s.experiment, s.table)
+    found = soundness(folder, s.experiment, s.runs)
+    noise = claim.where.get('noise') if 'noise' in s.runs else None
+    return dataclasses.replace(found, says=f'At {100*noise:g} % label noise: {found.says}') if noise else found
 
 def _answers(key:str, claim:Claim, s:Setting, used:set[Identity])->list[dict]:
     "The comparisons of one claim in one experiment"
@@ -312,7 +316,7 @@ def _answers(key:str, claim:Claim, s:Setting, used:set[Identity])->list[dict]:
         if len(pairs): rows.append(dict(column=column, arm=found[0], against=other) | _statistics(pairs))
     return rows
 
-# %% ../nbs/api/78_claims.ipynb #bbc126db
+# %% ../nbs/api/78_claims.ipynb #7dc43d05
 _FOUND = ['claim','family','regime','experiment','tuned','column','arm','against','metric','n','mean','other_mean','difference','low','high','p',
     'corrected','verdict','reason']
 
@@ -332,8 +336,9 @@ def check_claims(
     used:set[Identity] = set()
     for name,(e,runs) in answering(folder).items():
         validation = validation_runs(folder, e.validation) if e.validation else None
+        tables = _sources(folder, name, runs)
         for key,claim in claims.items():
-            s = Setting(e, _table_of(claim, folder, name, runs), validation)
+            s = Setting(e, _selected(tables[claim.source], claim.where), _selected(runs, claim.where), validation)
             if _first_arm(claim, s.table) is None: continue
             sound = _soundness_of(claim, folder, s)
             answers = _answers(key, claim, s, used) if sound.sound else [dict(column='', reason=sound.says)]
@@ -371,7 +376,7 @@ def due_to_the_tree(
     if any(verdicts.get(c, 'shown') != 'shown' for c in needed): return 'no'
     return 'yes' if all(c in verdicts for c in needed) else 'not asked'
 
-# %% ../nbs/api/78_claims.ipynb #48075e77
+# %% ../nbs/api/78_claims.ipynb #19c80573
 def _with_unit(claim:Claim)->str:
     "A claim with the unit of its differences, where it is not points of a percentage"
     measure = ALL_MEASURES[claim.metric]
@@ -389,16 +394,17 @@ def claims_table(
         shown = {COLUMNS[c]: _cell(cells[c]) if c in cells else '–' for c in COLUMNS}
         verdicts = {c: r['verdict'] for c,r in cells.items()}
         rows.append({'Claim': _with_unit(claim), 'The paper': claim.paper or '–'} | shown
-            | {'Seeds': max(r['n'] for r in cells.values()), 'Due to the tree': due_to_the_tree(verdicts, claim.against)})
+            | {'Seeds': int(max(r['n'] for r in cells.values())), 'Due to the tree': due_to_the_tree(verdicts, claim.against)})
     return pd.DataFrame(rows, columns=['Claim','The paper',*COLUMNS.values(),'Seeds','Due to the tree'])
 
-# %% ../nbs/api/78_claims.ipynb #3239b29b
+# %% ../nbs/api/78_claims.ipynb #1d382c91
 def no_answers(
     found:pd.DataFrame, # From `check_claims`
     manifest:Mapping[str,Experiment], # From `read_manifest`
 )->pd.DataFrame: # A line for each experiment and reason
     "The experiments that give no answer, and why"
-    none = found[found['reason'] != ''].drop_duplicates(['experiment','reason'])
+    none = found[found['reason'] != '']
+    none = none.assign(kind=none['reason'].str.replace(r'^At .*?: |[0-9.]+', '', regex=True)).drop_duplicates(['experiment','kind'])
     rows = []
     for (experiment,reason),lines in none.groupby(['experiment','reason'], sort=False):
         e = manifest[experiment]
@@ -445,7 +451,7 @@ def means_of(
         rows.append({'Method': label_of_arm(arm)} | cells | crm)
     return pd.DataFrame(rows)
 
-# %% ../nbs/api/78_claims.ipynb #d17ae553
+# %% ../nbs/api/78_claims.ipynb #0fe5a521
 def first_answer(
     found:pd.DataFrame, # From `check_claims`
     *claims:str, # Names of claims, in the order of preference
@@ -462,17 +468,21 @@ def _value(x:float, metric:str)->str:
     m = ALL_MEASURES[metric]
     return f'{format_number(x, m)} {m.unit}'.strip()
 
-_WORD = {'shown': 'is shown', 'shown without correction': 'is only a hint, which correction removes', 'not shown': 'is not shown',
-    'the reverse': 'is reversed', 'the reverse without correction': 'is reversed as a hint, which correction removes', 'one seed': 'rests on one seed'}
+_WORD = {'shown': 'is shown', 'shown without correction': 'is shown only before correction for many comparisons', 'not shown': 'is not shown',
+    'the reverse': 'is reversed', 'the reverse without correction': 'is reversed, but only before correction,', 'one seed': 'rests on one seed'}
 _COLUMN = dict(baseline='against the baseline', control='against the shuffled tree', rival='against {}, the best rival')
 
-# %% ../nbs/api/78_claims.ipynb #7099565d
+# %% ../nbs/api/78_claims.ipynb #e01720c5
+def _listed(parts:Sequence[str])->str:
+    "'a', 'a and b', 'a, b and c'"
+    return ' and '.join(filter(None, [', '.join(parts[:-1]), *parts[-1:]]))
+
 def _verdicts_in_words(answer:pd.DataFrame)->str:
     "Which comparisons show what, without a number"
     words:dict[str,list[str]] = {}
     for column,row in answer.iterrows():
         words.setdefault(_WORD[row['verdict']], []).append(_COLUMN[str(column)].format(label_of_arm(row['against'] or '')))
-    return '; it '.join(f'{word} {" and ".join(columns)}' for word,columns in words.items())
+    return '; it '.join(f'{word} {_listed(columns)}' for word,columns in words.items())
 
 def answer_sentence(
     topic:str, # What is asked, as the beginning of the sentence
@@ -483,7 +493,7 @@ def answer_sentence(
     if not len(answer): return f'{topic}: no experiment with a sound baseline can answer this yet.'
     row = answer.iloc[0]
     metric,arm = row['metric'],label_of_arm(row['arm'])
-    values = f'{_value(row["other_mean"], metric)} with {label_of_arm(row["against"] or "")} and {_value(row["mean"], metric)} with {arm}'
+    values = f'{_value(row["other_mean"], metric)} with {within_sentence(label_of_arm(row["against"]))} and {_value(row["mean"], metric)} with {arm}'
     return f'{topic}: {values} ({where}, {int(row["n"])} seeds). The gain {_verdicts_in_words(answer)}.'
 
 # %% ../nbs/api/78_claims.ipynb #1b92a512
