@@ -496,7 +496,7 @@ def answer_sentence(
     values = f'{_value(row["other_mean"], metric)} with {within_sentence(label_of_arm(row["against"]))} and {_value(row["mean"], metric)} with {arm}'
     return f'{topic}: {values} ({where}, {int(row["n"])} seeds). The gain {_verdicts_in_words(answer)}.'
 
-# %% ../nbs/api/78_claims.ipynb #1b92a512
+# %% ../nbs/api/78_claims.ipynb #c28d78b0
 @dataclass(frozen=True)
 class Advice:
     "What to use for one aim"
@@ -504,6 +504,7 @@ class Advice:
     gain:str # Difference to the baseline with its interval; what was found where there is none
     cost:str # Seconds of a run, as a multiple of the baseline's
     shown:bool # Whether the gain is significant after correction
+    tree:str='–' # Whether it is larger than that of the shuffled tree: 'yes', 'no', or a dash where that was not asked
 
 def _against_baseline(runs:pd.DataFrame, metric:str, baseline:str)->pd.DataFrame:
     "Every arm that is no control against the baseline, corrected over all of them"
@@ -518,8 +519,15 @@ def _cost_of(runs:pd.DataFrame, arm:str, baseline:str)->str:
     seconds = _means(runs, 'seconds')
     if not {arm.split('+')[0], baseline} <= set(seconds.index): return 'not measured'
     return f'{seconds[arm.split("+")[0]]/max(seconds[baseline], 1e-9):.1f} times the time of {label_of_arm(baseline)}'
+def _beats_control(runs:pd.DataFrame, arm:str, metric:str)->str:
+    "Whether an arm is shown to beat its shuffled tree; a dash where there is none"
+    plain,plus,rule = arm.partition('+')
+    pairs = _pairs(runs, arm, f'{plain}_shuffled{plus}{rule}', metric)
+    if len(pairs) < 2: return '–'
+    found = _statistics(pairs)
+    return 'yes' if verdict(found['low'], found['high'], ALL_MEASURES[metric].better or 'higher') == 'better' else 'no'
 
-# %% ../nbs/api/78_claims.ipynb #4b1602ca
+# %% ../nbs/api/78_claims.ipynb #73b4c3ef
 def advise(
     runs:pd.DataFrame, # From `experiment_runs`
     metric:str, # Key of `ALL_MEASURES`: the aim
@@ -534,5 +542,6 @@ def advise(
     shown = ordered[np.array(good)[ordered.index]]
     best = (shown if len(shown) else ordered).iloc[0].to_dict()
     gain = f'{_points(best)} {ALL_MEASURES[metric].unit.replace("%", "points")}'.strip()
-    if len(shown): return Advice(best['arm'], gain, _cost_of(runs, best['arm'], baseline), True)
+    if len(shown):
+        return Advice(best['arm'], gain, _cost_of(runs, best['arm'], baseline), True, _beats_control(runs, best['arm'], metric))
     return Advice(baseline, f'nothing is shown to be better; nearest is {label_of_arm(best["arm"])}: {gain}', 'none', False)
