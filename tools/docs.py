@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parent.parent
 NBS, PROC, OUT = ROOT/'nbs', ROOT/'_proc', ROOT/'_docs'
-FIRST = ['found', 'which_loss', 'reproduce', 'glossary', 'bibliography']
+FIRST = ['found', 'what_to_use', 'which_loss', 'reproduce', 'glossary', 'bibliography']
 SECTIONS = {'tutorials': 'Tutorials', 'studies': 'Studies', 'api': 'Reference'}
 PARTS = {'Foundations': range(0, 5), 'Trees and knowledge': range(5, 18), 'Data': range(18, 28), 'Distances': range(28, 40),
     'Losses and decisions': range(40, 50), 'Metrics': range(50, 58), 'Networks and features': range(58, 65),
