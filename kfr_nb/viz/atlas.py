@@ -241,7 +241,7 @@ def plot_map(
     most:int=10, # Branches, as for `branches`
     ax:Any=None, # Axes for the plot
 )->Any: # Axes
-    "Plot images as faint points and class means as strong points"
+    "Plot images as faint points and class means as strong points; half of the parameters are switches"
     P = check_points(points, tau)
     y = check_labels(torch.as_tensor(labels).cpu(), len(tree.classes), len(P))
     ax = new_axes(ax, 6, 6)
