@@ -187,7 +187,7 @@ def quantitative_relativity_loss(
     partners:str='all', # 'all' ordered triplets, or one 'random' pair (b, c) for each anchor
     normalize:str|None='sample', # Scope of the normalisation, see `normalize_latents`
     ell:float=1.0, # Exponent on the absolute difference of features
-    scale_free:bool=False, # Divide by the largest possible violation (Gini's form)
+    scale_free:bool=False, # Divide by the upper bound of the violation (Gini's form)
     detach:str|None=None, # Stop the gradient on one side: 'anchor' or 'partners'
     generator:torch.Generator|None=None, # For the random draws
     reduction:str='mean', # 'mean', 'sum', or 'none' for one value per anchor
