@@ -218,7 +218,8 @@ def _sources(folder:Path, name:str, runs:pd.DataFrame)->dict[str,pd.DataFrame]:
 # %% ../nbs/api/78_claims.ipynb #89f2a817
 def _means(table:pd.DataFrame, metric:str)->pd.Series:
     "The mean of a metric for each arm that has it"
-    return table.groupby('arm')[metric].mean().dropna() if metric in table else pd.Series(dtype=float)
+    if metric not in table: return pd.Series(dtype=float)
+    return table.groupby('arm')[metric].mean().dropna() # type: ignore
 
 def _rivals(arms:Iterable[str], baseline:str)->list[str]:
     "The arms that are neither ours, nor controls, nor the baseline, nor told which labels are wrong"
@@ -389,7 +390,8 @@ def claims_table(
 )->pd.DataFrame: # A line for each claim and experiment with a sound baseline
     "What was found, as a reader sees it"
     rows = []
-    for (_,key),lines in found[found['reason']==''].groupby(['experiment','claim'], sort=False):
+    groups:Any = found[found['reason']==''].groupby(['experiment','claim'], sort=False)
+    for (_,key),lines in groups:
         claim,cells = claims[key],{r['column']: r for r in lines.to_dict('records')}
         shown = {COLUMNS[c]: _cell(cells[c]) if c in cells else '–' for c in COLUMNS}
         verdicts = {c: r['verdict'] for c,r in cells.items()}
@@ -404,7 +406,8 @@ def no_answers(
 )->pd.DataFrame: # A line for each experiment and reason
     "The experiments that give no answer, and why"
     none = found[found['reason'] != '']
-    none = none.assign(kind=none['reason'].str.replace(r'^At .*?: |[0-9.]+', '', regex=True)).drop_duplicates(['experiment','kind'])
+    kind = none['reason'].str.replace(r'^At .*?: |[0-9.]+', '', regex=True) # type: ignore
+    none = none.assign(kind=kind).drop_duplicates(['experiment','kind'])
     rows = []
     for (experiment,reason),lines in none.groupby(['experiment','reason'], sort=False):
         e = manifest[experiment]
@@ -460,7 +463,7 @@ def first_answer(
     sound = found[(found['reason']=='') & found['claim'].isin(claims)]
     for claim in claims:
         lines = sound[sound['claim']==claim]
-        if len(lines): return lines[lines['experiment']==lines['experiment'].iloc[0]].set_index('column')
+        if len(lines): return lines[lines['experiment']==lines['experiment'].iloc[0]].set_index('column') # type: ignore
     return sound.iloc[:0].set_index('column')
 
 def _value(x:float, metric:str)->str:
@@ -508,7 +511,8 @@ class Advice:
 
 def _against_baseline(runs:pd.DataFrame, metric:str, baseline:str)->pd.DataFrame:
     "Every arm that is no control against the baseline, corrected over all of them"
-    arms = [a for a in _means(runs, metric).index if a != baseline and not is_control(a) and 'oracle' not in a]
+    arms = [str(a) for a in _means(runs, metric).index]
+    arms = [a for a in arms if a != baseline and not is_control(a) and 'oracle' not in a]
     rows = [dict(arm=a, metric=metric) | _statistics(p) for a in arms if len(p := _pairs(runs, a, baseline, metric))]
     table = pd.DataFrame(rows, columns=['arm','metric','n','mean','other_mean','difference','low','high','p'])
     return table.assign(corrected=holm(table['p'].tolist()))
