@@ -303,21 +303,31 @@ def stop_workers(
     return max((p.wait() for p in started), default=0)
 
 # %% ../../nbs/api/75_study_engine.ipynb #562375ac
-def _greeting(address:str, seconds:float)->None:
+def _connected(place:tuple, seconds:float, patience:float)->socket.socket:
+    "A connection; one that is refused is tried again for a while, because a scheduler may just be starting"
+    ends = time.monotonic()+patience
+    while True:
+        try: return socket.create_connection(place, min(seconds, 4.))
+        except ConnectionRefusedError:
+            if time.monotonic() > ends: raise
+            time.sleep(0.2)
+
+def _greeting(address:str, seconds:float, patience:float)->None:
     "Raise an error unless a Dask scheduler speaks at an address"
     from distributed.comm import get_address_host_port
-    with socket.create_connection(get_address_host_port(address), min(seconds, 4.)) as s:
+    with _connected(get_address_host_port(address), seconds, patience) as s:
         s.settimeout(seconds)
         if address.startswith('tcp://') and not s.recv(1): raise OSError('it hangs up')
 
 def scheduler_client(
     address:str, # Of the scheduler, 'tcp://HOST:PORT'
     seconds:float=30., # Time in which it must answer
+    patience:float=5., # Time for which a refused connection is tried again
 )->Any: # A client of Dask
     "A client of a scheduler; `ValueError` where none answers"
     from distributed import Client
     try:
-        _greeting(address, min(seconds, 10.))
+        _greeting(address, min(seconds, 10.), patience)
         return Client(address, timeout=seconds)
     except (OSError, ValueError) as e: why = getattr(e, 'strerror', None) or str(e) or type(e).__name__
     raise ValueError(f'no scheduler answers at {address} ({why}): start one with: dask scheduler, '
@@ -424,7 +434,7 @@ def scheduler_workers(
     stopped:Callable=_never, # Whether to stop waiting for a worker
 )->Iterator: # A Dask client, and a function that checks the scheduler
     "The workers of a scheduler, for the length of the block"
-    with scheduler_client(address, seconds) as client:
+    with scheduler_client(address, seconds, patience=seconds) as client:
         def alive(): return client.status == 'running'
         hint = f'start some on each machine: kfr worker {address}'
         _wait_for_workers(client, alive, seconds, hint, stopped)
