@@ -19,7 +19,7 @@ import browser, test_page_figures
 
 HEAVY = 2_000_000                               # bytes of a page with everything it loads from the site
 PHONE, DESK = dict(width=390, height=844), dict(width=1280, height=900)
-SHOWN = ('index.html', 'studies/20_kfr_tables.html', 'api/42_kfr.html')
+SHOWN = ('index.html', 'tutorials/01_quickstart.html', 'api/42_kfr.html')
 EMPTY = """async () => {                        // what a reader would miss
   const faults = [], name = e => e.tagName.toLowerCase() + (e.id ? '#'+e.id : '') + (e.className && e.className.split ? '.'+e.className.trim().split(/\\s+/).join('.') : '');
   for (const i of document.images) { i.loading = 'eager'; if (i.offsetParent !== null) { try { await i.decode() } catch (e) {} if (!i.naturalWidth) faults.push('empty picture ' + i.src.slice(0, 60)) } }
