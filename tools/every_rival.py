@@ -4,7 +4,7 @@
     python tools/every_rival.py 20 --only-search  the first half
     python tools/every_rival.py 20 --publish      write the tables to nbs/studies/_results as well
     python tools/every_rival.py 20 --noise 0.3    the same settings, 30 % of the training labels made wrong
-    python tools/every_rival.py all --dataset npz:cub200-features.npz --tree cub200 --name cub200
+    python tools/every_rival.py all --dataset npz:cub200-features.npz --tree cub200 --name cub200 --embedding-dim 256
                                                   other features, here those of tools/make_features.py, all images
 
 1. Search. Each method has three or four values of its main setting. Every value is tried with two seeds, judged on
@@ -52,6 +52,7 @@ class Subject:
     dataset:str = 'cifar100-features'
     tree:str|None = None                       # the data set's own by default
     name:str = ''                              # before the names of the results
+    embedding_dim:int = 128                    # of the head; HAFrame needs one less than there are classes
 
     def title(self, part=''): return f'{self.name}features_{self.images}{part}'
 
@@ -59,7 +60,7 @@ class Subject:
         "What all runs share"
         images = None if self.images == 'all' else int(self.images)
         return TrainConfig.of(dataset=self.dataset, tree_name=self.tree, method='ce', valid_fraction=0.2, train_per_class=images,
-            hidden=512, dropout=0.6, embedding_dim=128, epochs=EPOCHS[self.images], eval_every=EPOCHS[self.images],
+            hidden=512, dropout=0.6, embedding_dim=self.embedding_dim, epochs=EPOCHS[self.images], eval_every=EPOCHS[self.images],
             batch_size=128, lr=0.002, save_seconds=60.)
 
 
@@ -115,12 +116,22 @@ def test_study(subject, chosen, noise=0., kind='symmetric'):
         sweep=None, weights=weights, settings=settings, variants=variants)
 
 
+def complete(study):
+    "The study; the reasons where runs have failed or are missing, because a choice among the others would be no fair one"
+    if len(study.failed):
+        first = study.failed.iloc[0]
+        raise SystemExit(f"{len(study.failed)} runs failed, the first of them {first['arm']}, seed {first['seed']}: {first['error']}")
+    if len(study.unfinished): raise SystemExit(f'{len(study.unfinished)} runs are not finished: the same command resumes them')
+    return study
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument('images', choices=list(EPOCHS), help='training images per class')
     p.add_argument('--dataset', default='cifar100-features', help="features: 'cifar100-features' or npz:FILE")
     p.add_argument('--tree', help="tree by name or file; the data set's own by default")
     p.add_argument('--name', default='', help='before the names of the results')
+    p.add_argument('--embedding-dim', type=int, default=128, help='dimensions of the head; at least one less than the classes')
     p.add_argument('--out', type=Path, default=Path('results/every_rival'))
     p.add_argument('--jobs', type=int, default=None)
     p.add_argument('--settings-of', choices=list(EPOCHS), help='take the settings that the search with so many images has found')
@@ -131,20 +142,21 @@ def main():
     args = p.parse_args()
     results = ROOT/'nbs'/'studies'/'_results'
     name = args.name and f'{args.name}_'
-    subject = Subject(args.images, args.dataset, args.tree, name)
-    searched = Subject(args.settings_of or args.images, args.dataset, args.tree, name)
-    options = [('--dataset', args.dataset if name else ''), ('--tree', args.tree), ('--name', args.name)]
+    subject = Subject(args.images, args.dataset, args.tree, name, args.embedding_dim)
+    searched = Subject(args.settings_of or args.images, args.dataset, args.tree, name, args.embedding_dim)
+    wide = args.embedding_dim if args.embedding_dim != 128 else ''
+    options = [('--dataset', args.dataset if name else ''), ('--tree', args.tree), ('--name', args.name), ('--embedding-dim', wide)]
     own = ''.join(f' {option} {value}' for option, value in options if value)
-    found = run_study(search_study(searched), args.out/searched.title('_search'), args.jobs,
-        command=f'python tools/every_rival.py {searched.images}{own}')
+    found = complete(run_study(search_study(searched), args.out/searched.title('_search'), args.jobs,
+        command=f'python tools/every_rival.py {searched.images}{own}'))
     chosen = choose(found.runs)
     print('\n'.join(f'{m}: {GRID[m][0]} = {v:g}' for m, v in chosen.items()))
     if args.only_search: return
     if args.settings_of: own += f' --settings-of {args.settings_of}'
     if args.noise: own += f' --noise {args.noise:g} --noise-kind {args.noise_kind}'
     title = test_name(subject, args.noise, args.noise_kind)
-    study = run_study(test_study(subject, chosen, args.noise, args.noise_kind), args.out/title, args.jobs,
-        command=f'python tools/every_rival.py {args.images}{own}')
+    study = complete(run_study(test_study(subject, chosen, args.noise, args.noise_kind), args.out/title, args.jobs,
+        command=f'python tools/every_rival.py {args.images}{own}'))
     print(study.report)
     if args.publish:
         publish(found.out, searched.title('_search'), results, history=False)
