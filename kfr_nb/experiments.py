@@ -4,11 +4,13 @@
 
 # %% ../nbs/api/77_experiments.ipynb #02fd42cc
 from __future__ import annotations
-import dataclasses, json, math, tomllib
+import dataclasses, json, math, sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 import pandas as pd
+if sys.version_info >= (3, 11): import tomllib
+else: import tomli as tomllib # type: ignore
 
 # %% auto #0
 __all__ = ['REGIMES', 'ANSWERING', 'CHECKS', 'PARTS', 'RULED', 'OURS', 'Experiment', 'read_manifest', 'experiment_of',
