@@ -53,7 +53,7 @@ def _check_answers(N:int, boxes:Any, labels:Any, classes:int)->tuple[Tensor,Tens
     "Boxes and labels as tensors; ValueError where they do not fit"
     b,y = torch.as_tensor(boxes).float(),torch.as_tensor(labels).long()
     if b.shape != (N,4):
-        raise ValueError(f'boxes must have shape ({N}, 4), one for each picture, got {tuple(b.shape)}')
+        raise ValueError(f'boxes must have shape ({N}, 4), one for each image, got {tuple(b.shape)}')
     if len(y) == N and (not N or 0 <= y.min() and y.max() < classes): return b,y
     span = f'from {y.min()} to {y.max()}' if len(y) else 'none'
     raise ValueError(f'labels must be {N} numbers of {classes} classes, got {len(y)} {span}')
@@ -139,7 +139,7 @@ class _CamView:
         rows = fits.nonzero()[:,0].tolist()
         if rows: return rows[:self.columns],len(rows)
         which = 'any class' if name is None else readable(self.names[name])
-        raise ValueError(f'{net} has no picture of {which} that is {kind}: choose another class, or all')
+        raise ValueError(f'{net} has no image of {which} that is {kind}: choose another class, or all')
 
 # %% ../../nbs/api/83_map_explorer.ipynb #ec8c04de
 def _show_wall(view:_CamView, fig:Any, name, kind, net, method)->None:
