@@ -185,7 +185,7 @@ SIMILARITIES = {s.name: s for s in (_cosine,_l2,_l1,_poincare,_poincare_exp)}
 
 # %% ../nbs/api/30_geometry.ipynb #simf2
 def similarity_function(
-    similarity:str|Similarity|Callable='cosine', # A key of `SIMILARITIES`, or one of its own
+    similarity:str|Similarity|Callable='cosine', # A key of `SIMILARITIES`, a `Similarity` or a function
     tau:float=1.0, # Curvature, for the hyperbolic ones
     validate:bool=True, # Check that points lie in the ball, for the hyperbolic ones
 )->Callable: # za, zb=None: (A, d), (B, d) -> (A, B), greater is nearer

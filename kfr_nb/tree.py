@@ -83,7 +83,7 @@ def _check_nodes(nodes, ids, parents, lengths):
     "Raise `ValueError` unless these arrays, in preorder, make one tree"
     if len(ids) < len(nodes):
         twice = next(n for i,n in enumerate(nodes) if ids[n] != i)
-        raise ValueError(f'node {short(twice)} is named twice; give each node a name of its own')
+        raise ValueError(f'node {short(twice)} is named twice; give each node a different name')
     tops = [nodes[i] for i in np.flatnonzero(parents < 0)]
     if len(tops) > 1:
         raise ValueError(f'a tree has one root, got {len(tops)}: {short(tops[:5], 80)}; '

@@ -134,7 +134,7 @@ def search(
     tree:str|None=None, # Another tree than the run's, for the branches: by name, or a file
     format:Format='table', # Form of the output: table, csv or json; the ending of --out decides by default
     out:str|None=None, # File to write, .csv or .json; printed by default
-    page:str|None=None, # HTML page to write; search.html beside the index by default
+    page:str|None=None, # HTML page to write; search.html next to the index by default
     quiet:bool=False, # No progress bar
 )->int:
     "The images of a folder that are nearest to yours, grouped by branch of the tree"
@@ -181,7 +181,7 @@ def place(
     sys.stdout.write(table_text(shown, format))
     page = write_placement(opened, found, out or opened.path/'places'/(Path(folder).resolve().stem or 'images'))
     print(f'table, drawing, tree: {page.parent}/    page: {link_to(page)}', file=sys.stderr)
-    if found.loose: print(f'kfr: not used: {counted(found.loose, "images")} beside the class folders', file=sys.stderr)
+    if found.loose: print(f'kfr: not used: {counted(found.loose, "images")} next to the class folders', file=sys.stderr)
     return tell_unread(found.unread)
 
 # %% ../../nbs/api/94_cli_use.ipynb #c2f62e23

@@ -93,7 +93,7 @@ class _PairShift:
         y = given.get('labels')
         ref = y if given.get('ref_emb') is None else given.get('ref_labels')
         if y is None or ref is None:
-            raise ValueError('margins by class need labels, and ref_labels beside a ref_emb')
+            raise ValueError('margins by class need labels, and ref_labels together with a ref_emb')
         C = len(loss.margins.positive)
         self.labels = check_labels(y, C),check_labels(ref, C)
         self.loss = loss

@@ -240,7 +240,7 @@ def multi_similarity_loss(
     labels:Tensor, # Class indices, shape (B,)
     margins=0.5, # γ (M_a = M_p = M_n = γ), or margins by class: `Margins`
     augmented:Tensor|None=None, # Views of one image, as in `triplet_loss`
-    positive_scale:float=2.0, # ϱ, sharpness over the positives
+    positive_scale:float=2.0, # κ (ϱ in the paper), sharpness over the positives
     negative_scale:float=40.0, # σ, sharpness over the negatives
     sample_scale:float=2.0, # ρ, sharpness over the views
     weights:Tensor|None=None, # Weight of each image, shape (B,); 0 leaves it out

@@ -141,7 +141,7 @@ class MultiSimilarity(PairLoss):
     "Positives above and negatives below a margin, with larger weights for hard ones (AHSML, Eq. 3)."
     name = 'ms'
     label = 'Multi-similarity'
-    positive_scale:float = 2. # ϱ, sharpness of the weighting of positives
+    positive_scale:float = 2. # κ (ϱ in the paper), sharpness of the weighting of positives
     negative_scale:float = 40. # σ, sharpness of the weighting of negatives
     sample_scale:float = 2. # ρ, sharpness of the weighting of an image's own views
 

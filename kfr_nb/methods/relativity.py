@@ -30,7 +30,7 @@ class KFR(Joining):
     label = 'KFR'
     alpha:float = 30. # Weight α of the loss (Eq. 7)
     partners:Literal['random','all'] = 'random' # Pairs of partners per anchor: one 'random' (as in the paper) or 'all'
-    scale_free:bool = False # Divide by the largest possible violation (Gini's form)
+    scale_free:bool = False # Divide by the upper bounds of violations (Gini's form)
     normalize:Literal['sample','batch','feature']|None = 'sample' # Normalisation of the embeddings
     ell:float = 1. # Exponent of the embedding distance
     detach:Literal['anchor','partners']|None = None # Stop the gradient on one side
@@ -270,7 +270,7 @@ class KFRScaleFree(KFRAll):
     name = 'kfr_free'
     label = 'KFR, scale-free'
     alpha:float = 10. # Weight α of the loss (Eq. 7)
-    scale_free:bool = True # Divide by the largest possible violation (Gini's form)
+    scale_free:bool = True # Divide by the upper bounds of violations (Gini's form)
 
 # %% ../../nbs/api/66_methods_relativity.ipynb #0a1129e1
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ _SETTINGS = {
         "MS* in the Poincaré ball, with the paper's map into it (Eq. 13).")}
 
 _FILTERS = {
-    'oracle': ('oracle', '{} without the synthetic wrong labels: the upper bound of every filter.'),
+    'oracle': ('oracle', '{} without the images whose labels were changed: the upper bound of every filter.'),
     'prism': ('PRISM', '{} without images whose labels are improbable given the class centres.'),
     'suspicion': ('suspicion', '{} without the fraction of images whose labels contradict the embeddings most, recomputed each epoch.'),
     'procsim': ('ProcSim', '{} with images weighted by their closeness to the centre of their class.')}

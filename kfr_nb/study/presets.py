@@ -31,7 +31,7 @@ class StudyConfig:
     base:TrainConfig # Settings shared by all runs; its method and seed are not used
     arms:tuple[str,...] # Arms to compare, keys of ARMS
     seeds:tuple[int,...]=(0,1,2) # Seeds, the same for every arm
-    redraw:bool=False # Each seed also samples training and validation images of its own: its split seed is the seed
+    redraw:bool=False # Each seed also samples its own training and validation images: its split seed is the seed
     baseline:str='ce' # Arm that the others are compared with
     sweep:str|tuple[str,...]|None='kfr' # Swept arm or arms; None for no sweep
     swept:str='alpha' # Swept setting: the weight 'alpha' or the 'noise' ratio

@@ -10,7 +10,7 @@ from typing import Any, Sequence
 import numpy as np, torch
 from torch import Tensor
 from ..core import check_embeddings, check_labels
-from ..geometry import expmap0, logmap0, mobius_add, poincare_distance
+from ..geometry import expmap0, logmap0, mobius_add, poincare_distance, project
 from ..tree import KnowledgeTree
 from .branches import below, branch_colors, node_colors
 from .style import LETTERS, as_floats, new_axes, plain, readable
@@ -20,6 +20,11 @@ __all__ = ['geodesics', 'ball_mean', 'distances_of', 'stress', 'fit_distances', 
            'plot_disc', 'TreeGraph', 'tree_graph', 'flat_mean', 'tree_means']
 
 # %% ../../nbs/api/80_viz_embed.ipynb #c1dfd96e
+def _on_hyperboloid(p:Tensor, tau:float)->Tensor:
+    "The points of the hyperboloid that stand for points of the ball, shape (..., d+1)"
+    squared = tau*p.square().sum(-1, keepdim=True)
+    return torch.cat([1+squared, 2*tau**.5*p], -1)/(1-squared)
+
 def geodesics(
     x:Tensor, # Start points, shape (M, d)
     y:Tensor, # End points, shape (M, d)
@@ -28,11 +33,13 @@ def geodesics(
     tau:float|None=1.0, # Curvature of the ball; None for straight lines in the flat space
 )->Tensor: # Evenly spaced points on the paths, shape (M, n, d)
     "The shortest paths between pairs of points"
-    x,y = (torch.as_tensor(p, dtype=torch.double)[...,None,:] for p in (x,y))
+    x,y = (torch.as_tensor(p, dtype=torch.double) for p in (x,y))
     t = torch.linspace(0, 1, n, dtype=torch.double)[:,None]
-    if tau is None: return x+t*(y-x)
-    from_x = logmap0(mobius_add(-x, y, tau=tau), tau=tau)
-    return mobius_add(x, expmap0(t*from_x, tau=tau), tau=tau)
+    if tau is None: return x[...,None,:]+t*(y-x)[...,None,:]
+    length = (tau**.5*poincare_distance(x, y, tau=tau))[...,None,None].clamp_min(1e-12)  # 0/0 where x is y
+    start,end = (_on_hyperboloid(project(p, tau=tau), tau)[...,None,:] for p in (x,y))
+    h = (torch.sinh((1-t)*length)*start+torch.sinh(t*length)*end)/torch.sinh(length)
+    return h[...,1:]/(1+h[...,:1])/tau**.5
 
 # %% ../../nbs/api/80_viz_embed.ipynb #b1d57811
 def ball_mean(
@@ -46,9 +53,7 @@ def ball_mean(
     p = p.double()
     y = torch.zeros(len(p), dtype=torch.long) if labels is None else labels.long()
     C = num_classes or int(y.max())+1
-    squared = tau*p.square().sum(-1, keepdim=True)
-    on_hyperboloid = torch.cat([1+squared, 2*tau**.5*p], -1)/(1-squared)
-    sums = torch.zeros(C, p.shape[1]+1, dtype=torch.double).index_add_(0, y, on_hyperboloid)
+    sums = torch.zeros(C, p.shape[1]+1, dtype=torch.double).index_add_(0, y, _on_hyperboloid(p, tau))
     mean = sums/(sums[:,:1].square()-sums[:,1:].square().sum(-1, keepdim=True)).sqrt()
     return mean[:,1:]/(1+mean[:,:1])/tau**.5
 
