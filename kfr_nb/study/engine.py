@@ -4,24 +4,31 @@
 
 # %% ../../nbs/api/75_study_engine.ipynb #da4b9237
 from __future__ import annotations
-import gc, math, os, queue, signal, socket, subprocess, sys, tempfile, threading, time, traceback, uuid
+import gc, math, os, queue, signal, socket, sys, threading, time, traceback, uuid
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping, Sequence
+from typing import Any, Callable, Iterator, Sequence
 import torch
 
 # %% auto #0
-__all__ = ['DASK_SETTINGS', 'Job', 'Unfinished', 'Tell', 'gpu_lost', 'failure', 'free_memory', 'perform', 'Board', 'board_bar',
-           'update_bar', 'default_jobs', 'Workers', 'as_workers', 'worker_environment', 'worker_command', 'gpu_shares',
-           'start_workers', 'stop_workers', 'scheduler_client', 'serve', 'local_workers', 'unfit', 'check_workers',
-           'scheduler_workers', 'slurm_cluster', 'slurm_workers', 'connect', 'only_study', 'Limit', 'Session',
-           'Interrupted', 'run_jobs']
+__all__ = ['Job', 'Unfinished', 'Tell', 'gpu_lost', 'failure', 'free_memory', 'perform', 'Board', 'board_bar', 'update_bar',
+           'only_study', 'Limit', 'Session', 'Interrupted', 'run_jobs', 'DASK_SETTINGS', 'Workers', 'as_workers',
+           'check_workers', 'connect', 'default_jobs', 'gpu_shares', 'local_workers', 'scheduler_client',
+           'scheduler_workers', 'serve', 'slurm_cluster', 'slurm_workers', 'start_workers', 'stop_workers', 'unfit',
+           'worker_command', 'worker_environment']
 
 # %% ../../nbs/api/75_study_engine.ipynb #77de68da
-import kfr_nb
-from ..core import patch, progress_bar, read_json, require, write_json
+from ..core import patch, progress_bar, read_json, write_json
+from .workers import (DASK_SETTINGS, Workers, as_workers, check_workers, connect, default_jobs, gpu_shares,
+    local_workers, scheduler_client, scheduler_workers, serve, slurm_cluster, slurm_workers, start_workers,
+    stop_workers, unfit, worker_command, worker_environment)
+
+# %% ../../nbs/api/75_study_engine.ipynb #8f51b5ae
+_all_ = ['DASK_SETTINGS', 'Workers', 'as_workers', 'check_workers', 'connect', 'default_jobs', 'gpu_shares',
+    'local_workers', 'scheduler_client', 'scheduler_workers', 'serve', 'slurm_cluster', 'slurm_workers', 'start_workers',
+    'stop_workers', 'unfit', 'worker_command', 'worker_environment']
 
 # %% ../../nbs/api/75_study_engine.ipynb #902ba3cd
 @dataclass(frozen=True)
@@ -195,298 +202,6 @@ def update_bar(bar:Any, board:Board)->None:
     failed = f', {board.count("failed")} failed' if board.count('failed') else ''
     bar.set_description_str(f'{board.count()} of {len(board.runs)} runs{failed}{_under_way(board)}', refresh=False)
     bar.update(max(min(board.done, bar.total)-bar.n, 0))
-
-# %% ../../nbs/api/75_study_engine.ipynb #cb4e5208
-def default_jobs()->int:
-    "Number of processes for this machine: one per GPU, or one per core without a GPU"
-    if torch.cuda.is_available(): return torch.cuda.device_count()
-    if torch.backends.mps.is_available(): return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-
-@dataclass(frozen=True)
-class Workers:
-    "Where jobs run"
-    processes:int|None=None # Number on this machine or in Slurm; `default_jobs()` by default
-    scheduler:str|None=None # Address of a Dask scheduler whose workers are used, 'tcp://HOST:PORT'
-    slurm:Mapping[str,Any]|None=None # Options of `dask_jobqueue.SLURMCluster`, such as `queue`
-
-# %% ../../nbs/api/75_study_engine.ipynb #b6692ea5
-def as_workers(
-    jobs:int|Workers|None=None, # Number of processes, or a `Workers`
-)->Workers:
-    "Convert a number to `Workers`"
-    where = jobs if isinstance(jobs, Workers) else Workers(jobs)
-    if where.scheduler and where.slurm is not None:
-        raise ValueError('workers are those of a scheduler or those of Slurm: give one of the two')
-    n = where.processes
-    if n is not None and n < 1: raise ValueError(f'a study needs at least 1 process, got {n}')
-    return where
-
-# %% ../../nbs/api/75_study_engine.ipynb #fc074d50
-_threads = {k: 1 for k in ('OMP_NUM_THREADS','MKL_NUM_THREADS','OPENBLAS_NUM_THREADS')}
-DASK_SETTINGS = {f'distributed.{name}': value for name,value in {
-    'worker.daemon': False,
-    'scheduler.worker-ttl': None,
-    'nanny.pre-spawn-environ': dict(_threads, MALLOC_TRIM_THRESHOLD_=None),
-    'worker.profile.enabled': False,
-    'admin.tick.interval': '2s',
-    'admin.tick.limit': '10 minutes',
-    'admin.system-monitor.interval': '60s',
-    'scheduler.active-memory-manager.start': False,
-    'diagnostics.nvml': False,
-    'scheduler.allowed-failures': 0,
-    'scheduler.work-stealing': False}.items()}
-
-# %% ../../nbs/api/75_study_engine.ipynb #5b384ce3
-def worker_environment()->dict[str,str]:
-    "Environment variables of a worker: the Dask settings and the path of this package"
-    import dask
-    settings:dict = {}
-    dask.config.set(DASK_SETTINGS, config=settings)          # dotted names become nested ones
-    here = str(Path(kfr_nb.__file__).parents[1])
-    path = os.pathsep.join(filter(None, [here, os.environ.get('PYTHONPATH')]))
-    return dict(DASK_INTERNAL_INHERIT_CONFIG=dask.config.serialize(settings), PYTHONPATH=path)
-
-def worker_command(
-    address:str, # Address of the scheduler
-    processes:int=1, # Number of workers, with one thread each
-)->list[str]: # Arguments of the command line
-    "The command that starts workers on a machine"
-    options = ['--nworkers', str(processes), '--nthreads', '1', '--memory-limit', '0', '--no-dashboard']
-    return [sys.executable, '-m', 'distributed.cli.dask_worker', address, *options]
-
-# %% ../../nbs/api/75_study_engine.ipynb #761f22b2
-def gpu_shares(
-    processes:int, # Number of workers on this machine
-    gpus:int, # Number of visible GPUs
-    visible:str='', # CUDA_VISIBLE_DEVICES, if it is set
-)->list[tuple[int,str|None]]: # Numbers of workers, and their GPU; None without GPUs
-    "Divide the workers of a machine among its GPUs"
-    if not gpus: return [(processes, None)]
-    names = visible.split(',') if visible else [str(i) for i in range(gpus)]
-    return [(len(range(i, processes, gpus)), names[i].strip()) for i in range(min(gpus, processes))]
-
-# %% ../../nbs/api/75_study_engine.ipynb #0286dd55
-def _begin_process(command:list[str], env:Mapping[str,str], log:Any)->subprocess.Popen:
-    "Start a process that does not receive Ctrl-C from this terminal"
-    return subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-        start_new_session=True)
-
-def start_workers(
-    address:str, # Address of the scheduler
-    processes:int, # Number of workers
-    log:str|Path, # File for their output
-    scratch:str|Path, # Folder for files of Dask
-)->list[subprocess.Popen]: # One parent process per group of workers
-    "Start workers on this machine"
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    started = []
-    for n,gpu in gpu_shares(processes, gpus, os.environ.get('CUDA_VISIBLE_DEVICES', '')):
-        env = os.environ | worker_environment()
-        if gpu is not None: env['CUDA_VISIBLE_DEVICES'] = gpu
-        command = [*worker_command(address, n), '--local-directory', str(scratch)]
-        with open(log, 'ab') as f:
-            started.append(_begin_process(command, env, f))
-    return started
-
-# %% ../../nbs/api/75_study_engine.ipynb #98fbc42f
-def stop_workers(
-    started:Sequence[subprocess.Popen], # From `start_workers`
-    seconds:float=15., # Time to end by themselves
-)->int: # The highest exit status
-    "End workers; kill those that do not end in time"
-    for p in started: p.terminate()
-    ends = time.monotonic()+seconds
-    for p in started:
-        try: p.wait(max(ends-time.monotonic(), 0.1))
-        except subprocess.TimeoutExpired: p.kill()
-    return max((p.wait() for p in started), default=0)
-
-# %% ../../nbs/api/75_study_engine.ipynb #562375ac
-def _connected(place:tuple, seconds:float, patience:float)->socket.socket:
-    "A connection; one that is refused is tried again for a while, because a scheduler may just be starting"
-    ends = time.monotonic()+patience
-    while True:
-        try: return socket.create_connection(place, min(seconds, 4.))
-        except ConnectionRefusedError:
-            if time.monotonic() > ends: raise
-            time.sleep(0.2)
-
-def _greeting(address:str, seconds:float, patience:float)->None:
-    "Raise an error unless a Dask scheduler speaks at an address"
-    from distributed.comm import get_address_host_port
-    with _connected(get_address_host_port(address), seconds, patience) as s:
-        s.settimeout(seconds)
-        if address.startswith('tcp://') and not s.recv(1): raise OSError('it hangs up')
-
-def scheduler_client(
-    address:str, # Of the scheduler, 'tcp://HOST:PORT'
-    seconds:float=30., # Time in which it must answer
-    patience:float=5., # Time for which a refused connection is tried again
-)->Any: # A client of Dask
-    "A client of a scheduler; `ValueError` where none answers"
-    from distributed import Client
-    try:
-        _greeting(address, min(seconds, 10.), patience)
-        return Client(address, timeout=seconds)
-    except (OSError, ValueError) as e: why = getattr(e, 'strerror', None) or str(e) or type(e).__name__
-    raise ValueError(f'no scheduler answers at {address} ({why}): start one with: dask scheduler, '
-                     'and give the address that it prints')
-
-# %% ../../nbs/api/75_study_engine.ipynb #fe2ef495
-def serve(
-    address:str, # Address of the scheduler, 'tcp://HOST:PORT'
-    processes:int|None=None, # Workers; one for each GPU or core by default
-    begun:Callable=lambda: None, # Called when a scheduler has answered
-)->None:
-    "Run workers for a scheduler until it ends; `RuntimeError` if the workers end by themselves"
-    n = as_workers(processes).processes or default_jobs()
-    scheduler_client(address).close()
-    begun()
-    with tempfile.TemporaryDirectory() as scratch:
-        log,started = Path(scratch)/'workers.log',[]
-        try:
-            started += start_workers(address, n, log, scratch)
-            status = max(p.wait() for p in started)
-        finally: stop_workers(started)
-        said = log.read_text(encoding='utf-8', errors='replace').split('\n')
-    if status: raise RuntimeError(f'the workers for {address} ended: {_last_line(said)}')
-
-def _last_line(lines:Sequence[str])->str:
-    "The last line that is not empty"
-    return next((line.strip() for line in reversed(lines) if line.strip()), 'they said nothing')
-
-# %% ../../nbs/api/75_study_engine.ipynb #64e095fe
-_QUIET = 60                                                  # above the scheduler's messages
-
-def _scheduler()->Any:
-    "A scheduler in this process, without a dashboard"
-    from distributed import LocalCluster
-    options = dict(dashboard=False, dashboard_address='127.0.0.1:0')
-    return LocalCluster(n_workers=0, silence_logs=_QUIET, scheduler_kwargs=options)
-
-def _never()->bool:
-    return False
-
-def _wait_for_workers(client:Any, alive:Callable, seconds:float, hint:str, stopped:Callable)->None:
-    "Wait until a worker is connected or the study is stopped; an error if none connects"
-    ends = time.monotonic()+seconds
-    while not stopped() and not client.nthreads():
-        late = time.monotonic() > ends
-        if late or not alive(): raise RuntimeError(f'no worker is connected; {hint}')
-        time.sleep(0.05)
-
-# %% ../../nbs/api/75_study_engine.ipynb #2e01e174
-@contextmanager
-def local_workers(
-    processes:int, # Number of workers
-    folder:Path, # Folder for `workers.log`
-    stopped:Callable=_never, # Whether to stop waiting for a worker
-)->Iterator: # A Dask client, and a function that checks the workers
-    "Context manager: workers on this machine"
-    import dask
-    from distributed import Client
-    log = folder/'workers.log'
-    with dask.config.set(DASK_SETTINGS), _scheduler() as cluster, Client(cluster) as client:
-        with tempfile.TemporaryDirectory() as scratch:
-            started = start_workers(cluster.scheduler_address, processes, log, scratch)
-            def alive(): return all(p.poll() is None for p in started)
-            try:
-                _wait_for_workers(client, alive, 120, f'see {log}', stopped)
-                yield client,alive
-            finally: stop_workers(started)
-
-# %% ../../nbs/api/75_study_engine.ipynb #a9334987
-def _look(path:str, dask_worker:Any=None)->dict[str,Any]:
-    "Describe a worker, and whether it can read a file; runs in the worker"
-    import kfr_nb
-    threads = dask_worker.state.nthreads
-    host,sees = socket.gethostname(),Path(path).exists()
-    return dict(version=kfr_nb.__version__, threads=threads, host=host, sees=sees)
-
-def unfit(
-    worker:Mapping[str,Any], # From `_look`
-    folder:Path, # Folder of the runs
-)->str: # '' where it fits
-    "The reason why a worker cannot run our jobs"
-    ours,theirs,threads = kfr_nb.__version__,worker['version'],worker['threads']
-    if theirs != ours: return f'has kfr_nb {theirs}, this is {ours}: install the same on both'
-    if threads != 1: return f'has {threads} threads, and a run needs a process: start it with --nthreads 1'
-    if worker['sees']: return ''
-    return f'does not see {folder.resolve()}: choose a folder that all machines share under one name'
-
-def check_workers(
-    client:Any, # Client of a scheduler
-    folder:Path, # Folder of the runs
-)->None:
-    "Raise `ValueError` unless every worker can run our jobs"
-    with tempfile.NamedTemporaryFile(dir=folder) as f: found = client.run(_look, f.name)
-    for address,worker in found.items():
-        why = unfit(worker, folder)
-        if why: raise ValueError(f'the worker {address} on {worker["host"]} {why}')
-
-# %% ../../nbs/api/75_study_engine.ipynb #80e28a51
-@contextmanager
-def scheduler_workers(
-    address:str, # 'tcp://HOST:PORT'
-    folder:Path, # Folder of the runs, accessible to all workers
-    seconds:float=30., # Time limit for the scheduler and a first worker to answer
-    stopped:Callable=_never, # Whether to stop waiting for a worker
-)->Iterator: # A Dask client, and a function that checks the scheduler
-    "The workers of a scheduler, for the length of the block"
-    with scheduler_client(address, seconds, patience=seconds) as client:
-        def alive(): return client.status == 'running'
-        hint = f'start some on each machine: kfr worker {address}'
-        _wait_for_workers(client, alive, seconds, hint, stopped)
-        check_workers(client, folder)
-        yield client,alive
-
-# %% ../../nbs/api/75_study_engine.ipynb #54ceb912
-def _jobqueue():
-    "Import `dask_jobqueue` without changing the handling of Ctrl-C"
-    handlers = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
-    module = require('dask_jobqueue', 'slurm')
-    for s,handler in handlers.items(): signal.signal(s, handler)
-    return module
-
-# %% ../../nbs/api/75_study_engine.ipynb #667be543
-def slurm_cluster(
-    options:Mapping[str,Any], # Options of `dask_jobqueue.SLURMCluster`
-    folder:Path, # Folder for the logs of workers
-)->Any: # A `SLURMCluster` without workers
-    "A cluster whose workers are Slurm jobs"
-    ours = dict(cores=1, processes=1, memory='16GB', log_directory=str(folder/'slurm'))
-    dask = dict(scheduler_options=dict(dashboard=False), worker_extra_args=['--memory-limit','0','--no-dashboard'])
-    environment = [f"export {k}='{v}'" for k,v in worker_environment().items()]
-    prologue = [*environment, *options.get('job_script_prologue', ())]
-    return _jobqueue().SLURMCluster(**ours | dask | dict(options) | dict(job_script_prologue=prologue))
-
-@contextmanager
-def slurm_workers(
-    processes:int, # Number of Slurm jobs
-    options:Mapping[str,Any], # Options of `dask_jobqueue.SLURMCluster`
-    folder:Path, # Folder of the runs
-)->Iterator: # A Dask client, and a function that checks the scheduler
-    "Context manager: workers started by Slurm"
-    import dask
-    from distributed import Client
-    with dask.config.set(DASK_SETTINGS), slurm_cluster(options, folder) as cluster:
-        with Client(cluster) as client:
-            cluster.scale(processes)                         # they start when Slurm has free resources
-            yield client, lambda: client.status == 'running'
-
-# %% ../../nbs/api/75_study_engine.ipynb #e6c3dd63
-def connect(
-    where:Workers, # Where jobs run
-    jobs:int, # Number of jobs, so that no idle process starts
-    folder:Path, # Folder of the runs
-    stopped:Callable=_never, # Whether to stop waiting for a worker
-): # A context manager that gives a Dask client and a function that checks the workers
-    "Context manager: workers of any kind"
-    if where.scheduler: return scheduler_workers(where.scheduler, folder, stopped=stopped)
-    n = max(1, min(where.processes or default_jobs(), jobs))
-    if where.slurm is not None: return slurm_workers(n, where.slurm, folder)
-    return local_workers(n, folder, stopped)
 
 # %% ../../nbs/api/75_study_engine.ipynb #511a418e
 @contextmanager
