@@ -7,8 +7,9 @@ from __future__ import annotations
 import dataclasses, math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 import numpy as np, pandas as pd
 
 # %% auto #0
@@ -215,6 +216,12 @@ def _sources(folder:Path, name:str, runs:pd.DataFrame)->dict[str,pd.DataFrame]:
     "The tables of an experiment by their kind"
     return dict(runs=runs, localization=_boxes(folder, name), alpha=_weights(folder, name))
 
+def _selection(tables:Mapping[str,pd.DataFrame])->Callable:
+    "`_selected` by the kind of a table, which keeps its results: hundreds of claims share a few conditions"
+    @lru_cache(maxsize=None)
+    def kept(source, *where): return _selected(tables[source], dict(where))
+    return lambda source, where: kept(source, *where.items())
+
 # %% ../nbs/api/78_claims.ipynb #89f2a817
 def _means(table:pd.DataFrame, metric:str)->pd.Series:
     "The mean of a metric for each arm that has it"
@@ -337,9 +344,9 @@ def check_claims(
     used:set[Identity] = set()
     for name,(e,runs) in answering(folder).items():
         validation = validation_runs(folder, e.validation) if e.validation else None
-        tables = _sources(folder, name, runs)
+        select = _selection(_sources(folder, name, runs))
         for key,claim in claims.items():
-            s = Setting(e, _selected(tables[claim.source], claim.where), _selected(runs, claim.where), validation)
+            s = Setting(e, select(claim.source, claim.where), select('runs', claim.where), validation)
             if _first_arm(claim, s.table) is None: continue
             sound = _soundness_of(claim, folder, s)
             answers = _answers(key, claim, s, used) if sound.sound else [dict(column='', reason=sound.says)]

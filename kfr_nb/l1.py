@@ -82,12 +82,20 @@ def _weighted_signs_half(z:Tensor, W:Tensor, ell:float)->Tensor:
             out[j].addcmul_(w[:,None], signs, value=-1)
     return out
 
+# %% ../nbs/api/29_l1.ipynb #2c2488a5
+def _square_gradient(za:Tensor, zb:Tensor, W:Tensor)->Tensor:
+    "Σ_j W_ij 2(za_i − zb_j), shape (A, d), as a matrix product"
+    a,b = za-zb[:1],zb-zb[:1]
+    return 2*(W.sum(1, keepdim=True)*a - W@b)
+
 # %% ../nbs/api/29_l1.ipynb #sp4cc000
 def _block_gradient(za:Tensor, zb:Tensor|None, W:Tensor, ell:float)->Tensor:
-    "Σ_j W_ij ∂|za_i − zb_j|^ell by blocks"
-    if zb is None and za.device.type == 'cpu' and za.numel() >= 2**15:
+    "Σ_j W_ij ∂|za_i − zb_j|^ell by blocks, or as a product"
+    own,zb = zb is None,za if zb is None else zb
+    if ell == 2 and len(zb): return _square_gradient(za, zb, W)
+    if own and za.device.type == 'cpu' and za.numel() >= 2**15:
         return _weighted_signs_half(za, W, ell)
-    return _weighted_signs(za, za if zb is None else zb, W, ell)
+    return _weighted_signs(za, zb, W, ell)
 
 # %% ../nbs/api/29_l1.ipynb #c0000020
 def _plain_distances(za:Tensor, zb:Tensor, ell:float)->Tensor:

@@ -1,4 +1,4 @@
-"""Makes the two discs of the home page, and the numbers beside them: the heads of the quickstart, over seeds.
+"""Makes the two discs of the home page, and the numbers beside them: heads as in the quickstart, trained twice as long, over seeds.
 
     python tools/home_figure.py               about eight minutes on one core; nothing is downloaded
     python tools/home_figure.py --seeds 1     a quick look; --to DIR writes there
