@@ -4,8 +4,8 @@
     python tools/test_site.py _docs index.html       those named
     python tools/test_site.py _docs --shots DIR      and keeps pictures of home, a study and a reference page
 
-A page fails for an error in the console, a request of this site that finds nothing, a figure that is empty, a text or figure that
-sticks out of a phone's screen, or a weight above 2 MB. Home has to find a word and turn dark, by its switch and by the
+A page fails for an error in the console, a request of this site that finds nothing, a figure that is empty, blurred or has tiny
+letters on a phone, a text or figure that sticks out of its screen, or a weight above 2 MB. Home has to find a word and turn dark, by its switch and by the
 reader's system; the bar shows the part a page belongs to; a name's documentation is the first thing the search finds; a study's figure has to open in full. Interactive figures name their library,
 plotly, by its public address; no check needs the network, so the copy that the plotly package brings answers for it. The figures of
 the page Hands on are moved (tools/test_page_figures.py).
@@ -36,9 +36,20 @@ WIDE = """() => {                                // what sticks out, the innermo
 FAINT = """() => {                               // text that can hardly be told from what is behind it
   const rgb = c => (c.match(/[\\d.]+/g) || []).map(Number), light = c => { const [r, g, b] = rgb(c).map(v => (v /= 255) <= .03928 ? v/12.92 : ((v+.055)/1.055)**2.4); return .2126*r + .7152*g + .0722*b };
   const behind = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor, v = rgb(c); if (v.length < 4 || v[3] > .5) return c } return 'rgb(255,255,255)' };
-  const faint = e => { const a = light(getComputedStyle(e).color), b = light(behind(e)); return (Math.max(a, b) + .05)/(Math.min(a, b) + .05) < 3 };
+  const faint = e => { const a = light(getComputedStyle(e).color), b = light(behind(e)); return (Math.max(a, b) + .05)/(Math.min(a, b) + .05) < 4.5 };
   const text = [...document.querySelectorAll('body *:not(script):not(style)')].filter(e => e.checkVisibility() && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()));
   return text.filter(faint).slice(0, 3).map(e => e.textContent.trim().slice(0, 40)) }"""
+
+
+SMALL = """() => {                               // figures whose letters are too small to read, or which are shown larger than they are
+  const faults = [], one = t => t.textContent.trim().slice(0, 30);
+  for (const s of document.querySelectorAll('main .cell-output svg[width$="pt"]')) {
+    if (!s.checkVisibility()) continue;
+    const scale = s.getBoundingClientRect().width/s.viewBox.baseVal.width, sizes = [...s.querySelectorAll('text')].map(t => [scale*parseFloat(getComputedStyle(t).fontSize), t]).sort((a, b) => a[0] - b[0]);
+    if (sizes.length && sizes[0][0] < 8.5) faults.push(`letters of ${sizes[0][0].toFixed(1)} px in a figure: ${one(sizes[0][1])}`);
+  }
+  for (const i of document.querySelectorAll('main .cell-output img')) if (i.checkVisibility() && i.naturalWidth && !/svg/.test(i.src.slice(0, 40)) && i.clientWidth > 1.05*i.naturalWidth) faults.push(`a figure of ${i.naturalWidth} px is shown at ${i.clientWidth}: ${i.alt.slice(0, 40)}`);
+  return faults.slice(0, 3) }"""
 
 
 DARK = """() => { const c = getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g).map(Number); return c[0] + c[1] + c[2] < 200 }"""
@@ -93,7 +104,7 @@ class Site:
         if self.page.query_selector('.plotly-graph-div'): self.page.wait_for_timeout(500)
         faults = self.page.evaluate(EMPTY)
         self.page.set_viewport_size(PHONE)
-        faults += [f'wider than a phone: {e}' for e in self.page.evaluate(WIDE)]
+        faults += [f'wider than a phone: {e}' for e in self.page.evaluate(WIDE)] + self.page.evaluate(SMALL)
         weight = sum(f.stat().st_size for f in (self.folder/p for p in self.loaded) if f.is_file())
         if weight > HEAVY: faults.append(f'{weight/1e6:.1f} MB with all it loads, more than {HEAVY/1e6:g}')
         return [*faults, *self.missing, *(f'console: {s}' for s in self.said if 'Failed to load resource' not in s)], weight
@@ -168,6 +179,8 @@ BAD = {'empty picture': '<img src="none.png">', '404 for none.js': '<script src=
     'console: boom': '<script>console.error("boom")</script>',
     'console: foo is not defined': '<script>foo()</script>', 'empty drawing svg': '<svg width="9" height="0"></svg>',
     'empty interactive figure': '<div class="plotly-graph-div" id="p"></div>',
+    'letters of 4.5 px': '<div class="cell-output"><svg width="100pt" viewBox="0 0 200 9" style="width:100px"><text y="9" style="font-size:9px">few</text></svg></div>',
+    'a figure of 1 px is shown at 90': '<div class="cell-output"><img width="90" alt="dot" src="data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="></div>',
     'wider than a phone': '<div style="width:500px">far out</div>',
     'from the network': '<img src="https://example.org/a.png">', 'more than 2': '<img src="big.bin">'}
 

@@ -109,17 +109,22 @@ def _check_variant(name:str, changes:Mapping[str,Any])->None:
     known = set(TrainConfig.of(method=changes['method']).flat()) - {'seed','dataset','data'}
     for setting in changes: choose('setting', setting, sorted(known))
 
+def _in_words(name:str, method:Method)->str:
+    "The name of a variant as words, without the name of its method in front"
+    return name.removeprefix(f'{method.name}_').replace('_', ' ')
+
 def variant_arms(
-    variants:Mapping[str,Mapping[str,Any]], # By name, the settings that differ from those of the study, including `method`
+    variants:Mapping[str,Mapping[str,Any]], # By name, `method`, `label`, and settings that differ from those of the study
 )->dict[str,Arm]: # The variants, and NAME_shuffled for each that uses the tree
     "User-defined arms and their controls"
     arms = {}
-    for name,changes in variants.items():
-        changes = dict(method='kfr_free') | dict(changes)
+    for name,given in variants.items():
+        changes = dict(method='kfr_free') | {k: v for k,v in given.items() if k != 'label'}
         _check_variant(name, changes)
-        label = method_of(changes['method']).label
+        method = method_of(changes['method'])
+        own = given.get('label') or _in_words(name, method)
         words = ', '.join(f'{k}={v}' for k,v in changes.items() if k != 'method') or 'nothing changed'
-        arms[name] = Arm(f'{label} ({name})', changes, f'{label} with {words}.')
+        arms[name] = Arm(f'{method.label} ({own})', changes, f'{method.label} with {words}.')
     return {n: a for n,a in _with_controls(arms).items() if not n.endswith('_shuffled') or n not in built_in_arms()}
 
 # %% ../../nbs/api/75_study_arms.ipynb #91032ad7
@@ -135,7 +140,7 @@ ARMS = Arms()
 
 def add_variant(
     name:str, # Its name; its control is NAME_shuffled
-    changes:Mapping[str,Any], # `method` and other settings of a run that differ from those of the study
+    changes:Mapping[str,Any], # `method`, `label`, and settings of a run that differ from those of the study
 )->None:
     "Add an arm and its control to `ARMS`; a variant of the same name is replaced"
     built_in = built_in_arms()

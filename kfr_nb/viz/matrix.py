@@ -190,4 +190,5 @@ def _plot_panels(axes, tree:KnowledgeTree, shown:list[Tensor], titles:list[str],
         image = plot_in_tree_order(tree, M, norm=Normalize(0, top or 1), names=k % columns == 0, most=most, ax=ax)
         ax.set_title(plain(title), fontsize=10)
     label = 'distance (mean of all pairs = 1)'
-    axes[0].figure.colorbar(image, ax=list(axes[:len(shown)]), shrink=0.7, pad=0.01, label=label) # type: ignore
+    axes[0].figure.colorbar(image, ax=list(axes[:len(shown)]), location='bottom', # type: ignore
+        shrink=0.5, aspect=40, pad=0.03, label=label)
