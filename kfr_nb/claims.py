@@ -13,10 +13,10 @@ from typing import Any, Callable
 import numpy as np, pandas as pd
 
 # %% auto #0
-__all__ = ['WORDS', 'SIGNS', 'FAMILIES', 'ALL_MEASURES', 'CLAIMS', 'COLUMNS', 'Identity', 'p_value', 'holm', 'claim_verdict',
-           'Claim', 'all_claims', 'best_rival', 'Setting', 'check_claims', 'label_of_arm', 'due_to_the_tree',
-           'claims_table', 'no_answers', 'markdown_table', 'means_of', 'first_answer', 'answer_sentence', 'Advice',
-           'advise']
+__all__ = ['WORDS', 'FEWEST', 'SIGNS', 'FAMILIES', 'ALL_MEASURES', 'CLAIMS', 'COLUMNS', 'Identity', 'p_value', 'holm',
+           'claim_verdict', 'Claim', 'all_claims', 'best_rival', 'Setting', 'check_claims', 'label_of_arm',
+           'due_to_the_tree', 'claims_table', 'no_answers', 'markdown_table', 'means_of', 'first_answer',
+           'answer_sentence', 'Advice', 'advise']
 
 # %% ../nbs/api/78_claims.ipynb #affbb7f3
 from .experiments import Experiment, Soundness, answering, is_control, is_ours, method_name, read_manifest
@@ -53,7 +53,8 @@ def holm(
 
 # %% ../nbs/api/78_claims.ipynb #75a22153
 WORDS = dict(better='shown', better_raw='shown without correction', open='not shown', worse_raw='the reverse without correction',
-    worse='the reverse', unknown='one seed', unsound='no answer')
+    worse='the reverse', unknown='too few seeds', unsound='no answer')
+FEWEST = 3                                                   # seeds without which there is no verdict
 SIGNS = dict(zip(WORDS.values(), ('✓','(✓)','○','(✗)','✗','·','–')))
 
 def claim_verdict(
@@ -297,7 +298,9 @@ def _statistics(pairs:pd.DataFrame)->dict[str,Any]:
     "Mean difference, interval and p-value over seeds"
     d = (pairs['arm']-pairs['other']).tolist()
     mean,low,high = mean_interval(d)
-    return dict(n=len(d), mean=pairs['arm'].mean(), other_mean=pairs['other'].mean(), difference=mean, low=low, high=high, p=p_value(d))
+    means = dict(n=len(d), mean=pairs['arm'].mean(), other_mean=pairs['other'].mean(), difference=mean)
+    if len(d) < FEWEST: return means | dict(low=math.nan, high=math.nan, p=math.nan)
+    return means | dict(low=low, high=high, p=p_value(d))
 
 # %% ../nbs/api/78_claims.ipynb #9554da37
 def _first_arm(claim:Claim, table:pd.DataFrame)->tuple[str,str|None]|None:
@@ -479,7 +482,7 @@ def _value(x:float, metric:str)->str:
     return f'{format_number(x, m)} {m.unit}'.strip()
 
 _WORD = {'shown': 'is shown', 'shown without correction': 'is shown only before correction for many comparisons', 'not shown': 'is not shown',
-    'the reverse': 'is reversed', 'the reverse without correction': 'is reversed, but only before correction,', 'one seed': 'rests on one seed'}
+    'the reverse': 'is reversed', 'the reverse without correction': 'is reversed, but only before correction,', 'too few seeds': 'rests on fewer than three seeds, which are no test,'}
 _COLUMN = dict(baseline='against the baseline', control='against the shuffled tree', rival='against {}, the best rival')
 
 # %% ../nbs/api/78_claims.ipynb #e01720c5
@@ -544,10 +547,10 @@ def advise(
     metric:str, # Key of `ALL_MEASURES`: the aim
     baseline:str='ce', # Arm to compare with
 )->Advice|None: # None where the table does not have the metric
-    "The arm with the best mean among those that are shown to beat the baseline"
+    "The arm with the best mean among those that are shown to beat the baseline; None with fewer than three seeds, too"
     better = ALL_MEASURES[metric].better or 'higher'
     table = _against_baseline(runs, metric, baseline) if metric in runs else pd.DataFrame()
-    if not len(table): return None
+    if not len(table) or table['n'].max() < FEWEST: return None
     good = [claim_verdict(r['low'], r['high'], r['corrected'], better) == 'shown' for r in table.to_dict('records')]
     ordered = table.sort_values('mean', ascending=better=='lower')
     shown = ordered[np.array(good)[ordered.index]]

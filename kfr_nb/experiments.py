@@ -276,5 +276,7 @@ def answering(
     runs = {n: experiment_runs(folder, n) for n,e in manifest.items() if e.regime in ANSWERING}
     there = {n for n,t in runs.items() if len(t)}
     kept = [n for n in runs if n in there and not _successors(manifest[n], there)]
-    def rank(name:str): return (ANSWERING.index(manifest[name].regime), not manifest[name].tuned, -runs[name]['seed'].nunique())
+    def rank(name:str):
+        seeds = runs[name]['seed'].nunique()
+        return (seeds < 3, ANSWERING.index(manifest[name].regime), not manifest[name].tuned, -seeds)
     return {n: (manifest[n], runs[n]) for n in sorted(kept, key=rank)}
