@@ -84,6 +84,7 @@ def forked(path, flags, log):
         os.dup2(f.fileno(), 2)
     sys.stdin.close()
     sys.stdin = open(os.devnull)
+    multiprocessing.set_start_method(None, force=True)             # the default, as in a new interpreter, not that of this process
     code = one(path, flags)
     sys.stdout.flush()
     sys.stderr.flush()
