@@ -13,13 +13,13 @@ from typing import Any, Callable
 import numpy as np, pandas as pd
 
 # %% auto #0
-__all__ = ['WORDS', 'FEWEST', 'SIGNS', 'FAMILIES', 'ALL_MEASURES', 'CLAIMS', 'COLUMNS', 'Identity', 'p_value', 'holm',
-           'claim_verdict', 'Claim', 'all_claims', 'best_rival', 'Setting', 'check_claims', 'label_of_arm',
-           'due_to_the_tree', 'claims_table', 'no_answers', 'markdown_table', 'means_of', 'first_answer',
-           'answer_sentence', 'Advice', 'advise']
+__all__ = ['WORDS', 'SIGNS', 'FAMILIES', 'ALL_MEASURES', 'CLAIMS', 'COLUMNS', 'Identity', 'p_value', 'holm', 'claim_verdict',
+           'Claim', 'all_claims', 'best_rival', 'Setting', 'check_claims', 'label_of_arm', 'due_to_the_tree',
+           'claims_table', 'no_answers', 'markdown_table', 'means_of', 'first_answer', 'answer_sentence', 'Advice',
+           'advise']
 
 # %% ../nbs/api/78_claims.ipynb #affbb7f3
-from .experiments import Experiment, Soundness, answering, is_control, is_ours, method_name, read_manifest
+from .experiments import FEWEST, Experiment, Soundness, answering, is_control, is_ours, method_name, read_manifest
 from .experiments import soundness, validation_runs
 from .methods import METHODS
 from .settings import choose
@@ -54,7 +54,6 @@ def holm(
 # %% ../nbs/api/78_claims.ipynb #75a22153
 WORDS = dict(better='shown', better_raw='shown without correction', open='not shown', worse_raw='the reverse without correction',
     worse='the reverse', unknown='too few seeds', unsound='no answer')
-FEWEST = 3                                                   # seeds without which there is no verdict
 SIGNS = dict(zip(WORDS.values(), ('✓','(✓)','○','(✗)','✗','·','–')))
 
 def claim_verdict(

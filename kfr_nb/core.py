@@ -239,8 +239,7 @@ def printable(
     text:Any, # A name from outside
 )->str:
     "The text with control characters and lone surrogates replaced by their escape codes"
-    return ''.join(c if c.isprintable() or c == ' '
-        '' else c.encode('unicode_escape').decode('ascii') for c in str(text))
+    return ''.join(c if c.isprintable() or c == ' ' else c.encode('unicode_escape').decode('ascii') for c in str(text))
 
 def plain_label(
     text:Any, # A name from outside

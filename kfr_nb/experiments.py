@@ -13,7 +13,7 @@ if sys.version_info >= (3, 11): import tomllib
 else: import tomli as tomllib # type: ignore
 
 # %% auto #0
-__all__ = ['REGIMES', 'ANSWERING', 'CHECKS', 'PARTS', 'RULED', 'OURS', 'Experiment', 'read_manifest', 'experiment_of',
+__all__ = ['REGIMES', 'ANSWERING', 'FEWEST', 'CHECKS', 'PARTS', 'RULED', 'OURS', 'Experiment', 'read_manifest', 'experiment_of',
            'result_files', 'check_manifest', 'finished', 'experiment_runs', 'validation_runs', 'method_name',
            'is_control', 'is_ours', 'Soundness', 'soundness', 'answering']
 
@@ -32,6 +32,7 @@ REGIMES = dict(
     search='Settings that were chosen on validation images',
     figure='The data of a figure')
 ANSWERING = tuple(r for r in REGIMES if r not in ('search','figure'))
+FEWEST = 3                                                     # seeds without which there is no verdict
 
 CHECKS = dict(
     probe='not more than one point below logistic regression on the same features',
@@ -278,5 +279,5 @@ def answering(
     kept = [n for n in runs if n in there and not _successors(manifest[n], there)]
     def rank(name:str):
         seeds = runs[name]['seed'].nunique()
-        return (seeds < 3, ANSWERING.index(manifest[name].regime), not manifest[name].tuned, -seeds)
+        return (seeds < FEWEST, ANSWERING.index(manifest[name].regime), not manifest[name].tuned, -seeds)
     return {n: (manifest[n], runs[n]) for n in sorted(kept, key=rank)}

@@ -71,7 +71,7 @@ def test_studies(dataset, data, rates):
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument('dataset', choices=list(SIZES))
-    p.add_argument('--data', required=True, help='folder of the images')
+    p.add_argument('--data', help='folder of the images; $KFR_DATA or ./data by default')
     p.add_argument('--out', type=Path, default=Path('results/every_margin'))
     p.add_argument('--jobs', type=int, default=None)
     p.add_argument('--only-search', action='store_true')
