@@ -99,13 +99,15 @@ def main():
     rows = runs.query('status=="done"').drop_duplicates('key')[TOLD].to_dict('records')
     wanted = [(row, kind) for kind, arms in KINDS.items() for row in rows if arms is None or row['part'] == 'arms' and row['arm'] in arms]
     table = pd.DataFrame(Parallel(args.jobs, verbose=1)(delayed(judge)(row, study.out, kind, images, boxes) for row, kind in wanted))
-    with atomic_path(study.out/'localization.csv') as part: table.to_csv(part, index=False)
+    parts = dict(localization=table[table['method']=='gradcam'], methods=table)
+    for name, rows in parts.items():
+        with atomic_path(study.out/f'{name}.csv') as part: rows.to_csv(part, index=False)
     shown = ['top1', 'box_accuracy', 'max_box_acc_v2', 'pointing', 'centre_box_accuracy', 'centre_max_box_acc_v2']
     print((100*table.groupby(['method', 'part', 'label', 'alpha'])[shown].mean()).round(1).to_string())
     if args.publish:
         results = ROOT/'nbs'/'studies'/'_results'
         publish(study.out, NAME, results, history=False)
-        shutil.copyfile(study.out/'localization.csv', results/f'{NAME}_localization.csv')
+        for name in parts: shutil.copyfile(study.out/f'{name}.csv', results/f'{NAME}_{name}.csv')
 
 
 if __name__ == '__main__': main()
