@@ -69,7 +69,7 @@ def check_page(
 def found_images(
     places:Sequence[str], # Files and folders
 )->list[str]: # Image files
-    "The images among files and folders; what may be missed is told on standard error"
+    "The images among files and folders; images that are passed over are reported on standard error"
     from kfr_nb.data.folders import counted
     from kfr_nb.runs import image_files
     skipped:Counter = Counter()

@@ -128,7 +128,7 @@ _PART_NAMES = dict(train=('train','training'), test=('test','testing','eval','ev
 def part_of(
     folder:str, # Name of a folder
 )->str|None: # 'train', 'test', 'valid' or None
-    "The part of a data set that a folder's name denotes"
+    "The split of a data set that a folder's name denotes"
     word = re.sub(r'[ _-]*(set|data|images|imgs|split)$', '', folder.lower())
     return next((part for part,names in _PART_NAMES.items() if word in names), None)
 

@@ -74,7 +74,7 @@ def cut_dataset(
     splits:dict|None=None, # Further notes on how it was made
     **fields, # Further fields of `DataSet`
 )->DataSet: # With `s` divided into train and test
-    "A data set whose test part is split off from one set, within classes"
+    "A data set whose test split is taken from one set, within classes"
     train,test = cut_part(s, fraction, seed, 'test')
     if not len(test):
         raise ValueError(f'{name}: no class has two images, so no test image is left:'

@@ -257,7 +257,7 @@ def scheduler_workers(
     seconds:float=30., # Time limit for the scheduler and a first worker to answer
     stopped:Callable=_never, # Whether to stop waiting for a worker
 )->Iterator: # A Dask client, and a function that checks the scheduler
-    "The workers of a scheduler, for the length of the block"
+    "Workers of a scheduler, available within the block"
     with scheduler_client(address, seconds, patience=seconds) as client:
         def alive(): return client.status == 'running'
         hint = f'start some on each machine: kfr worker {address}'
