@@ -242,9 +242,9 @@ def best_rival(
     table:pd.DataFrame, # One row for each run and rule
     metric:str, # Column to choose by
     better:str='higher', # Which way is better
-    baseline:str='ce', # The arm that is no rival
-    validation:pd.DataFrame|None=None, # Runs judged on validation images, to choose by
-)->str|None: # None where there is no rival
+    baseline:str='ce', # The arm that is not a compared method
+    validation:pd.DataFrame|None=None, # Runs evaluated on validation images, for the choice
+)->str|None: # None if there is no compared method
     "The compared method that a new method must beat"
     means = _means(table, metric)
     means = means.loc[_rivals(means.index, baseline)]
@@ -263,7 +263,7 @@ class Setting:
     experiment:Experiment
     table:pd.DataFrame # Rows that the claim is about
     runs:pd.DataFrame # Runs by which the baseline is judged
-    validation:pd.DataFrame|None=None # Runs judged on validation images
+    validation:pd.DataFrame|None=None # Runs evaluated on validation images
 
 def _opponents(claim:Claim, arm:str, other:str|None, s:Setting)->dict[str,str|None]:
     "What an arm is compared with, by column; None stands for zero"

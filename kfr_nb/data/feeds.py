@@ -100,7 +100,7 @@ def draw_views(
     draw:int, # Number of the draw; each gives new views
     x:Tensor, # Images as they are stored: for their size and device
 )->list[Drawn]: # Kind by kind
-    "The random numbers of the views of some images"
+    "The random numbers for views of a subset of the images"
     out = []
     for v,kind in enumerate(how.kinds):
         if kind in ('none','plain'): out.append(Drawn())

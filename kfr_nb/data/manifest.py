@@ -57,7 +57,7 @@ def _part_record(s:ImageSet, classes:list[str], drawn:bool)->dict:
 def manifest_of(
     ds:DataSet, # Data set as opened for a run
 )->dict: # Can be written as JSON
-    "The record of a data set: classes and images of each part"
+    "The record of a data set: classes and images of each split"
     drawn = ds.splits.get('rendered')
     parts = {k: _part_record(s, _classes_of(ds, k), drawn is not None) for k,s in ds.parts.items()}
     classes = {k: _classes_of(ds, k) for k in parts if k == 'train' or k in ds.other_classes}

@@ -51,7 +51,7 @@ def split_by_name(
     s:ImageSet, # With names
     fraction:float, # Expected fraction of the second part
     seed:int=0, # Seed of the split
-    cut:str='test', # Part to split off, 'test' or 'valid'
+    cut:str='test', # Split to take off, 'test' or 'valid'
 )->tuple[Tensor,Tensor]: # Positions of the first and the second part, each ascending
     "Split by image names: adding or removing an image does not move any other"
     _check_fraction(fraction)
@@ -70,7 +70,7 @@ def cut_part(
     s:ImageSet, # Images
     fraction:float, # Fraction of the second part
     seed:int, # Seed of the split
-    cut:str, # Part to split off: 'test' or 'valid'
+    cut:str, # Split to take off: 'test' or 'valid'
 )->tuple[ImageSet,ImageSet]: # The rest, and the part
     "Split a part off a set, within classes"
     if s.names is None: rows = stratified_split(s.labels, fraction, seed)
@@ -175,10 +175,10 @@ _WITHIN = ('test','test_fraction','test_files')            # notes on a split wi
 def disjoint_split(
     ds:DataSet, # A data set
     unseen:list[int], # Test classes
-    merge:bool, # Join the published parts
+    merge:bool, # Join the published splits
     valid_fraction:float, # Fraction of the training classes used for validation
     seed:int, # Seed for the choice of validation classes
-)->DataSet: # Its parts have different classes
+)->DataSet: # Its splits have different classes
     "Train on some classes, validate and test on others"
     out = set(unseen)
     seen = [c for c in range(ds.num_classes) if c not in out]
@@ -218,10 +218,10 @@ def keep_classes(
     labels:str, # One of `LABELS`
     unseen_fraction:float|None, # Fraction of the classes held out; as defined by the data set if None
     valid_fraction:float, # Fraction for validation: of each class, or of the training classes
-    seed:int, # Seed of the validation part
-    merge:bool=True, # Join the published parts if classes are held out
+    seed:int, # Seed of the validation split
+    merge:bool=True, # Join the published splits if classes are held out
     disjoint:bool=False, # Its published train and test classes do not overlap
-)->DataSet: # The requested classes, with a validation part
+)->DataSet: # The requested classes, with a validation split
     "Select classes and separate a validation split"
     _check_labels(ds.name, labels, unseen_fraction, disjoint)
     made = dict(ds.splits, labels=labels, valid_fraction=valid_fraction)

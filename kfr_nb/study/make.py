@@ -186,7 +186,7 @@ def run_sweep(
     out:str|Path='results/sweep', # Folder for the table, the figure and the runs
     jobs:int|Workers|None=None, # Number of processes, by default one per core or GPU; or a `Workers`
     progress:bool|Callable=True, # Show a progress bar with the remaining time; a function also receives a line for each run that has ended
-    minutes:float|None=None, # Stop after so many minutes; no limit by default
+    minutes:float|None=None, # Stop after this many minutes; no limit by default
 )->tuple[pd.DataFrame,Path|None]: # One row for each run; the figure
     "Train with each value and seed, and write `sweep.csv` and `sweep.png`"
     choose('setting', param, sorted({*base.flat()} - {'seed'}))

@@ -496,7 +496,7 @@ def _check_classes(classes, paths):
     for key,n in Counter(classes).items():
         if n == 1: continue
         second = [i for i,p in enumerate(paths) if tuple(p) == key][1]
-        raise ValueError(f'row {second}: class {short(key[-1])} is there already; remove one of '
+        raise ValueError(f'row {second}: class {short(key[-1])} already has a row; remove one of '
             'the rows')
 
 # %% ../../nbs/api/05_tree_edges.ipynb #9173c030
