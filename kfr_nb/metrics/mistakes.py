@@ -218,7 +218,7 @@ def risk_coverage(
     confidence:Tensor, # Any score of certainty, greater is surer, shape (N,)
     correct:Tensor, # Whether the prediction was right, shape (N,)
 )->tuple[Tensor,Tensor]: # Coverage (N,), from 1/N to 1, and risk (N,)
-    "Fraction of errors among the surest images, one more at each step; ties count against the model"
+    "Fraction of errors among the most confident images, one more at each step; ties count against the model"
     p,right = _check_confidence(confidence, correct)
     wrong_first = right.argsort(stable=True)
     order = wrong_first[p[wrong_first].argsort(descending=True, stable=True)]
