@@ -112,7 +112,7 @@ def _files_of(folder:Path, name:str)->str:
 def reproduce_table(
     folder:str|Path, # Folder of the published tables
 )->pd.DataFrame: # One row for each study: command, what it took on a CPU, what it would take on a GPU, its files
-    "How each study's tables are made again, and what that costs"
+    "The command that reproduces each study's tables, and its cost"
     folder,rows = Path(folder),[]
     for f in sorted(folder.glob('*_study.json')):
         name,record = f.name[:-len('_study.json')],read_json(f)
