@@ -240,7 +240,7 @@ def tree_children(t:TreeTensors)->Children:
 
 # %% ../nbs/api/48_decisions.ipynb #5c176fa9
 def _best_children(P:Tensor, at:Tensor, k:Children)->tuple[Tensor,Tensor]:
-    "The most probable child of each image's node (in a tie the first), and its probability or -1"
+    "The most probable child of each image's node (ties go to the first), and its probability or -1"
     count = k.first[at+1]-k.first[at]
     image = torch.arange(len(at), device=at.device).repeat_interleave(count)
     start = k.first[at]-(count.cumsum(0)-count)
