@@ -242,10 +242,10 @@ def best_rival(
     table:pd.DataFrame, # One row for each run and rule
     metric:str, # Column to choose by
     better:str='higher', # Which way is better
-    baseline:str='ce', # The arm that is no rival
-    validation:pd.DataFrame|None=None, # Runs judged on validation images, to choose by
-)->str|None: # None where there is no rival
-    "The arm that a method must beat to be worth its trouble"
+    baseline:str='ce', # The arm that is not a compared method
+    validation:pd.DataFrame|None=None, # Runs evaluated on validation images, for the choice
+)->str|None: # None if there is no compared method
+    "The compared method that a new method must beat"
     means = _means(table, metric)
     means = means.loc[_rivals(means.index, baseline)]
     if not len(means): return None
@@ -259,11 +259,11 @@ COLUMNS = dict(baseline='Against the baseline', control='Against its shuffled tr
 
 @dataclass(frozen=True)
 class Setting:
-    "An experiment as a claim sees it"
+    "The tables of an experiment that a claim needs"
     experiment:Experiment
     table:pd.DataFrame # Rows that the claim is about
     runs:pd.DataFrame # Runs by which the baseline is judged
-    validation:pd.DataFrame|None=None # Runs judged on validation images
+    validation:pd.DataFrame|None=None # Runs evaluated on validation images
 
 def _opponents(claim:Claim, arm:str, other:str|None, s:Setting)->dict[str,str|None]:
     "What an arm is compared with, by column; None stands for zero"
@@ -365,7 +365,7 @@ def _points(row:Mapping[str,Any])->str:
 def label_of_arm(
     arm:str, # Name of an arm, with or without a rule
 )->str:
-    "An arm as a reader knows it"
+    "The name of an arm for readers"
     plain,plus,_ = arm.partition('+')
     label = ARMS[plain].label if plain in ARMS else METHODS[method_name(plain)].label if method_name(plain) in METHODS else plain
     return f'{label}, least risk' if plus else label
@@ -380,7 +380,7 @@ def due_to_the_tree(
     verdicts:Mapping[str,str], # By column, as in `COLUMNS`
     against:str|tuple[str,...]='knowledge', # As in `Claim`
 )->str: # 'yes', 'no', 'not asked' or '–'
-    "Whether a gain is shown against the baseline, the shuffled tree and the best rival"
+    "Whether a gain is shown against the baseline, the shuffled tree and the best compared method"
     if against not in ('knowledge','tree'): return '–'
     needed = COLUMNS if against == 'knowledge' else ('baseline','control')
     if any(verdicts.get(c, 'shown') != 'shown' for c in needed): return 'no'
@@ -397,7 +397,7 @@ def claims_table(
     found:pd.DataFrame, # From `check_claims`, all of it or some rows
     claims:Mapping[str,Claim]=CLAIMS, # Claims by name
 )->pd.DataFrame: # A line for each claim and experiment with a sound baseline
-    "What was found, as a reader sees it"
+    "The verdicts as a table for readers"
     rows = []
     groups:Any = found[found['reason']==''].groupby(['experiment','claim'], sort=False)
     for (_,key),lines in groups:

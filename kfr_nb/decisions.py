@@ -240,7 +240,7 @@ def tree_children(t:TreeTensors)->Children:
 
 # %% ../nbs/api/48_decisions.ipynb #5c176fa9
 def _best_children(P:Tensor, at:Tensor, k:Children)->tuple[Tensor,Tensor]:
-    "The most probable child of each image's node (in a tie the first), and its probability or -1"
+    "The most probable child of each image's node (ties go to the first), and its probability or -1"
     count = k.first[at+1]-k.first[at]
     image = torch.arange(len(at), device=at.device).repeat_interleave(count)
     start = k.first[at]-(count.cumsum(0)-count)
@@ -277,7 +277,7 @@ def decide(
     temperature:float=1., # Divides the logits, see `calibrate_temperature`
     bar:float=.5, # 'climb' only: minimum probability of an answer, in (0, 1], see `promised_bar`
 )->Tensor: # Class indices; for 'climb' numbers of nodes in `tree.nodes`; shape (B,)
-    "The predicted class, or node, under a rule; in a tie the first"
+    "The predicted class or node under a rule; ties go to the first"
     choose('rule', rule, RULES)
     if not 0 < bar <= 2: raise ValueError(f'bar must be a probability above 0, got {bar}')
     z = _scaled(logits, tree, temperature)

@@ -122,7 +122,7 @@ def check_manifest(
 def finished(
     table:pd.DataFrame, # One row for each run
 )->pd.DataFrame:
-    "Runs that are done and were judged on the test split; old tables do not say the split"
+    "Finished runs that were evaluated on the test split; old tables do not name the split"
     if 'status' in table: table = table.loc[table['status']=='done']
     if 'cfg_judged_on' not in table: return table
     return table.loc[table['cfg_judged_on'].isna() | (table['cfg_judged_on']=='test')]
@@ -172,7 +172,7 @@ def validation_runs(
     folder:str|Path, # Folder of the published tables
     name:str, # Name of an experiment
 )->pd.DataFrame: # As `experiment_runs`
-    "The runs of an experiment that was judged on validation images"
+    "The runs of an experiment that was evaluated on validation images"
     runs = _stored(Path(folder), name)
     if 'cfg_judged_on' not in runs: raise ValueError(f'{name} does not say what its runs were judged on: it needs a column cfg_judged_on')
     judged = set(runs['cfg_judged_on'].dropna())

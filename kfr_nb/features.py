@@ -37,7 +37,7 @@ def _file_number(path:str, size:int, changed:int)->int:
 def image_content_numbers(
     s:ImageSet, # Images in memory or in files
 )->np.ndarray: # int64, shape (N,)
-    "A number for each image, made from its content"
+    "A number for each image, computed from its content"
     if s.arrays is not None: numbers = [_number(a.tobytes()) for a in np.ascontiguousarray(s.arrays.numpy())]
     else:
         stats = [(f,os.stat(f)) for f in s.files or []]

@@ -127,7 +127,7 @@ class Similarity:
         return self.pairwise(za, zb, tau)
 
     def against(self, zb:Tensor, tau:float=1.0)->Callable:
-        "A function za -> (A, B); what depends on `zb` alone is made once"
+        "A function za -> (A, B); what depends on `zb` alone is computed once"
         if self.search is not None: return self.search(zb, tau)
         return lambda za: self.pairwise(za, zb, tau)
 

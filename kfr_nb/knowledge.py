@@ -135,7 +135,7 @@ def wordnet_tree(
     synsets:Iterable|Mapping[str,Any], # Names ('dog.n.01'), wnids or nltk synsets; or class name -> synset
     parent:str='shortest', # Which of several parents is kept: one of `PARENT_RULES`
 )->KnowledgeTree: # Classes in the order given; other nodes are named by synset
-    "The tree of some noun synsets and all above them, from WordNet 3.0; verbs and others are refused"
+    "The tree of some noun synsets and all above them, from WordNet 3.0; only nouns are accepted"
     names,wnids,nouns = _resolve(synsets)
     up = _choose_parents(nouns, wnids, parent)
     called = {w:nouns[w].name for w in (*up, *up.values(), *wnids)} | dict(zip(wnids, names))

@@ -45,7 +45,7 @@ class _Side:
         self.alpha,self.root = room.to(z.device, z.dtype),room.rsqrt().to(z.device, z.dtype)
 
     def wide(self)->_Side:
-        "The same in double precision, in which fewer pairs are too near; made at first use"
+        "This side in double precision, where fewer pairs are too near; computed at first use"
         if self._wide is None:
             self._wide = _Side(self.z.double(), self.origin.double(), self.tau, 2.**-30)
         return self._wide

@@ -29,8 +29,8 @@ STARTUP = 20. # Seconds in which a run loads its images, starts and is judged; a
 def assumed_throughput(
     model:str, # Name of a backbone
     side:float, # Side of the images, in pixels
-)->float|None: # Images a second; None for a network without an assumption
-    "Images that a GPU is assumed to train on in a second: as many fewer as images have more pixels"
+)->float|None: # Images per second; None for a network without an assumption
+    "Training images per second assumed for a GPU, inversely proportional to the number of pixels"
     if model not in ASSUMED: return None
     rate,at = ASSUMED[model]
     return rate*(at/side)**2
@@ -112,7 +112,7 @@ def _files_of(folder:Path, name:str)->str:
 def reproduce_table(
     folder:str|Path, # Folder of the published tables
 )->pd.DataFrame: # One row for each study: command, what it took on a CPU, what it would take on a GPU, its files
-    "How each study's tables are made again, and what that costs"
+    "The command that reproduces each study's tables, and its cost"
     folder,rows = Path(folder),[]
     for f in sorted(folder.glob('*_study.json')):
         name,record = f.name[:-len('_study.json')],read_json(f)
@@ -146,7 +146,7 @@ def superseded(
     folder:str|Path, # Folder of the published tables
     notebooks:Sequence[str|Path]=(), # Notebooks that may read them
 )->pd.DataFrame: # One row for each superseded experiment: `Experiment`, `Superseded by`, `Read by`
-    "The experiments that another one takes the place of, and the notebooks that name them"
+    "Experiments that another one has replaced, and the notebooks that name them"
     pages = {Path(n).name: Path(n).read_text(encoding='utf-8') for n in notebooks}
     old = [e for e in check_manifest(folder).values() if e.superseded_by]
     rows = [{'Experiment': e.name, 'Superseded by': e.superseded_by, 'Read by': ', '.join(_naming(e.name, pages)) or '–'} for e in old]

@@ -480,7 +480,7 @@ def shuffle(
     self:KnowledgeTree,
     seed:int=0, # Same seed, same tree; 0 or more
 )->KnowledgeTree: # The label order of `classes` is as before
-    "The same tree with the places of its classes permuted"
+    "The same tree with its classes permuted"
     if isinstance(seed, bool) or not isinstance(seed, (int,np.integer)) or seed < 0:
         raise ValueError(f'the seed of a shuffled tree must be a whole number, 0 or more, got '
             f'{seed!r}')

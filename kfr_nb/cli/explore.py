@@ -97,16 +97,16 @@ Form = Literal['table','paths','indented','newick','nexus','json']
 def tree(
     name:str, # A built-in tree (cifar100, imagenet1k, ...), or a file: edges, paths, Newick, JSON
     /,
-    depth:int|None=None, # Levels to draw; 3 as text, as many as can be read in a drawing by default
-    export:Literal['newick','edges','svg','html']|None=None, # Print it so; html is a page to click through
-    layout:Literal['horizontal','radial','links']|None=None, # Of a drawing; horizontal by default, links for html only
+    depth:int|None=None, # Levels to show; by default 3 as text, and as many as are readable in a plot
+    export:Literal['newick','edges','svg','html']|None=None, # Print in this format; html is an interactive page
+    layout:Literal['horizontal','radial','links']|None=None, # Layout of a plot; horizontal by default, links for html only
     out:str|None=None, # File to write; printed by default
-    parents:Literal['first','last','shortest','longest']|None=None, # Which of several parents is kept
-    form:Form|None=None, # Format of a file; told by its content by default
-    encoding:str|None=None, # Of a file: its encoding; UTF-8 by default
-    which:int|None=None, # Of a file with several trees: the number of the tree
+    parents:Literal['first','last','shortest','longest']|None=None, # Which parent to keep if a node has several
+    form:Form|None=None, # Format of a file; detected from its content by default
+    encoding:str|None=None, # Encoding of a file; UTF-8 by default
+    which:int|None=None, # Number of the tree in a file with several
 )->None:
-    "Show, draw or export a knowledge tree; of a file, what was understood"
+    "Show, plot or export a knowledge tree; for a file, also show how it was read"
     shape = _check_layout(export, layout)
     opened = open_tree(name, parents=parents, form=form, encoding=encoding, which=which)
     _print_or_write(tree_text(opened, name, export, shape, depth), out)
@@ -155,10 +155,10 @@ def _print_check(found:dict)->int:
 def bench(
     name:Literal['loss','l1','step','feed','tree']|None=None, # What is timed; all by default
     /,
-    device:Literal['auto','cpu','cuda','mps']='auto', # Where to compute; a GPU where there is one
+    device:Literal['auto','cpu','cuda','mps']='auto', # Where to compute; a GPU if there is one
     out:str|None=None, # JSON file to write
 )->None:
-    "Time two ways of doing one thing in turn, as a ratio with its spread"
+    "Time two implementations in turn, and report their ratio with its spread"
     from kfr_nb.bench import run_bench
     from kfr_nb.core import device_of
     run_bench(name, out, device_of(device))
@@ -166,8 +166,8 @@ def bench(
 # %% ../../nbs/api/96_cli_explore.ipynb #534d62d2
 @command('eval "$(kfr completion bash)"')
 def completion(
-    shell:Literal['bash','zsh','fish','words'], # Print what a shell needs, or what may follow some words
-    words:list[str]|None=None, # The words, after `--`; the last one as far as it was typed
+    shell:Literal['bash','zsh','fish','words'], # Shell whose script is printed; words prints what may follow some words
+    words:list[str]|None=None, # The words typed so far, after `--`; the last one may be incomplete
     /,
 )->None:
     "Let a shell complete commands, options and choices"

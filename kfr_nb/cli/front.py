@@ -40,30 +40,31 @@ FIRST = ('kfr train --out runs/first --method kfr_plus --epochs 6 --train-per-cl
 
 _page = '''kfr {version}: knowledge about classes in image recognition
 
-Five things to do first: they need no data and no GPU, and take a minute or two
+Start with these: they need no data and no GPU, and take a minute or two
   {train}
                                           train a network on built-in images
   {localize}                 see where it looks: images and maps
   {suspects}                 see which labels look wrong to it
   {tree}                       see the knowledge behind the losses
-  {study} compare the methods: one HTML page
+  {study} compare methods: one HTML page
 
 Then
   kfr train --dataset folder:PATH --method ce --batch-size 16
-                                          your own images, one folder a class;
+                                          your own images, one folder per class;
                                           with a tree: --method kfr_plus
                                           --tree-name FILE
   kfr predict RUN IMAGE... --page answers.html
-                                          what it says of your images
+                                          predict the classes of your images
   kfr search RUN IMAGE --gallery FOLDER   similar images
   kfr data list                           data sets, and how to get them
-  kfr study                               compare them, then open its page
+  kfr study                               compare methods, then open the page
 
 All commands
 {commands}
 
-kfr COMMAND --help has the options; kfr train --method NAME --help a method's.
-A command that was stopped resumes when it is given again.'''
+kfr COMMAND --help lists the options of a command, and
+kfr train --method NAME --help those of a method.
+To resume a command that was stopped, run it again.'''
 
 # %% ../../nbs/api/97_cli_front.ipynb #c50f4426
 def welcome()->str:

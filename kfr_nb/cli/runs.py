@@ -65,9 +65,9 @@ def tell_epoch(
     settings='run', folder=True, stopped='stopped; the last checkpoint is kept, and the same command resumes')
 def train(
     settings:Mapping[str,Any], # Settings that were given
-    out:str|None=None, # Run folder; runs/KEY by default, where KEY is made from the settings
-    minutes:float|None=None, # Stop after so many minutes; exit status 75, the same command resumes
-    quiet:bool=False, # No progress bar, and no line for each epoch
+    out:str|None=None, # Run folder; runs/KEY by default, where KEY is a hash of the settings
+    minutes:float|None=None, # Stop after this many minutes; exit status 75, the same command resumes
+    quiet:bool=False, # No progress bar and no line per epoch
 )->None:
     "Train one network; a run that was stopped resumes"
     from kfr_nb.train import Paused, TrainConfig, fit
@@ -108,7 +108,7 @@ def open_run(
 def evaluate(
     run:str, # Run folder
     /,
-    split:Literal['train','valid','test']='test', # Which images
+    split:Literal['train','valid','test']='test', # Split of the images
     dataset:str|None=None, # Another data set; the run's own by default
     data:str|None=None, # Folder of the data sets; $KFR_DATA or ./data by default
     json:bool=False, # Print JSON
@@ -156,9 +156,9 @@ def _split_arrays(run:Any, split:str, dataset:str|None, data:str|None)->dict[str
 @command('kfr embed runs/first --out z.npz')
 def embed(
     run:str, # Run folder
-    images:list[str]|None=None, # Image files and folders of them; a split of the run's data by default
+    images:list[str]|None=None, # Image files or folders; a split of the run's data by default
     /,
-    split:Literal['train','valid','test']='test', # Which images of the run's data
+    split:Literal['train','valid','test']='test', # Split of the run's data
     dataset:str|None=None, # Another data set; the run's own by default
     data:str|None=None, # Folder of the data sets; $KFR_DATA or ./data by default
     out:str|None=None, # File to write, .npz; RUN/embeddings-SPLIT.npz or RUN/embeddings-images.npz by default
@@ -188,7 +188,7 @@ def _write_table(table:Any, out:str|Path, what:str)->None:
 @command('kfr suspects runs/first --out suspects.csv')
 def suspects(
     run:str, # Run folder
-    images:str|None=None, # Folder with a folder for each class, whose labels are judged; the training images by default
+    images:str|None=None, # Folder with one subfolder per class, whose labels are checked; the training images by default
     /,
     top:int=20, # Rows to print
     dataset:str|None=None, # Where the run's data set is now; the run's own by default
@@ -196,7 +196,7 @@ def suspects(
     out:str|None=None, # File for the whole table, .csv
     quiet:bool=False, # No progress bar
 )->int:
-    "The labels that look wrong to a trained network: of its training images, or of a folder"
+    "List labels that look wrong to a trained network, of its training images or of a folder"
     if top < 1: raise UsageError(f'--top must be at least 1, got {top}')
     if out and Path(out).suffix != '.csv': raise UsageError(f'--out must end in .csv, got {out!r}')
     from kfr_nb.runs import folder_suspects, suspects_of
@@ -300,16 +300,16 @@ def _check_pictures(pictures:int)->None:
 
 @command('kfr localize runs/first --method layercam --limit 200', folder=True)
 def localize(
-    run:list[str], # Run folders, the baseline first, then images or folders of them where not the run's own; or a study
+    run:list[str], # Run folders, the baseline first, then optionally images or folders; or a study
     /,
     method:Map='gradcam', # Kind of map
     given:Literal['label','predicted']='label', # Class that is explained: the true or the predicted one
-    split:Literal['train','valid','test']='test', # Which images
-    limit:int|None=None, # At most so many images, drawn by the split seed
-    tau:float=0.15, # Threshold of the boxes, as a share of the map's maximum
-    delta:float=0.3, # Overlap from which a box counts as right
+    split:Literal['train','valid','test']='test', # Split of the images
+    limit:int|None=None, # Maximum number of images, sampled with the split seed
+    tau:float=0.15, # Threshold of the boxes, as a fraction of the map's maximum
+    delta:float=0.3, # Minimum overlap of a correct box
     pictures:int=12, # Images in the gallery, at most 12
-    gallery_seed:int=0, # Seed by which they are drawn
+    gallery_seed:int=0, # Seed with which they are sampled
     out:str|None=None, # Folder to write to; RUN/localization/METHOD, or the study's, by default
     dataset:str|None=None, # Where the runs' data set is now; the runs' own by default
     data:str|None=None, # Folder of the data sets; $KFR_DATA or ./data by default

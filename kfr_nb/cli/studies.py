@@ -198,22 +198,22 @@ _varied = ('method','alpha','tree','seed')                  # what a study varie
 def study(
     settings:Mapping[str,Any], # Settings that were given
     paper:Literal['kfr','ahsml']='kfr', # Whose presets: 'kfr' (recognition), 'ahsml' (retrieval, label noise)
-    preset:str|None=None, # Preset by name, or a TOML file; by the data set where one is named, all three acts by default
+    preset:str|None=None, # Preset by name, or a TOML file; by default that of the data set, or else all three acts
     out:str='results', # Folder for tables, figures, report and runs
     arms:list[str]|None=None, # Arms: methods, METHOD_shuffled (its control), variants; the preset's by default
     seeds:list[int]|None=None, # Seeds, the same for each arm; the preset's by default
-    values:list[float]|None=None, # Values of the sweep: weights α, or shares of label noise
-    sweep:list[str]|None=None, # Arms that are swept, or 'none'; the preset's by default
-    variant:list[str]|None=None, # Further arms, as early=kfr_free,phase1=0,alpha=3
+    values:list[float]|None=None, # Values of the sweep: weights α, or fractions of label noise
+    sweep:list[str]|None=None, # Arms to sweep, or 'none'; the preset's by default
+    variant:list[str]|None=None, # Further arms, such as early=kfr_free,phase1=0,alpha=3
     alpha:list[str]|None=None, # Weights: METHOD=ALPHA for one method, a number for the paper's loss
-    jobs:int|None=None, # Processes; by default one for each core, one on a GPU
+    jobs:int|None=None, # Processes; by default one per core, or one on a GPU
     scheduler:str|None=None, # Address of a Dask scheduler whose workers are used, tcp://HOST:PORT
-    slurm:list[str]|None=None, # Slurm options of the workers' jobs, as queue=gpu walltime=02:00:00
-    minutes:float|None=None, # Stop after so many minutes; exit status 75, the same command resumes
+    slurm:list[str]|None=None, # Slurm options of the workers' jobs, such as queue=gpu walltime=02:00:00
+    minutes:float|None=None, # Stop after this many minutes; exit status 75, the same command resumes
     reduced:bool=False, # A smoke test of everything: one seed, two epochs, few images
-    quiet:bool=False, # No progress bar, and no line for each run
+    quiet:bool=False, # No progress bar and no line per run
 )->None:
-    "Methods × seeds, tables, figures and one HTML report; without options three acts on built-in data"
+    "Compare methods over seeds, with an HTML report; without options, three acts on built-in data"
     variants = dict(map(read_variant, variant or []))
     lists = dict(arms=arms, seeds=seeds, values=values, sweep=sweep, variants=variants)
     changes = dict(settings) | {name: value for name,value in lists.items() if value}
@@ -259,9 +259,9 @@ def sweep(
     values:list[str], # Its values
     seeds:list[int]=[0,1,2], # Seeds
     out:str='results/sweep', # Folder for table, figure and runs
-    jobs:int|None=None, # Processes; by default one for each core, one on a GPU
-    minutes:float|None=None, # Stop after so many minutes; exit status 75, the same command resumes
-    quiet:bool=False, # No progress bar, and no line for each run
+    jobs:int|None=None, # Processes; by default one per core, or one on a GPU
+    minutes:float|None=None, # Stop after this many minutes; exit status 75, the same command resumes
+    quiet:bool=False, # No progress bar and no line per run
 )->None:
     "Vary one setting over several seeds; writes a table and a figure"
     name,wanted = sweep_values(param, values, settings['method'])
@@ -276,11 +276,11 @@ def sweep(
 # %% ../../nbs/api/95_cli_studies.ipynb #9dd267a9
 @command('kfr worker tcp://10.0.0.1:8786', stopped='stopped; its workers have ended. To start them again')
 def worker(
-    address:str, # Of the scheduler, tcp://HOST:PORT
+    address:str, # Address of the scheduler, tcp://HOST:PORT
     /,
-    processes:int|None=None, # Workers; one for each GPU or core by default
+    processes:int|None=None, # Workers; one per GPU or core by default
 )->None:
-    "Work for the studies of a Dask scheduler on this machine until the scheduler ends"
+    "Run workers on this machine for the studies of a Dask scheduler, until it ends"
     from kfr_nb.study import serve
     def begun(): print(f'working for {address} until it ends, or until Ctrl-C', flush=True)
     serve(address, processes, begun)

@@ -69,7 +69,7 @@ def check_page(
 def found_images(
     places:Sequence[str], # Files and folders
 )->list[str]: # Image files
-    "The images among files and folders; what may be missed is told on standard error"
+    "The images among files and folders; images that are passed over are reported on standard error"
     from kfr_nb.data.folders import counted
     from kfr_nb.runs import image_files
     skipped:Counter = Counter()
@@ -88,18 +88,18 @@ def _prediction_forms(table:Any, form:str)->str:
 @command('kfr predict runs/first photo.jpg holiday --rule climb --precision 0.95 --page holiday.html')
 def predict(
     run:str, # Run folder
-    images:list[str], # Image files, and folders of them
+    images:list[str], # Image files or folders
     /,
-    rule:Literal['argmax','crm','hie','climb']='argmax', # How to answer: the likeliest class (argmax), the least expected distance (crm), with the parent's probability (hie), or a node where no class is sure (climb)
-    precision:float|None=None, # Share of right answers that climb promises; 0.95 by default
-    tree:str|None=None, # Another tree than the run's: by name, or a file
-    format:Format='table', # Form of the output: table, csv or json; the ending of --out decides by default
+    rule:Literal['argmax','crm','hie','climb']='argmax', # Decision rule: the most probable class (argmax), the smallest expected distance (crm), with the parent's probability (hie), or a node if no class is certain (climb)
+    precision:float|None=None, # Precision that climb guarantees; 0.95 by default
+    tree:str|None=None, # Tree to use instead of the run's: a name or a file
+    format:Format='table', # Output format: table, csv or json; by default from the ending of --out
     out:str|None=None, # File to write, .csv or .json; printed by default
-    page:str|None=None, # HTML page to write, with the images in it
+    page:str|None=None, # HTML page to write, with embedded images
     data:str|None=None, # Folder of the data sets, for validation images; $KFR_DATA or ./data by default
     quiet:bool=False, # No progress bar
 )->int:
-    "Class, path and confidence at each level of the tree, for any images"
+    "Predict class, path and confidence at each level of the tree, for any images"
     check_page(page)
     from kfr_nb.data.folders import counted
     from kfr_nb.runs import check_question, predict as predicted, prediction_page
@@ -126,24 +126,24 @@ def _search_text(table:Any)->str:
 @command('kfr search runs/first photo.jpg --gallery holiday --top 12')
 def search(
     run:str, # Run folder
-    images:list[str], # Image files to search with, and folders of them
+    images:list[str], # Query images: files or folders
     /,
     gallery:str, # Folder of images to search in
-    top:int=12, # Images to find for each
-    index:str|None=None, # Folder in which the embeddings of the gallery are kept; within RUN by default
-    tree:str|None=None, # Another tree than the run's, for the branches: by name, or a file
-    format:Format='table', # Form of the output: table, csv or json; the ending of --out decides by default
+    top:int=12, # Images to find for each query
+    index:str|None=None, # Folder for the embeddings of the gallery; within RUN by default
+    tree:str|None=None, # Tree for the branches instead of the run's: a name or a file
+    format:Format='table', # Output format: table, csv or json; by default from the ending of --out
     out:str|None=None, # File to write, .csv or .json; printed by default
     page:str|None=None, # HTML page to write; search.html next to the index by default
     quiet:bool=False, # No progress bar
 )->int:
-    "The images of a folder that are nearest to yours, grouped by branch of the tree"
+    "Find the images of a folder nearest to yours, grouped by branch of the tree"
     check_page(page)
     from kfr_nb.runs import open_gallery, run_tree, search as searched, search_page
     from kfr_nb.runs.pages import write_page
     if top < 1: raise UsageError(f'--top must be at least 1, got {top}')
     opened = open_run(run)
-    if tree: run_tree(opened, tree)                         # a wrong name is told before the images are embedded
+    if tree: run_tree(opened, tree)                         # a wrong name is reported before the images are embedded
     asked = found_images(images)
     known = open_gallery(opened, gallery, index)
     table = searched(opened, asked, known, top, tree)
@@ -160,14 +160,14 @@ def place(
     run:str, # Run folder
     folder:str, # A folder of images for each new class, or images of one class
     /,
-    tree:str|None=None, # Another tree than the run's: by name, or a file
-    resamples:int=200, # Draws of the images behind the confidence
-    format:Format='table', # Form of what is printed: table, csv or json
-    out:str|None=None, # Folder to write: table, drawing, tree and page; RUN/places/NAME by default
+    tree:str|None=None, # Tree to use instead of the run's: a name or a file
+    resamples:int=200, # Resamples of the images for the confidence
+    format:Format='table', # Format of the printed output: table, csv or json
+    out:str|None=None, # Folder to write: table, plot, tree and page; RUN/places/NAME by default
     data:str|None=None, # Folder of the data sets, for the training images; $KFR_DATA or ./data by default
     quiet:bool=False, # No progress bar
 )->int:
-    "Where classes belong in the tree that training has not seen"
+    "Find where unseen classes belong in the tree"
     if not Path(folder).exists():
         from kfr_nb.runs import image_files
         image_files(folder)                                 # says what is near it
@@ -195,11 +195,11 @@ def export(
     /,
     out:str, # Folder to write
     skip_onnx:bool=False, # Leave out model.onnx, which takes the packages onnx, onnxscript and onnxruntime
-    tree:str|None=None, # Another tree than the run's: by name, or a file
+    tree:str|None=None, # Tree to use instead of the run's: a name or a file
     data:str|None=None, # Folder of the data sets, for validation images; $KFR_DATA or ./data by default
     quiet:bool=False, # No progress bar
 )->None:
-    "A folder that loads without this package: weights, preprocessing, classes, tree, model card, ONNX"
+    "Export a folder that loads without this package: weights, preprocessing, classes, tree, model card, ONNX"
     from kfr_nb.runs import export_run
     made = export_run(open_run(run), out, not skip_onnx, tree, data)
     show({name: _size(size) for name,size in made['files'].items()})

@@ -67,7 +67,7 @@ def _array_part(path:Path, a:dict, part:str, classes:int)->ImageSet:
     get='numpy.savez(path, x_train=…, y_train=…, x_test=…, y_test=…, classes=…)')
 def open_npz(
     path:Path, # The array file
-    split_seed:int, # Unused: the parts are as given
+    split_seed:int, # Unused: the splits are as given
     image_size:int, # Side of the model's input
     tree_name:str|None=None, # Name of its tree
 )->DataSet:

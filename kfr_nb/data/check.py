@@ -29,7 +29,7 @@ def _some(classes:list[str])->str:
 
 # %% ../../nbs/api/20o_data_check.ipynb #902ba3cd
 def classes_with(ds:DataSet, part:str, n:int)->list[str]:
-    "The classes with `n` images in a part"
+    "The classes with `n` images in a split"
     names = _classes_of(ds, part)
     counts = ds.parts[part].labels.bincount(minlength=len(names)).tolist()
     return [c for c,k in zip(names, counts) if k == n]
@@ -38,8 +38,8 @@ def classes_with(ds:DataSet, part:str, n:int)->list[str]:
 def few_images(
     ds:DataSet, # Data set as opened for a run
     least:int=2, # Number of images per class that is sufficient
-)->list[str]: # A sentence for each part with too few images
-    "Classes with too few images, part by part"
+)->list[str]: # A sentence for each split with too few images
+    "Classes with too few images, split by split"
     out = []
     for part,n in product(ds.parts, range(1, least)):
         few = classes_with(ds, part, n)
@@ -50,8 +50,8 @@ def few_images(
 # %% ../../nbs/api/20o_data_check.ipynb #17ba0791
 def empty_classes(
     ds:DataSet, # A data set
-)->list[str]: # A sentence for each part that lacks classes
-    "Classes without an image, part by part"
+)->list[str]: # A sentence for each split that lacks classes
+    "Classes without an image, split by split"
     empty = {part: classes_with(ds, part, 0) for part in ds.parts}
     return [f'{_some(classes)} no image in {part}' for part,classes in empty.items() if classes]
 
@@ -81,8 +81,8 @@ def _called(s:ImageSet, which:np.ndarray)->list[str]:
 # %% ../../nbs/api/20o_data_check.ipynb #91032ad7
 def find_duplicates(
     ds:DataSet, # A data set
-)->list[str]: # A remark for each pair of parts, and on classes
-    "Images with the same content in two parts, or in two classes of one"
+)->list[str]: # A remark for each pair of splits, and on classes
+    "Images with the same content in two splits, or in two classes of one"
     numbers = {k: _content_numbers(s) for k,s in ds.parts.items()}
     found = {}
     for a,b in combinations(numbers, 2):

@@ -89,7 +89,7 @@ class Drawn:
     u:Tensor|None=None # On the CPU, shape (B, 10)
     there:Tensor|None=None # Their form on the device: maps, flips, or the numbers themselves
     def part(self, rows:slice)->Drawn:
-        "The random numbers of some of the images"
+        "The random numbers of a subset of the images"
         return Drawn(*[t if t is None else t[rows] for t in (self.u,self.there)])
 
 # %% ../../nbs/api/20k_data_feeds.ipynb #472b07b9
@@ -100,7 +100,7 @@ def draw_views(
     draw:int, # Number of the draw; each gives new views
     x:Tensor, # Images as they are stored: for their size and device
 )->list[Drawn]: # Kind by kind
-    "The random numbers of the views of some images"
+    "The random numbers for views of a subset of the images"
     out = []
     for v,kind in enumerate(how.kinds):
         if kind in ('none','plain'): out.append(Drawn())

@@ -93,13 +93,13 @@ def _empty(folder:Path, inside:Counter)->str:
     have = ', '.join(counted(n, k) for k,n in (+inside).items()) or 'nothing'
     endings = ' '.join(sorted(IMAGE_ENDINGS))
     return (f'the class folder {shown_path(folder)} is empty: no image ending in {endings};'
-        f' it has {have}; convert its images, or remove the folder')
+        f' it contains {have}; convert its images, or remove the folder')
 
 # %% ../../nbs/api/20g_data_folders.ipynb #bc33ea4e
 def _no_classes(folder:Path)->str:
     where,above = shown_path(folder), folder.absolute().parent
-    what = f'{where} has no class folders; expected one subfolder of images for each class'
-    loose = f', and it holds the images themselves: is it one class of {above}?'
+    what = f'{where} has no class folders; expected one subfolder of images per class'
+    loose = f', but images are directly in it: is it a class folder of {above}?'
     return what + loose*bool(_loose_images(folder))
 
 # %% ../../nbs/api/20g_data_folders.ipynb #7719a1c7
@@ -128,7 +128,7 @@ _PART_NAMES = dict(train=('train','training'), test=('test','testing','eval','ev
 def part_of(
     folder:str, # Name of a folder
 )->str|None: # 'train', 'test', 'valid' or None
-    "The part of a data set that a folder's name denotes"
+    "The split of a data set that a folder's name denotes"
     word = re.sub(r'[ _-]*(set|data|images|imgs|split)$', '', folder.lower())
     return next((part for part,names in _PART_NAMES.items() if word in names), None)
 
@@ -165,7 +165,7 @@ def _train_is_class(path:Path, train:Path, names:dict)->dict[str,Path]:
 
 # %% ../../nbs/api/20g_data_folders.ipynb #98fbc42f
 def _check_beside(path:Path, train:Path, beside:list[str], given:dict, skipped:Counter)->None:
-    "Folders next to the parts are not used; without a test part, they may be classes"
+    "Folders next to the splits are not used; without a test split, they may be classes"
     used = [n for n in beside if _loose_images(path/n)]
     if used and not given:
         raise ValueError(f'{path}: is {train.name!r} the training part, or a class next to {used[0]!r}?'
@@ -176,7 +176,7 @@ def _check_beside(path:Path, train:Path, beside:list[str], given:dict, skipped:C
 def find_parts(
     path:Path, # A folder of images
     skipped:Counter, # Counter of skipped files
-)->dict[str,Path]: # Folders of the parts; empty if the folder holds the classes itself
+)->dict[str,Path]: # Folders of the splits; empty if the folder holds the classes itself
     "Detect the layout of a folder; `ValueError` if it is ambiguous"
     names = _sorted_by_part(path)
     others = names['test'] + names['valid']
@@ -257,9 +257,9 @@ def _listed(path:Path, skipped:Counter)->tuple[list[str],dict[str,ImageSet],dict
     get='one subfolder for each class')
 def open_folder(
     path:Path, # The folder
-    split_seed:int, # Seed of the test part, if it is split off
+    split_seed:int, # Seed of the test split, if there is no test folder
     image_size:int, # Side of the model's input
-    test_fraction:float=0.2, # Fraction of the test part, if it is split off
+    test_fraction:float=0.2, # Fraction of the test split, if there is no test folder
     tree_name:str|None=None, # Name or file of its tree
 )->DataSet:
     "A data set from a folder of images"

@@ -31,7 +31,7 @@ class Source:
     needs:tuple=() # Files or folders; any one of them identifies the data set
     folders:tuple=() # Subfolders of the data folder to search
     fetch:Callable|None=None # (place) -> None, if downloading an archive is not enough
-    merge:bool=True # Join the published parts of a class if classes are held out
+    merge:bool=True # Join the published splits of a class if classes are held out
     disjoint:bool=False # Published train and test classes do not overlap
     by_path:bool=False # Its path is part of its name, as in 'folder:PATH'
     drawn:bool=False # It renders as many training images as requested
@@ -70,11 +70,11 @@ def cut_dataset(
     s:ImageSet, # All images
     image_size:int, # Side of the model's input
     seed:int, # Seed of the split
-    fraction:float=0.2, # Fraction of the test part
+    fraction:float=0.2, # Fraction of the test split
     splits:dict|None=None, # Further notes on how it was made
     **fields, # Further fields of `DataSet`
 )->DataSet: # With `s` divided into train and test
-    "A data set whose test part is split off from one set, within classes"
+    "A data set whose test split is taken from one set, within classes"
     train,test = cut_part(s, fraction, seed, 'test')
     if not len(test):
         raise ValueError(f'{name}: no class has two images, so no test image is left:'

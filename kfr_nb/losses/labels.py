@@ -100,7 +100,7 @@ def _ways_up(parents:Sequence[int], classes:Sequence[int])->list[list[int]]:
                     f'{len(parents)} nodes')
         ways.append(way)
     if len({way[0] for way in ways}) < len(ways):
-        raise ValueError('two classes stand at one node; give each class its own node')
+        raise ValueError('two classes have the same node; give each class its own node')
     if len({way[-1] for way in ways}) != 1:
         raise ValueError(f'the classes need one root, got {len({way[-1] for way in ways})}')
     return ways

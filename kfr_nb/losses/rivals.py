@@ -122,7 +122,7 @@ def haframe_loss(
     reduction:str='mean', # 'mean', 'sum' or 'none'
     validate:bool=True, # Check the inputs (on a GPU this waits for the device)
 )->Tensor: # The loss
-    "Cross-entropy under a fixed classifier, and errors of the cosines (Liang and Davis 2023)"
+    "Cross-entropy with a fixed classifier, plus squared errors of the cosines (Liang and Davis 2023)"
     if not 0 <= alpha <= 1: raise ValueError(f'alpha must lie in [0, 1], got {alpha}')
     y,W = _batch(z, labels, len(frame), validate=validate),_fitting(frame, z)
     cosines = F.normalize(z)@W.T
@@ -212,7 +212,7 @@ def hier_cos_loss(
     reduction:str='mean', # 'mean', 'sum' or 'none'
     validate:bool=True, # Check the inputs (on a GPU this waits for the device)
 )->Tensor: # The loss
-    "Divergence from the way to the class, and one node at each level (Sani et al. 2026)"
+    "Divergence from the path to the class, plus one term per level (Sani et al. 2026)"
     y = _nodes_fit(scores, labels, table, validate)
     table,size = table.to(scores.device),scores.abs()
     way = table.paths.to(size)[y]

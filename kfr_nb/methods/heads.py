@@ -62,7 +62,7 @@ class FixedClassifier(nn.Module):
 # %% ../../nbs/api/67_methods_heads.ipynb #f0a94b7a
 @dataclass(frozen=True)
 class HAFrame(OwnClassifier, Replacing):
-    "Baseline: a fixed classifier whose cosines decrease with the tree distance, and errors of the cosines (Liang and Davis 2023)."
+    "Baseline: a fixed classifier whose cosines decrease with the tree distance, plus squared errors of the cosines (Liang and Davis 2023)."
     name = 'haframe'
     label = 'HAFrame'
     reads = ('classifier_weight',)

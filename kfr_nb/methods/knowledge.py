@@ -130,7 +130,7 @@ def class_nodes(
     knowledge:Knowledge, # Settings: tree, tree_seed
     setup:Setup, # The run's classes, tree and seed
 )->NodeTable: # For `path_kl_loss` and `hier_cos_loss`
-    "The paths to the classes in the tree of a run; without levels if the tree is flat"
+    "Paths from the root to the classes in the tree of a run; a flat tree has no levels"
     table = node_table(*_numbered(knowledge, setup))
     rootless = table.paths.any(1)
     if rootless.all(): return table

@@ -91,7 +91,7 @@ def hierarchical_average_precision(
     tau:float=1.0, # Curvature, for the hyperbolic similarities
     population:bool=False, # Divide relevance by the number of images at its level, as HAPPIER does?
 )->float: # Mean over the queries, in [0, 1]
-    "Average precision with degrees of relevance (H-AP, Ramzi et al. 2022); ties count against"
+    "Average precision with degrees of relevance (H-AP, Ramzi et al. 2022); ties count against the model"
     sets,H = _ranking(z, labels, H, gallery, gallery_labels)
     if population: H = _by_population(H, *sets[3:])
     return _mean(_hap(*block) for block in _rankings(sets, H, similarity, tau))
@@ -119,7 +119,7 @@ def ndcg(
     gallery_labels:Tensor|None=None, # Their classes, shape (M,)
     tau:float=1.0, # Curvature, for the hyperbolic similarities
 )->float: # Mean over the queries, in [0, 1]
-    "Normalised discounted cumulative gain; ties count against"
+    "Normalised discounted cumulative gain; ties count against the model"
     sets,H = _ranking(z, labels, H, gallery, gallery_labels)
     others = len(sets[2])-int(sets[4])
     k = others if k is None else min(_check_ks(k)[0], others)
@@ -150,7 +150,7 @@ def average_set_intersection(
     gallery_labels:Tensor|None=None, # Their classes, shape (M,)
     tau:float=1.0, # Curvature, for the hyperbolic similarities
 )->float: # Mean over the queries, in [0, 1]
-    "Average set intersection with the best ranking (ASI, Sun et al. 2021); ties count against"
+    "Average set intersection with the best ranking (ASI, Sun et al. 2021); ties count against the model"
     sets,H = _ranking(z, labels, H, gallery, gallery_labels)
     return _mean(_asi(*block) for block in _rankings(sets, H, similarity, tau))
 

@@ -220,7 +220,7 @@ def recall_at_k(
     gallery_labels:Tensor|None=None, # Their classes, shape (M,)
     tau:float=1.0, # Curvature, for the hyperbolic similarities
 )->dict: # {K: fraction of the answerable queries}
-    "Is one of the K nearest of the same class? Ties count against; unanswerable queries are left out"
+    "Is one of the K nearest of the same class? Ties count against the model; unanswerable queries are left out"
     ks = _check_ks(ks)
     zq,yq,zg,yg,itself = _sets(z, labels, gallery, gallery_labels)
     _,keep = _usable(yq, yg, itself)
@@ -263,7 +263,7 @@ def map_at_r(
     gallery_labels:Tensor|None=None, # Their classes, shape (M,)
     tau:float=1.0, # Curvature, for the hyperbolic similarities
 )->float: # Mean over the answerable queries
-    "Mean average precision over as many places as there are relevant images; ties count against"
+    "Mean average precision at R, the number of relevant images; ties count against the model"
     zq,yq,zg,yg,itself = _sets(z, labels, gallery, gallery_labels)
     R,keep = _usable(yq, yg, itself)
     places = torch.arange(1, int(R.max())+1, device=zq.device)

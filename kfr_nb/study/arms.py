@@ -20,7 +20,7 @@ from ..train.config import TrainConfig
 # %% ../../nbs/api/75_study_arms.ipynb #902ba3cd
 @dataclass(frozen=True)
 class Arm:
-    "One of the compared methods in a study, with its settings"
+    "One of the methods that a study compares, with its settings"
     label:str # Name in tables and figures
     changes:Mapping[str,Any] # Settings that differ from those of the study; `method` is a method or its name
     describe:str # Description in one sentence

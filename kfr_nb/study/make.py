@@ -111,9 +111,9 @@ def _outcome(path:Path, record:Mapping[str,Any])->str:
 def told_runs(
     names:Mapping[str,str], # What each run is called, by key
     folder:Path, # Folder of the runs
-    tell:Callable|bool, # Takes a line; nothing is told where it is no function
+    tell:Callable|bool, # Called with each line; if it is not a function, nothing is printed
 )->Callable: # Called as `ended(key, record)`
-    "What tells each run in a line when it has ended"
+    "A callback that prints a line for each run that has ended"
     from tqdm.auto import tqdm
     ended,width = {k for k in names if finished(folder/k)},max(map(len, names.values()), default=0)
     def note(key, record):
@@ -186,7 +186,7 @@ def run_sweep(
     out:str|Path='results/sweep', # Folder for the table, the figure and the runs
     jobs:int|Workers|None=None, # Number of processes, by default one per core or GPU; or a `Workers`
     progress:bool|Callable=True, # Show a progress bar with the remaining time; a function also receives a line for each run that has ended
-    minutes:float|None=None, # Stop after so many minutes; no limit by default
+    minutes:float|None=None, # Stop after this many minutes; no limit by default
 )->tuple[pd.DataFrame,Path|None]: # One row for each run; the figure
     "Train with each value and seed, and write `sweep.csv` and `sweep.png`"
     choose('setting', param, sorted({*base.flat()} - {'seed'}))

@@ -127,7 +127,7 @@ def recorded_config(
     base:Mapping[str,Any], # Settings of a record without their groups, as in `study['base']`
     **changes, # Changed settings; `method` is a method or its name
 )->TrainConfig: # The configuration, without settings of other methods
-    "The configuration of a published record, of this version or an earlier one"
+    "The configuration stored in a published record, from this version or an earlier one"
     base = dict(base)
     method = method_of(changes.pop('method', None) or base.pop('method', 'ce'))
     known = TrainConfig(method=method).flat()

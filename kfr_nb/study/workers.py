@@ -144,7 +144,7 @@ def _greeting(address:str, seconds:float, patience:float)->None:
         if address.startswith('tcp://') and not s.recv(1): raise OSError('it hangs up')
 
 def scheduler_client(
-    address:str, # Of the scheduler, 'tcp://HOST:PORT'
+    address:str, # Address of the scheduler, 'tcp://HOST:PORT'
     seconds:float=30., # Time in which it must answer
     patience:float=5., # Time for which a refused connection is tried again
 )->Any: # A client of Dask
@@ -160,7 +160,7 @@ def scheduler_client(
 # %% ../../nbs/api/75_study_workers.ipynb #fe2ef495
 def serve(
     address:str, # Address of the scheduler, 'tcp://HOST:PORT'
-    processes:int|None=None, # Workers; one for each GPU or core by default
+    processes:int|None=None, # Workers; one per GPU or core by default
     begun:Callable=lambda: None, # Called when a scheduler has answered
 )->None:
     "Run workers for a scheduler until it ends; `RuntimeError` if the workers end by themselves"
@@ -257,7 +257,7 @@ def scheduler_workers(
     seconds:float=30., # Time limit for the scheduler and a first worker to answer
     stopped:Callable=_never, # Whether to stop waiting for a worker
 )->Iterator: # A Dask client, and a function that checks the scheduler
-    "The workers of a scheduler, for the length of the block"
+    "Workers of a scheduler, available within the block"
     with scheduler_client(address, seconds, patience=seconds) as client:
         def alive(): return client.status == 'running'
         hint = f'start some on each machine: kfr worker {address}'

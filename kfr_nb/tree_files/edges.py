@@ -43,7 +43,7 @@ def name_of(
     x:Any, # A string, a number, or a tensor or array with one element
     what:str='node', # Kind of item, for the message
 )->str:
-    "A node's name as a string; whole floats become integers, and an empty name is an error"
+    "A node's name as a string; whole floats become integers, and an empty name raises an error"
     if isinstance(x, str) and x.strip(): return str(x)
     x = _item(x)
     if isinstance(x, bytes): x = x.decode(errors='surrogateescape')
@@ -473,7 +473,7 @@ def rank_table(
     root:str='root', # Name of the root, above the first rank
     qualify:bool=False, # Name inner nodes by their whole path, and classes whose names repeat
 )->TreeTable: # Classes in the order of the rows; a row of an inner node is not a class
-    "Edges from rows of ranks; a name in two places is an error unless `qualify`"
+    "Edges from rows of ranks; a name that occurs twice raises an error unless `qualify`"
     root = name_of(root, 'root')
     whole = {tuple(p) for p in paths}
     inner = {key[:i] for key in whole for i in range(1, len(key))}
@@ -496,7 +496,7 @@ def _check_classes(classes, paths):
     for key,n in Counter(classes).items():
         if n == 1: continue
         second = [i for i,p in enumerate(paths) if tuple(p) == key][1]
-        raise ValueError(f'row {second}: class {short(key[-1])} is there already; remove one of '
+        raise ValueError(f'row {second}: class {short(key[-1])} already has a row; remove one of '
             'the rows')
 
 # %% ../../nbs/api/05_tree_edges.ipynb #9173c030
