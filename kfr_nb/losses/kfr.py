@@ -102,7 +102,7 @@ class _Terms:
     bound:Tensor # Mean of x_b t_c + x_c t_b, for each anchor or as a scalar
     weight:Tensor # Sum of tree distances, for each anchor or as a scalar
     x:Tensor # Latent distances
-    pairs:int # How many of them are between different samples
+    pairs:int # How many of them the mean in the statistics is over
 
 @dataclass
 class _Options:

@@ -140,7 +140,7 @@ def further_outputs(self:Method, state:Any)->dict[str,Tensor]:
 def before_epoch(self:Method, state:Any, embed:Callable)->Tensor|None:
     """Update the state; the returned tensor is stored with the run
 
-    `embed()` gives z (N, d) and y (N,) of the training images."""
+    `embed()` gives z (N, d), after `to_space`, and y (N,) of the training images."""
     return None
 
 # %% ../../nbs/api/66_methods_base.ipynb #bdd413c8
