@@ -4,7 +4,7 @@
     python tools/frozen_maps.py --data DIR --publish  write the tables to nbs/studies/_results as well
 
 An EfficientNet-Lite0 at 320 pixels has maps of ten by ten cells. Its backbone is frozen, so each image passes it once for all
-runs. What is trained is an embedding and a classifier, on 20 images of each of the 200 classes. The maps depend on both:
+runs. What is trained is an embedding and a classifier, on 15 images of each of the 200 classes. The maps depend on both:
 they weight the channels of the last layer by the gradient of the true class. The weights of the losses are those that
 `python tools/every_rival.py 100` chose on validation images of CIFAR-100; α = 10 and 30 are in a sweep.
 
@@ -27,7 +27,7 @@ from kfr_nb.train import TrainConfig, load_run, open_data
 from every_rival import complete
 
 ROOT = Path(__file__).resolve().parent.parent
-NAME, SIZE, TESTED = 'cub200_frozen_maps', 320, 1500
+NAME, SIZE, TESTED = 'cub200_frozen_maps', 320, 1000
 METHODS = ('kfr', 'kfr_free', 'kfr_plus', 'kfr_as_published')
 KINDS = {'gradcam': None, 'gradcam++': ('ce', 'kfr', 'kfr_plus'), 'layercam': ('ce', 'kfr', 'kfr_plus')}      # of which arms
 TOLD = ['part', 'arm', 'label', 'alpha', 'seed', 'key']
@@ -36,7 +36,7 @@ TOLD = ['part', 'arm', 'label', 'alpha', 'seed', 'key']
 def study_of(data):
     "Heads on frozen features of birds"
     base = TrainConfig.of(dataset='cub200', data=data, method='ce', image_size=SIZE, model='timm:tf_efficientnet_lite0', pretrained=True,
-        frozen=True, train_per_class=20, test_limit=TESTED, augment='none', embedding_dim=512, dropout=0.5, epochs=20, batch_size=128,
+        frozen=True, train_per_class=15, test_limit=TESTED, augment='none', embedding_dim=512, dropout=0.5, epochs=20, batch_size=128,
         lr=0.002, eval_every=20, tree_name='cub200', save_seconds=60.)
     arms = ('ce', *(name for m in METHODS for name in (m, f'{m}_shuffled')))
     return StudyConfig(NAME, base, arms, seeds=(0, 1, 2), sweep=('kfr',), values=(10., 30.),

@@ -1,6 +1,6 @@
 """Retrieval by the features of pretrained networks before any training: what a metric-learning study on real images starts from.
 
-    python tools/untrained.py               for each study nbs/studies/_results/*_ahsml*_study.json that began with pretrained weights
+    python tools/untrained.py               for each retrieval study in nbs/studies/_results that began with pretrained weights
     python tools/untrained.py --data DIR    data sets elsewhere than $KFR_DATA
 
 Writes nbs/studies/_results/ahsml_untrained.csv: the pooled features as they are (`none`), and a linear layer that nothing was taught (`random`, three seeds).
@@ -20,9 +20,9 @@ KEPT = ('recall@1', 'recall@2', 'recall@4', 'recall@8', 'map_r', 'latent_distanc
 def settings():
     "One configuration for each set of test images that the studies judge by, and the width of its embeddings"
     seen = {}
-    for f in sorted(RESULTS.glob('*_ahsml*_study.json')):
+    for f in sorted(RESULTS.glob('*_study.json')):
         base = read_json(f)['study']['base']
-        if not base['pretrained']: continue
+        if not base['pretrained'] or base.get('protocol') != 'retrieval': continue
         config = recorded_config(base, method='ms', frozen=True)
         judged = (config.data.dataset, config.data.image_size, config.model.model)
         seen.setdefault(judged, (config, config.model.embedding_dim or 128))
