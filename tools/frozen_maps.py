@@ -28,6 +28,7 @@ from every_rival import complete
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME, SIZE, TESTED = 'cub200_frozen_maps', 320, 1000
+JUDGED = 160                                   # pixels at which maps and boxes are compared; the files have 128 on their shorter side
 METHODS = ('kfr', 'kfr_free', 'kfr_plus', 'kfr_as_published')
 KINDS = {'gradcam': None, 'gradcam++': ('ce', 'kfr', 'kfr_plus'), 'layercam': ('ce', 'kfr', 'kfr_plus')}      # of which arms
 TOLD = ['part', 'arm', 'label', 'alpha', 'seed', 'key']
@@ -76,10 +77,10 @@ def judge(row, out, kind, images, boxes):
         torch.set_num_threads(1)
         head = Behind(load_run(out/'runs'/row['key']).model).eval()
         stored = np.load(out/'maps.npy', mmap_mode='r')
-        parts = [activation_maps(head, torch.from_numpy(stored[i:i+100]).float(), images.labels[i:i+100], kind, layer=head.maps)
+        parts = [activation_maps(head, torch.from_numpy(np.float32(stored[i:i+100])), images.labels[i:i+100], kind, layer=head.maps)
             for i in range(0, len(stored), 100)]
         right = torch.cat([p.logits for p in parts]).argmax(1) == images.labels
-        write_json(file, localization_scores(torch.cat([p.maps for p in parts]), boxes, right, size=SIZE))
+        write_json(file, localization_scores(torch.cat([p.maps for p in parts]), boxes, right, size=JUDGED))
     return row | dict(method=kind, given='label') | read_json(file)
 
 
@@ -94,7 +95,7 @@ def main():
     study = complete(run_study(config, args.out, args.jobs, command='python tools/frozen_maps.py --data DIR'))
     keep_maps(config.base, study.out/'maps.npy')
     images = open_data(config.base).test
-    boxes = _view_boxes(images, SIZE)
+    boxes = _view_boxes(images, JUDGED)
     runs = pd.concat([pd.read_csv(study.out/f'{f}.csv').assign(part=part) for part, f in (('arms', 'runs'), ('sweep', 'sweep'))])
     rows = runs.query('status=="done"').drop_duplicates('key')[TOLD].to_dict('records')
     wanted = [(row, kind) for kind, arms in KINDS.items() for row in rows if arms is None or row['part'] == 'arms' and row['arm'] in arms]
