@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from joblib import Parallel, delayed
 from torch import nn
+from kfr_nb.boxes import picture_sizes, view_boxes
 from kfr_nb.core import atomic_path, read_json, write_json
 from kfr_nb.data import make_feed
 from kfr_nb.localization import activation_maps, localization_scores
 from kfr_nb.models import build_network
-from kfr_nb.runs.localize import _view_boxes
 from kfr_nb.study.make import run_study
 from kfr_nb.study.presets import StudyConfig
 from kfr_nb.study.publish import publish
@@ -95,7 +95,7 @@ def main():
     study = complete(run_study(config, args.out, args.jobs, command='python tools/frozen_maps.py --data DIR'))
     keep_maps(config.base, study.out/'maps.npy')
     images = open_data(config.base).test
-    boxes = _view_boxes(images, JUDGED)
+    boxes = view_boxes(images.boxes, picture_sizes(images.files), JUDGED)
     runs = pd.concat([pd.read_csv(study.out/f'{f}.csv').assign(part=part) for part, f in (('arms', 'runs'), ('sweep', 'sweep'))])
     rows = runs.query('status=="done"').drop_duplicates('key')[TOLD].to_dict('records')
     wanted = [(row, kind) for kind, arms in KINDS.items() for row in rows if arms is None or row['part'] == 'arms' and row['arm'] in arms]
