@@ -1,0 +1,129 @@
+"""Classes that training has not seen: CIFAR-100 without 20 of its classes, in the KFR paper's regime, three choices of the 20.
+
+    python tools/unseen_classes.py --data DIR              about 70 minutes on two cores
+    python tools/unseen_classes.py --data DIR --publish    write the tables to nbs/studies/_results as well
+
+The preset `converged` on 80 classes: a ResNet-10 from scratch, cross-entropy until it has converged, then each loss at a low
+rate. Each seed draws its own 20 classes. Weights are those of the preset, and those of `soft_labels` (β = 30) and
+`lca_alignment` (λ = 0.03), which join at the same epoch, are what `every_rival.py 100` has chosen. A network is judged
+
+- by the test images of the 80 classes, as in every study;
+- by the test images of the 20: by retrieval among them, and by the place in the tree where each image lands, which is
+  that of the known class it is taken for: by the classifier, by the classifier under CRM, or by the nearest class mean.
+
+An interrupted run resumes with the same command.
+"""
+import argparse, os
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+import numpy as np, pandas as pd, torch
+from kfr_nb.core import atomic_path, read_json, write_json
+from kfr_nb.data import load_dataset
+from kfr_nb.decisions import decide
+from kfr_nb.knowledge import load_tree
+from kfr_nb.metrics import nearest_class, placement
+from kfr_nb.study.make import run_study
+from kfr_nb.study.presets import configure
+from kfr_nb.study.publish import publish, write_table
+from kfr_nb.train import embed_run, evaluate_run, load_run
+from every_rival import complete
+
+ROOT = Path(__file__).resolve().parent.parent
+NAME = 'cifar100_unseen'
+SEEDS = (0, 1, 2)
+UNSEEN = 20
+METHODS = ('kfr', 'kfr_free', 'kfr_plus_late', 'soft_labels', 'lca_late')
+ARMS = ('ce', *(name for m in METHODS for name in (m, f'{m}_shuffled')))
+
+
+def parts_of(data, folder, seed):
+    "Array files of the known and of the unseen classes of a seed; written once"
+    files = folder/f'known-{seed}.npz', folder/f'unseen-{seed}.npz'
+    if all(f.exists() for f in files): return files
+    folder.mkdir(parents=True, exist_ok=True)
+    ds = load_dataset('cifar100', data)
+    out = np.random.default_rng(seed).permutation(ds.num_classes)[:UNSEEN]
+    groups = sorted(set(range(ds.num_classes))-set(out.tolist())), sorted(out.tolist())
+    for file, keep in zip(files, groups):
+        arrays = {}
+        for part in ('train', 'test'):
+            images = getattr(ds, part)
+            chosen = np.isin(images.labels.numpy(), keep)
+            arrays[f'x_{part}'] = images.arrays.numpy()[chosen].transpose(0, 2, 3, 1)
+            arrays[f'y_{part}'] = np.searchsorted(keep, images.labels.numpy()[chosen])
+        with atomic_path(file) as part: np.savez(part.open('wb'), **arrays, classes=[ds.classes[c] for c in keep])
+    return files
+
+
+def study_of(seed, known):
+    "The study of a seed"
+    late = dict(label='after convergence', method='lca_alignment', phase1=0.8, ce_weight=0.03)
+    return configure('converged', arms=ARMS, variants={'lca_late': late}, sweep=None, seeds=(seed,), beta=30.,
+        dataset=f'npz:{known}', tree_name='cifar100')
+
+
+def train(data, out, seed, jobs=1):
+    "The runs of a seed"
+    known, _ = parts_of(data, out/'data', seed)
+    return complete(run_study(study_of(seed, known), out/f'seed{seed}', jobs, command='python tools/unseen_classes.py --data DIR'))
+
+
+@torch.no_grad()
+def judge(row, out):
+    "How a run sees the images of unseen classes"
+    torch.set_num_threads(1)
+    seed = int(row['seed'])
+    unseen, run = f'npz:{out/"data"/f"unseen-{seed}.npz"}', load_run(out/f'seed{seed}'/'runs'/row['key'])
+    names = read_classes(out, seed)
+    both = load_tree('cifar100').with_classes([*names['known'], *names['unseen']])
+    K = len(names['known'])
+    D = both.distances()[:K, K:]
+    known_tree = load_tree('cifar100').with_classes(names['known'])
+    new, old = embed_run(run, 'test', unseen), embed_run(run, 'train')
+    taken = dict(classifier=new['logits'].argmax(1), crm=decide(new['logits'], known_tree, 'crm'), means=nearest_class(new['z'], old['z'], old['y']))
+    found = {f'unseen_{k}': v for k, v in evaluate_run(run, 'test', unseen).items()}
+    for rule, named in taken.items():
+        p = placement(named, new['y'], D)
+        found |= {f'{rule}_edges': p['distance'], f'{rule}_placement': p['placement']}
+    return dict(arm=row['arm'], label=row['label'], seed=seed) | found | dict(best_edges=p['best'], chance_edges=p['chance'])
+
+
+def read_classes(out, seed):
+    "The names of the known and of the unseen classes"
+    return {part: np.load(out/'data'/f'{part}-{seed}.npz')['classes'].tolist() for part in ('known', 'unseen')}
+
+
+def joined(studies, out):
+    "The studies of all seeds as one: its tables, in the folder of the results"
+    runs = pd.concat([s.runs for s in studies], ignore_index=True).assign(cfg_dataset='npz:known-SEED.npz')
+    write_table(out/'runs.csv', runs)
+    record = read_json(studies[0].out/'study.json')
+    record['study'] |= dict(name=NAME, seeds=[s.config.seeds[0] for s in studies])
+    record['study']['base'] |= dict(dataset='npz:known-SEED.npz')
+    write_json(out/'study.json', record)
+    return runs
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument('--data', help='folder of the images; $KFR_DATA or ./data by default')
+    p.add_argument('--out', type=Path, default=Path('results/unseen_classes'))
+    p.add_argument('--jobs', type=int, default=os.cpu_count())
+    p.add_argument('--publish', action='store_true', help='write the tables to nbs/studies/_results')
+    args = p.parse_args()
+    out = args.out.absolute()
+    for seed in SEEDS: parts_of(args.data, out/'data', seed)
+    with ProcessPoolExecutor(min(args.jobs, len(SEEDS))) as pool: studies = list(pool.map(partial(train, args.data, out), SEEDS))
+    runs = joined(studies, out)
+    with ProcessPoolExecutor(args.jobs) as pool: rows = list(pool.map(partial(judge, out=out), runs.to_dict('records')))
+    places = pd.DataFrame(rows)
+    write_table(out/'places.csv', places)
+    print(places.drop(columns='seed').groupby(['arm', 'label'], sort=False).mean().round(3).to_string())
+    if not args.publish: return
+    results = ROOT/'nbs'/'studies'/'_results'
+    publish(out, NAME, results, history=False)
+    write_table(results/f'{NAME}_places.csv', places)
+
+
+if __name__ == '__main__': main()
