@@ -12,28 +12,30 @@ from kfr_nb.core import atomic_path, read_json
 from kfr_nb.models import build_network
 from kfr_nb.study import recorded_config
 from kfr_nb.train import feature_bank, open_data, retrieval_metrics
+from kfr_nb.train.task import judging_relations
 
 RESULTS = Path(__file__).resolve().parent.parent/'nbs'/'studies'/'_results'
-KEPT = ('recall@1', 'recall@2', 'recall@4', 'recall@8', 'map_r', 'latent_distance')
+KEPT = ('recall@1', 'recall@2', 'recall@4', 'recall@8', 'map_r', 'mahp', 'tree_correlation', 'latent_distance')
 
 
 def settings():
-    "One configuration for each set of test images that the studies judge by, and the width of its embeddings"
+    "One configuration for each set of test images that the studies judge by, with a tree if a study has one, and the width of its embeddings"
     seen = {}
     for f in sorted(RESULTS.glob('*_study.json')):
         base = read_json(f)['study']['base']
         if not base['pretrained'] or base.get('protocol') != 'retrieval': continue
         config = recorded_config(base, method='ms', frozen=True)
         judged = (config.data.dataset, config.data.image_size, config.model.model)
-        seen.setdefault(judged, (config, config.model.embedding_dim or 128))
+        if judged not in seen or (config.data.tree_name and not seen[judged][0].data.tree_name):
+            seen[judged] = config, config.model.embedding_dim or 128
     return list(seen.values())
 
 
-def row(config, z, y, head, seed):
-    "Retrieval metrics of embeddings (N, d)"
-    found = retrieval_metrics(dict(z=z, y=y))
+def row(config, z, y, head, seed, relations):
+    "Retrieval metrics of embeddings (N, d), and those of their order in the tree"
+    found = retrieval_metrics(dict(z=z, y=y), relations)
     return dict(dataset=config.data.dataset, image_size=config.data.image_size, model=config.model.model,
-        embedding_dim=z.shape[1], head=head, seed=seed, **{k: found[k] for k in KEPT})
+        embedding_dim=z.shape[1], head=head, seed=seed, **{k: found.get(k) for k in KEPT})
 
 
 @torch.no_grad()
@@ -42,10 +44,11 @@ def rows(config, width):
     data = open_data(config)
     network = build_network(config.model, data.num_classes)
     z, y = feature_bank(config, network).features(data.test, 'plain')[:, 0].float(), data.test.labels
-    yield row(config, z, y, 'none', 0)
+    relations = judging_relations(config, data)
+    yield row(config, z, y, 'none', 0, relations)
     for seed in range(3):
         torch.manual_seed(seed)
-        yield row(config, torch.nn.Linear(z.shape[1], width)(z), y, 'random', seed)
+        yield row(config, torch.nn.Linear(z.shape[1], width)(z), y, 'random', seed, relations)
 
 
 def main():
