@@ -480,6 +480,32 @@ def finish_pages(pages, site_url):
     return faults
 
 
+def whole_options(code):
+    "Code as HTML in which no line ends within an option such as `--lr`"
+    return re.sub(r'(?<![\w-])--[a-z][\w-]*(?![^<>]*>)', r'<span class="option">\g<0></span>', code)
+
+
+def hang_lines():
+    "A line of code that is too long for the page goes on further to the right, not at the margin; for that each line is an element"
+    def lines(m):
+        done, opened = [], []                               # a docstring's element is closed at a line's end and opened again
+        for line in whole_options(m[2]).split('\n'):
+            before = ''.join(opened)
+            for tag in re.findall(r'<span[^>]*>|</span>', line):
+                if tag == '</span>': opened.pop()
+                else: opened.append(tag)
+            text = re.sub(r'<[^>]+>', '', line)
+            indent = len(text) - len(text.lstrip(' '))
+            own = f' style="--indent:{indent}ch"' if indent else ''
+            done.append(f'<span class="line"{own}>{before}{line}{"</span>"*len(opened)}</span>' if text.strip() else text)
+        return m[1] + '\n'.join(done) + m[3]
+    for path in OUT.rglob('*.html'):
+        text = path.read_text(encoding='utf-8')
+        new = re.sub(r'(<code class="sourceCode (?:python|bash|sh)">)(.*?)(</code>)', lines, text, flags=re.S)
+        new = re.sub(r'<code>([^<\n]* [^<\n]*)</code>', lambda m: f'<code>{whole_options(m[1])}</code>', new)
+        if new != text: path.write_text(new, encoding='utf-8')
+
+
 def own_fonts():
     "The themes ask a public server for their fonts at every visit; the reader's own will do"
     for f in OUT.rglob('*.css'):
@@ -568,6 +594,7 @@ def render_smalldocs():
     shutil.rmtree(OUT, ignore_errors=True)
     shutil.move(site.out, OUT)
     search_of_smalldocs()
+    hang_lines()
     return faults + finish_pages(pages, str(site.project.website.get('site-url') or ''))
 
 
