@@ -10,7 +10,7 @@ studies with a thumbnail each. After rendering, the search learns where each nam
     python tools/docs.py                             the whole site
     python tools/docs.py --only index tutorials/04   only pages whose path contains one of these; links to the others break
 """
-import argparse, base64, configparser, html, importlib, importlib.util, io, json, os, re, shutil, subprocess, sys, time
+import argparse, base64, configparser, html, importlib, importlib.util, io, itertools, json, os, re, shutil, subprocess, sys, time
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -448,6 +448,15 @@ def prepare_for_smalldocs():
     return faults, pages
 
 
+def spaced(formula):
+    "MathML with what its converter leaves out: a space after the name of a function, and which bar of a pair opens"
+    formula = re.sub(r'<mi>(?:log|exp|sin|cos|tanh|max|min)</mi>(?=<m(?:i|n|row|sub|sup|subsup|frac)>)', r'\g<0><mspace width="0.167em" />', formula)
+    bar = re.compile(r'<mo (minsize="[^"]+" maxsize="[^"]+")>\|</mo>')
+    if len(bar.findall(formula)) % 2: return formula        # not pairs
+    forms = itertools.cycle(('prefix', 'postfix'))
+    return bar.sub(lambda m: f'<mo form="{next(forms)}" stretchy="true" {m[1]}>|</mo>', formula)
+
+
 def mathml(m, faults, where):
     "One formula as MathML"
     from latex2mathml.converter import convert
@@ -457,6 +466,7 @@ def mathml(m, faults, where):
     except Exception as e:                                  # the library raises classes of its own for each kind of mistake
         faults.append(f'{where}: formula cannot be rendered ({type(e).__name__}): {tex}')
         return m[0]
+    out = spaced(out)
     if re.search(r'>\\[a-zA-Z]+<', out): faults.append(f'{where}: formula with an unknown command: {tex}')
     return out
 
