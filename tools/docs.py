@@ -10,7 +10,7 @@ studies with a thumbnail each. After rendering, the search learns where each nam
     python tools/docs.py                             the whole site
     python tools/docs.py --only index tutorials/04   only pages whose path contains one of these; links to the others break
 """
-import argparse, base64, configparser, html, importlib, importlib.util, io, json, os, re, shutil, subprocess, sys, time
+import argparse, base64, configparser, html, importlib, importlib.util, io, itertools, json, os, re, shutil, subprocess, sys, time
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -448,6 +448,15 @@ def prepare_for_smalldocs():
     return faults, pages
 
 
+def spaced(formula):
+    "MathML with what its converter leaves out: a space after the name of a function, and which bar of a pair opens"
+    formula = re.sub(r'<mi>(?:log|exp|sin|cos|tanh|max|min)</mi>(?=<m(?:i|n|row|sub|sup|subsup|frac)>)', r'\g<0><mspace width="0.167em" />', formula)
+    bar = re.compile(r'<mo (minsize="[^"]+" maxsize="[^"]+")>\|</mo>')
+    if len(bar.findall(formula)) % 2: return formula        # not pairs
+    forms = itertools.cycle(('prefix', 'postfix'))
+    return bar.sub(lambda m: f'<mo form="{next(forms)}" stretchy="true" {m[1]}>|</mo>', formula)
+
+
 def mathml(m, faults, where):
     "One formula as MathML"
     from latex2mathml.converter import convert
@@ -457,6 +466,7 @@ def mathml(m, faults, where):
     except Exception as e:                                  # the library raises classes of its own for each kind of mistake
         faults.append(f'{where}: formula cannot be rendered ({type(e).__name__}): {tex}')
         return m[0]
+    out = spaced(out)
     if re.search(r'>\\[a-zA-Z]+<', out): faults.append(f'{where}: formula with an unknown command: {tex}')
     return out
 
@@ -478,6 +488,32 @@ def finish_pages(pages, site_url):
         text = re.sub(rf'href="{re.escape(site)}([^"]*)"(?: target="_blank")?', local, text)
         path.write_text(text, encoding='utf-8')
     return faults
+
+
+def whole_options(code):
+    "Code as HTML in which no line ends within an option such as `--lr`"
+    return re.sub(r'(?<![\w-])--[a-z][\w-]*(?![^<>]*>)', r'<span class="option">\g<0></span>', code)
+
+
+def hang_lines():
+    "A line of code that is too long for the page goes on further to the right, not at the margin; for that each line is an element"
+    def lines(m):
+        done, opened = [], []                               # a docstring's element is closed at a line's end and opened again
+        for line in whole_options(m[2]).split('\n'):
+            before = ''.join(opened)
+            for tag in re.findall(r'<span[^>]*>|</span>', line):
+                if tag == '</span>': opened.pop()
+                else: opened.append(tag)
+            text = re.sub(r'<[^>]+>', '', line)
+            indent = len(text) - len(text.lstrip(' '))
+            own = f' style="--indent:{indent}ch"' if indent else ''
+            done.append(f'<span class="line"{own}>{before}{line}{"</span>"*len(opened)}</span>' if text.strip() else text)
+        return m[1] + '\n'.join(done) + m[3]
+    for path in OUT.rglob('*.html'):
+        text = path.read_text(encoding='utf-8')
+        new = re.sub(r'(<code class="sourceCode (?:python|bash|sh)">)(.*?)(</code>)', lines, text, flags=re.S)
+        new = re.sub(r'<code>([^<\n]* [^<\n]*)</code>', lambda m: f'<code>{whole_options(m[1])}</code>', new)
+        if new != text: path.write_text(new, encoding='utf-8')
 
 
 def own_fonts():
@@ -568,6 +604,7 @@ def render_smalldocs():
     shutil.rmtree(OUT, ignore_errors=True)
     shutil.move(site.out, OUT)
     search_of_smalldocs()
+    hang_lines()
     return faults + finish_pages(pages, str(site.project.website.get('site-url') or ''))
 
 

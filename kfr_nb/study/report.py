@@ -36,6 +36,7 @@ def in_ink(
     figure:Any, # A matplotlib figure, changed in place
 )->None:
     "Set axes, ticks and text of a figure to the placeholder colour"
+    for text in (t for shown in figure.legends for t in shown.get_texts()): text.set_color(_INK)
     for ax in figure.axes:
         ax.set_facecolor('none')
         for text in _texts(ax): text.set_color(_INK)

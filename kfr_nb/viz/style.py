@@ -11,7 +11,7 @@ from torch import Tensor
 
 # %% auto #0
 __all__ = ['METHOD_COLOURS', 'LETTERS', 'DASHED', 'is_control', 'method_colour', 'plain', 'readable', 'number_text', 'tick_text',
-           'as_floats', 'new_axes', 'tidy', 'legend', 'roomy_legend', 'panels', 'text_width']
+           'as_floats', 'new_axes', 'tidy', 'legend', 'text_width', 'roomy_legend', 'panels']
 
 # %% ../../nbs/api/80_viz_style.ipynb #2e4b79c7
 METHOD_COLOURS = dict(
@@ -126,16 +126,38 @@ def legend(
     "Add a readable legend without a frame"
     return ax.legend(**dict(frameon=False, fontsize=LETTERS) | where)
 
+# %% ../../nbs/api/80_viz_style.ipynb #28ba62ae
+def text_width(
+    text:str, # One line
+    size:float=LETTERS, # Font size in points
+)->float: # Width in points
+    "Width of a text in a figure"
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+    return text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0]
+
 # %% ../../nbs/api/80_viz_style.ipynb #4e8efeb5
+def _legend_below(ax:Any)->Any:
+    "A legend of the figure, in columns below its axes; the figure grows by its height"
+    figure,(handles,names) = ax.figure,ax.get_legend_handles_labels()
+    entry = max(text_width(n) for n in names) + 5*LETTERS     # with its line and the space between columns
+    columns = max(1, int(72*figure.get_figwidth()/entry))
+    below = figure.legend(handles, names, loc='outside lower left', ncols=columns, frameon=False, fontsize=LETTERS)
+    figure.set_figheight(figure.get_figheight() + below.get_window_extent().height/figure.dpi)
+    return below
+
 def roomy_legend(
     ax:Any, # Axes with labelled plots
     most:int=8, # Maximum number of entries inside the axes
+    beside:int=14, # Maximum number of entries next to the axes
 )->Any: # The legend
-    "Add a legend inside the axes, or next to them if it is long"
+    "Add a legend inside the axes, next to them if it is long, below all axes if it is very long"
     entries = len(ax.get_legend_handles_labels()[1])
     if entries <= most: return legend(ax)
-    return legend(ax, loc='upper left', bbox_to_anchor=(1.01,1), ncols=math.ceil(entries/14))
+    if entries > beside or len(ax.figure.axes) > 1: return _legend_below(ax)
+    return legend(ax, loc='upper left', bbox_to_anchor=(1.01,1))
 
+# %% ../../nbs/api/80_viz_style.ipynb #9035277c
 def panels(
     count:int, # Number of panels
     columns:int, # Maximum number of panels per row
@@ -150,13 +172,3 @@ def panels(
     fig,axes = plt.subplots(rows, columns, figsize=size, layout='constrained', squeeze=False)
     for ax in axes.ravel()[count:]: ax.set_axis_off()
     return fig,axes.ravel()[:count]
-
-# %% ../../nbs/api/80_viz_style.ipynb #28ba62ae
-def text_width(
-    text:str, # One line
-    size:float=LETTERS, # Font size in points
-)->float: # Width in points
-    "Width of a text in a figure"
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-    return text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0]
