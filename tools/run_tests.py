@@ -9,8 +9,9 @@ Cells marked `#| eval: false`, and those with a flag of settings.ini's `tst_flag
 The processes are forked from one that has imported the libraries in `preload.py` (never this package), which saves some
 three seconds per notebook. `--fresh` starts a new interpreter for each notebook instead.
 """
-import argparse, json, multiprocessing, os, subprocess, sys, tempfile, time
+import argparse, compileall, json, multiprocessing, os, subprocess, sys, tempfile, time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,6 +83,7 @@ def forked(path, flags, log):
     with open(log, 'w') as f:
         os.dup2(f.fileno(), 1)
         os.dup2(f.fileno(), 2)
+    if 'preload' not in sys.modules: sys.exit('run_tests: the process was not forked from one that has imported preload.py')
     sys.stdin.close()
     sys.stdin = open(os.devnull)
     multiprocessing.set_start_method(None, force=True)             # the default, as in a new interpreter, not that of this process
@@ -129,6 +131,10 @@ def forkserver(env):
     os.environ.update(env)
     server = multiprocessing.get_context('forkserver')
     server.set_forkserver_preload(['preload'])
+    # Python 3.11 does not pass sys.path to the server and is silent about a module that it does not find
+    os.environ['PYTHONPATH'] = os.pathsep.join([str(ROOT/'tools'), env['PYTHONPATH']])
+    ensure_running()
+    os.environ['PYTHONPATH'] = env['PYTHONPATH']
     return server
 
 
@@ -147,6 +153,7 @@ def main():
     workers = max(1, min(args.workers, len(files)))
     env = {'OMP_NUM_THREADS': str(max(1, (os.cpu_count() or 1)//workers)), 'MPLBACKEND': 'agg', **os.environ}
     env['PYTHONPATH'] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])])
+    compileall.compile_dir(ROOT/'kfr_nb', quiet=1)                 # once, even where Python is told to write no bytecode
     server = None if args.fresh else forkserver(env)
     passed, failed, idle = [], [], []
     with ThreadPoolExecutor(workers) as pool:
