@@ -11,21 +11,19 @@ three seconds per notebook. `--fresh` starts a new interpreter for each notebook
 """
 import argparse, compileall, json, multiprocessing, os, subprocess, sys, tempfile, time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # those that take longest start first, so that the workers end together; the rest go by their number of cells
 LONGEST = [
-    'studies/60_hyperbolic_geometry', 'tutorials/05_many_gpus', 'api/60_models', 'api/60a_backbones',
-    'tutorials/07_a_method_of_your_own',
-    'studies/10_quantitative_relativity', 'tutorials/04_your_own_training_loop', 'studies/40_gradcam_gallery', 'api/72_runs',
-    'api/90_cli', 'api/71_train_methods', 'studies/50_margins_and_noise', 'tutorials/03_your_own_images', 'api/75_study_make',
-    'api/80_viz_atlas', 'tutorials/01_quickstart', 'api/75_study_engine', 'api/75_study_failures', 'api/75_study_workers',
-    'api/48_decisions', 'api/54_localization_scores',
-    'api/80_viz_tree', 'api/80_viz_embed', 'api/18_views', 'api/40_pairs', 'api/73_run_localization', 'api/70_train',
-    'api/50_metrics', 'api/51_activation_maps', 'api/75_study_runs', 'api/82_widgets', 'api/94_cli_runs', 'api/20k_data_feeds',
-    'api/85_bench']
+    'tutorials/05_many_gpus', 'tutorials/07_a_method_of_your_own', 'tutorials/01_quickstart', 'api/90_cli',
+    'tutorials/03_your_own_images', 'api/71_train_methods', 'api/80_viz_atlas', 'api/75_study_make',
+    'tutorials/04_your_own_training_loop', 'api/71_train_rivals', 'api/70_train', 'api/74_run_export',
+    'studies/50_margins_and_noise', 'studies/60_hyperbolic_geometry', 'api/60_models', 'studies/10_quantitative_relativity',
+    'api/75_study_workers', 'api/75_study_failures', 'studies/40_gradcam_gallery', 'api/74_run_pictures', 'api/75_study_runs',
+    'api/75_study_story', 'api/73_run_localization', 'api/72_runs', 'api/20k_data_feeds', 'found', 'api/55_localization', 'api/85_bench',
+    'api/48_decisions', 'api/54_localization_scores', 'api/50a_ranking_checks', 'api/94_cli_runs', 'api/80_viz_retrieval',
+    'api/24_fetch', 'api/80_viz_tree']
 
 
 def notebooks(names):
@@ -128,6 +126,7 @@ def launch(path, args, env, server):
 
 def forkserver(env):
     "The context whose processes are forked from one that has imported the libraries in `preload.py`"
+    from multiprocessing.forkserver import ensure_running
     os.environ.update(env)
     server = multiprocessing.get_context('forkserver')
     server.set_forkserver_preload(['preload'])
