@@ -9,22 +9,21 @@ Cells marked `#| eval: false`, and those with a flag of settings.ini's `tst_flag
 The processes are forked from one that has imported the libraries in `preload.py` (never this package), which saves some
 three seconds per notebook. `--fresh` starts a new interpreter for each notebook instead.
 """
-import argparse, json, multiprocessing, os, subprocess, sys, tempfile, time
+import argparse, compileall, json, multiprocessing, os, subprocess, sys, tempfile, time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # those that take longest start first, so that the workers end together; the rest go by their number of cells
 LONGEST = [
-    'studies/60_hyperbolic_geometry', 'tutorials/05_many_gpus', 'api/60_models', 'api/60a_backbones',
-    'tutorials/07_a_method_of_your_own',
-    'studies/10_quantitative_relativity', 'tutorials/04_your_own_training_loop', 'studies/40_gradcam_gallery', 'api/72_runs',
-    'api/90_cli', 'api/71_train_methods', 'studies/50_margins_and_noise', 'tutorials/03_your_own_images', 'api/75_study_make',
-    'api/80_viz_atlas', 'tutorials/01_quickstart', 'api/75_study_engine', 'api/75_study_failures', 'api/75_study_workers',
-    'api/48_decisions', 'api/54_localization_scores',
-    'api/80_viz_tree', 'api/80_viz_embed', 'api/18_views', 'api/40_pairs', 'api/73_run_localization', 'api/70_train',
-    'api/50_metrics', 'api/51_activation_maps', 'api/75_study_runs', 'api/82_widgets', 'api/94_cli_runs', 'api/20k_data_feeds',
-    'api/85_bench']
+    'tutorials/05_many_gpus', 'tutorials/07_a_method_of_your_own', 'tutorials/01_quickstart', 'api/90_cli',
+    'tutorials/03_your_own_images', 'api/71_train_methods', 'api/80_viz_atlas', 'api/75_study_make',
+    'tutorials/04_your_own_training_loop', 'api/71_train_rivals', 'api/70_train', 'api/74_run_export',
+    'studies/50_margins_and_noise', 'studies/60_hyperbolic_geometry', 'api/60_models', 'studies/10_quantitative_relativity',
+    'api/75_study_workers', 'api/75_study_failures', 'studies/40_gradcam_gallery', 'api/74_run_pictures', 'api/75_study_runs',
+    'api/75_study_story', 'api/73_run_localization', 'api/72_runs', 'api/20k_data_feeds', 'found', 'api/55_localization', 'api/85_bench',
+    'api/48_decisions', 'api/54_localization_scores', 'api/50a_ranking_checks', 'api/94_cli_runs', 'api/80_viz_retrieval',
+    'api/24_fetch', 'api/80_viz_tree']
 
 
 def notebooks(names):
@@ -82,6 +81,7 @@ def forked(path, flags, log):
     with open(log, 'w') as f:
         os.dup2(f.fileno(), 1)
         os.dup2(f.fileno(), 2)
+    if 'preload' not in sys.modules: sys.exit('run_tests: the process was not forked from one that has imported preload.py')
     sys.stdin.close()
     sys.stdin = open(os.devnull)
     multiprocessing.set_start_method(None, force=True)             # the default, as in a new interpreter, not that of this process
@@ -126,9 +126,14 @@ def launch(path, args, env, server):
 
 def forkserver(env):
     "The context whose processes are forked from one that has imported the libraries in `preload.py`"
+    from multiprocessing.forkserver import ensure_running
     os.environ.update(env)
     server = multiprocessing.get_context('forkserver')
     server.set_forkserver_preload(['preload'])
+    # Python 3.11 does not pass sys.path to the server and is silent about a module that it does not find
+    os.environ['PYTHONPATH'] = os.pathsep.join([str(ROOT/'tools'), env['PYTHONPATH']])
+    ensure_running()
+    os.environ['PYTHONPATH'] = env['PYTHONPATH']
     return server
 
 
@@ -147,6 +152,7 @@ def main():
     workers = max(1, min(args.workers, len(files)))
     env = {'OMP_NUM_THREADS': str(max(1, (os.cpu_count() or 1)//workers)), 'MPLBACKEND': 'agg', **os.environ}
     env['PYTHONPATH'] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])])
+    compileall.compile_dir(ROOT/'kfr_nb', quiet=1)                 # once, even where Python is told to write no bytecode
     server = None if args.fresh else forkserver(env)
     passed, failed, idle = [], [], []
     with ThreadPoolExecutor(workers) as pool:

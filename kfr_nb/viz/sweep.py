@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 from typing import Any, Mapping, Sequence
 import numpy as np, pandas as pd
-from matplotlib.axes import Axes
 from ..core import choose
 from .style import DASHED, LETTERS, is_control, legend as write_legend, method_colour
 from .style import new_axes, panels, plain, roomy_legend, tick_text, tidy
@@ -49,13 +48,13 @@ def _label(rows:pd.DataFrame, arm:str)->str:
     return plain(rows['label'].iloc[0] if 'label' in rows and len(rows) else arm)
 
 # %% ../../nbs/api/80_viz_sweep.ipynb #9e6a55b6
-def _dots(ax:Axes, x, y, arm:str, size:float)->None:
+def _dots(ax:Any, x, y, arm:str, size:float)->None:
     "Plot points in the colour of an arm, hollow for a control"
     color = method_colour(arm)
     ax.scatter(x, y, s=size, facecolor='none' if is_control(arm) else color, edgecolor=color, linewidth=1.4, zorder=3)
 
 # %% ../../nbs/api/80_viz_sweep.ipynb #023e890b
-def _draw_arm(ax:Axes, row:int, arm:str, values:np.ndarray, fallen:np.ndarray)->float:
+def _draw_arm(ax:Any, row:int, arm:str, values:np.ndarray, fallen:np.ndarray)->float:
     "Plot seeds, interval and mean of one arm; returns the mean"
     color,(mean,low,high) = method_colour(arm),mean_interval(values)
     if len(values) > 1: ax.plot([low,high], [row,row], color=color, linewidth=1.6, alpha=0.7, solid_capstyle='butt')
@@ -64,7 +63,7 @@ def _draw_arm(ax:Axes, row:int, arm:str, values:np.ndarray, fallen:np.ndarray)->
     ax.scatter(values[fallen], np.full(fallen.sum(), row), s=42, marker='x', color=color, linewidth=2, zorder=3)
     return mean
 
-def _name_rows(ax:Axes, names:Sequence[str])->None:
+def _name_rows(ax:Any, names:Sequence[str])->None:
     "Write the names of the rows, the first on top"
     ax.set(yticks=range(len(names)), ylim=(len(names)-0.4,-0.6))
     ax.set_yticklabels(names, fontsize=LETTERS)
@@ -76,8 +75,8 @@ def plot_arms(
     baseline:str|None='ce', # Arm whose mean is shown as a reference line
     scale:float=100., # Factor for the axis: 100 converts fractions to per cent
     title:str='Top-1 accuracy (%)', # Label of the axis
-    ax:Axes|None=None, # Axes for the plot
-)->Axes:
+    ax:Any=None, # Axes for the plot
+)->Any: # Axes
     "Plot every seed, the mean and its 95% interval for each arm"
     groups = dict(list(_need(runs, 'arm','seed',metric).groupby('arm', sort=False)))
     ax = new_axes(ax, 6, 0.9+0.42*len(groups))
@@ -121,8 +120,8 @@ def plot_paired(
     pairs:pd.DataFrame, # From `paired_differences`; also `label`
     scale:float=100., # Factor for the axis
     title:str='Difference in top-1 accuracy (points)', # Label of the axis
-    ax:Axes|None=None, # Axes for the plot
-)->Axes:
+    ax:Any=None, # Axes for the plot
+)->Any: # Axes
     "Plot differences to the baseline with their intervals"
     _need(pairs, 'arm','baseline','n','difference','low','high')
     ax = new_axes(ax, 6, 0.9+0.38*len(pairs))
@@ -139,7 +138,7 @@ def plot_paired(
     return tidy(ax)
 
 # %% ../../nbs/api/80_viz_sweep.ipynb #22d200f8
-def _draw_sweep(ax:Axes, table:pd.DataFrame, param:str, metric:str, scale:float, arm:str)->None:
+def _draw_sweep(ax:Any, table:pd.DataFrame, param:str, metric:str, scale:float, arm:str)->None:
     "Plot every seed, the mean and its interval against the swept value, for one arm"
     groups = {value: scale*rows[metric].to_numpy(float) for value,rows in table.groupby(param)}
     x,color = list(groups),method_colour(arm)
@@ -150,7 +149,7 @@ def _draw_sweep(ax:Axes, table:pd.DataFrame, param:str, metric:str, scale:float,
         ax.scatter(np.full(len(y), value), y, s=24, color=color, alpha=0.75, zorder=3, linewidth=0)
 
 # %% ../../nbs/api/80_viz_sweep.ipynb #f9b12310
-def _value_axis(ax:Axes, values:Sequence[float])->None:
+def _value_axis(ax:Any, values:Sequence[float])->None:
     "A logarithmic axis that includes zero, with a tick at every value"
     positive = [v for v in values if v > 0]
     if positive and positive[-1] > 5*positive[0]: ax.set_xscale('symlog', linthresh=positive[0], linscale=0.6)
@@ -165,8 +164,8 @@ def plot_sweep(
     scale:float=100., # Factor for the axis
     title:str='Top-1 accuracy (%)', # Label of the y axis
     label:str='weight α of the loss', # Label of the x axis
-    ax:Axes|None=None, # Axes for the plot
-)->Axes:
+    ax:Any=None, # Axes for the plot
+)->Any: # Axes
     "Plot every seed, the mean and its interval against a swept value, on a logarithmic axis that includes zero"
     table = _need(table, param,'seed',metric).dropna(subset=[metric])
     if not len(table):
@@ -180,7 +179,7 @@ def plot_sweep(
     return tidy(ax, 'y')
 
 # %% ../../nbs/api/80_viz_sweep.ipynb #5b384ce3
-def _draw_curve(ax:Axes, rows:pd.DataFrame, metric:str, scale:float, arm:str)->None:
+def _draw_curve(ax:Any, rows:pd.DataFrame, metric:str, scale:float, arm:str)->None:
     "Plot the mean over seeds of one arm against epochs, with the range over seeds"
     over = scale*rows.groupby('epoch')[metric].agg(['mean','min','max'])
     color,style = method_colour(arm),'--' if is_control(arm) else '-'
@@ -188,7 +187,7 @@ def _draw_curve(ax:Axes, rows:pd.DataFrame, metric:str, scale:float, arm:str)->N
     ax.plot(over.index, over['mean'], color=color, linewidth=1.8, linestyle=style, label=_label(rows, arm))
 
 # %% ../../nbs/api/80_viz_sweep.ipynb #5a990a53
-def _mark_phase(ax:Axes, epoch:float)->None:
+def _mark_phase(ax:Any, epoch:float)->None:
     "Plot a line at the epoch where the loss is switched on"
     ax.axvline(epoch, color='0.5', linewidth=1, linestyle=DASHED)
     ax.annotate('the loss is switched on', (epoch,0), xycoords=('data','axes fraction'), xytext=(4,3),
@@ -202,8 +201,8 @@ def plot_curves(
     scale:float=1., # Factor for the y axis
     title:str|None=None, # Label of the y axis; by default the name of the column
     legend:bool=True, # Show a legend of the arms
-    ax:Axes|None=None, # Axes for the plot
-)->Axes:
+    ax:Any=None, # Axes for the plot
+)->Any: # Axes
     "Plot the mean over seeds for each arm and epoch, with the range over seeds"
     known = _need(history, 'arm','seed','epoch',metric).dropna(subset=[metric])
     ax = new_axes(ax, 6, 3.4)
@@ -222,7 +221,7 @@ def _with_arrow(title:str, better:str|bool|None)->str:
     return f"{title} {'↑' if better == 'higher' else '↓'}"
 
 # %% ../../nbs/api/80_viz_sweep.ipynb #09596664
-def _empty_panel(ax:Axes, title:str)->None:
+def _empty_panel(ax:Any, title:str)->None:
     "A panel with a note that there are no values"
     ax.text(0.5, 0.5, 'no values', ha='center', va='center', color='0.5', transform=ax.transAxes)
     ax.set(xticks=[], yticks=[], ylabel=plain(title))
