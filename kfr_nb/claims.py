@@ -170,6 +170,7 @@ def _part_claims()->dict[str,Claim]:
         exponential=part('Hyperbolic similarity (our exponential map) beats cosine', ('ms_star_poincare','exp'), ('ms_star','cosine'), split='test', noise=0.3),
         sample=part('The greatest sample margin beats the least', ('ms_star_max',), ('ms_star',), noise=0.3),
         tree_margins=part('Margins from the tree beat learned ones', ('ms_star_tree',), ('ms_star',), noise=0.3),
+        together=part('KFR beside MS* beats MS* alone', ('ms_star_kfr',), ('ms_star',), noise=0.3),
         learned=part('What MS* learns resembles the tree', ('ms_star',), 'zero', metric='tree_correlation', noise=0.3))
 
 # %% ../nbs/api/78_claims.ipynb #f0bc56c8

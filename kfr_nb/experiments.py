@@ -83,7 +83,7 @@ def read_manifest(
 
 # %% ../nbs/api/77_experiments.ipynb #125e3025
 PARTS = ('', 'runs','sweep','history','study','localization','localization_curves','maps','suspects','curves',
-    'methods','pilot','lr','gamma','epochs','settings','points','nodes','trees','similarity','disc')
+    'methods','pilot','lr','gamma','epochs','settings','points','nodes','places','trees','similarity','disc')
 
 def experiment_of(
     file:str|Path, # A result file

@@ -4,8 +4,7 @@
     python tools/unseen_classes.py --data DIR --publish    write the tables to nbs/studies/_results as well
 
 The preset `converged` on 80 classes: a ResNet-10 from scratch, cross-entropy until it has converged, then each loss at a low
-rate. Each seed draws its own 20 classes. Weights are those of the preset; LCA alignment, a strong
-rival on stored features, joins at the same epoch with the weight that `every_rival.py 100` has chosen. A network is judged
+rate. Each seed draws its own 20 classes. Weights are those of the preset. A network is judged
 
 - by the test images of the 80 classes, as in every study;
 - by the test images of the 20: by retrieval among them, and by the place in the tree where each image lands, which is
@@ -33,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NAME = 'cifar100_unseen'
 SEEDS = (0, 1, 2)
 UNSEEN = 20
-METHODS = ('kfr', 'kfr_free', 'kfr_plus_late', 'lca_late')
+METHODS = ('kfr', 'kfr_free', 'kfr_plus_late')
 ARMS = ('ce', *(name for m in METHODS for name in (m, f'{m}_shuffled')))
 
 
@@ -58,8 +57,7 @@ def parts_of(data, folder, seed):
 
 def study_of(seed, known):
     "The study of a seed"
-    late = dict(label='after convergence', method='lca_alignment', phase1=0.8, ce_weight=0.03)
-    return configure('converged', arms=ARMS, variants={'lca_late': late}, sweep=None, seeds=(seed,),
+    return configure('converged', arms=ARMS, sweep=None, seeds=(seed,),
         dataset=f'npz:{known}', tree_name='cifar100')
 
 

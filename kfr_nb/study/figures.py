@@ -46,7 +46,7 @@ def sweep_figures(
     out = dict(sweep=plot_sweep(sweep, study.swept, m, title=f'{MEASURES[m].label} (%)', label=axis))
     known = [k for k in _OTHERS if k != m and k in sweep and sweep[k].notna().any()]
     shown = {k: (f'{v.label} ({v.unit})' if v.unit else v.label, v.scale, v.better) for k in known for v in [MEASURES[k]]}
-    return out | (dict(sweep_others=plot_sweeps(sweep, shown, study.swept, axis)) if shown else {})
+    return out | (dict(sweep_others=plot_sweeps(sweep, shown, study.swept, axis, columns=2)) if shown else {})
 
 # %% ../../nbs/api/75_study_figures.ipynb #7b52009b
 def curve_figures(
