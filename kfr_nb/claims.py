@@ -449,6 +449,11 @@ def _heading(metric:str)->str:
     return f'{m.label} ({m.unit})' if m.unit else m.label
 
 # %% ../nbs/api/78_claims.ipynb #25954a55
+def _name_in(runs:pd.DataFrame, arm:str)->str:
+    "The name of an arm; that of its table where it is a variant of one study only"
+    own:Any = runs.loc[runs['arm']==arm, 'label'].dropna() if 'label' in runs and arm not in ARMS else ()
+    return str(own.iloc[0]) if len(own) else label_of_arm(arm)
+
 def means_of(
     runs:pd.DataFrame, # From `experiment_runs`
     controls:bool=False, # The shuffled trees too
@@ -461,7 +466,7 @@ def means_of(
     for arm in arms:
         cells = {_heading(m): _mean_cell(runs, arm, m) for m in metrics}
         crm = {f'{_heading("hd@1")}, least risk': _mean_cell(runs, f'{arm}+crm', 'hd@1')} if 'hd@1' in metrics else {}
-        rows.append({'Method': label_of_arm(arm)} | cells | crm)
+        rows.append({'Method': _name_in(runs, arm)} | cells | crm)
     return pd.DataFrame(rows)
 
 # %% ../nbs/api/78_claims.ipynb #0fe5a521

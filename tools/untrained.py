@@ -23,7 +23,7 @@ def settings():
     seen = {}
     for f in sorted(RESULTS.glob('*_study.json')):
         base = read_json(f)['study']['base']
-        if not base['pretrained'] or base.get('protocol') != 'retrieval': continue
+        if not base['pretrained'] or base.get('protocol') != 'retrieval' or base.get('judged_on') == 'valid': continue
         config = recorded_config(base, method='ms', frozen=True)
         judged = (config.data.dataset, config.data.image_size, config.model.model)
         if judged not in seen or (config.data.tree_name and not seen[judged][0].data.tree_name):
