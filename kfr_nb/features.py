@@ -18,6 +18,7 @@ __all__ = ['image_content_numbers', 'FeatureBank', 'FeatureFeed']
 # %% ../nbs/api/62_features.ipynb #77de68da
 from .core import atomic_path, cache_root, choose, fingerprint, patch, progress_bar
 from .data import Batch, Feed, ImageSet, make_feed
+from .partial_tuning import frozen_weights, layer_input
 from .shapes import addressed_uniform
 from .views import AUGMENTS
 from . import views as _views
@@ -45,10 +46,10 @@ def image_content_numbers(
     return np.array(numbers, dtype=np.int64)
 
 # %% ../nbs/api/62_features.ipynb #fa35e192
-def _weights_number(net:nn.Module)->str:
-    "A fingerprint of all weights"
+def _weights_number(weights:dict[str,Tensor])->str:
+    "A fingerprint of weights"
     h = hashlib.blake2b(digest_size=8)
-    for k,v in net.state_dict().items():
+    for k,v in weights.items():
         h.update(k.encode())
         h.update(v.detach().cpu().contiguous().numpy().tobytes())
     return h.hexdigest()
@@ -67,7 +68,7 @@ def _remember(key:tuple, make:Callable, most:int=8)->Any:
 class FeatureBank:
     "Features of images from a frozen backbone, computed if missing and stored on disk"
     def __init__(self,
-        model:nn.Module, # From `build_model`: its backbone, `mean`, `std`
+        model:Any, # From `build_model`: its backbone, `mean`, `std`, and `tune_from`, the layer whose input is stored instead of the pooled features
         image_size:int, # Side of the views, in pixels
         views:int=4, # Random views of each image and kind
         precision:str='no', # 'bf16' is several times as fast on processors that support it
@@ -77,17 +78,26 @@ class FeatureBank:
         progress:bool=False, # Show a bar while computing
     ):
         if views < 1: raise ValueError(f'views must be at least 1, got {views}')
-        self.net,self.mean,self.std = model.backbone,model.mean,model.std # type: ignore
-        self.image_size,self.views = image_size,views
+        self.net,self.mean,self.std = model.backbone,model.mean,model.std
+        self.image_size,self.views,self.tune_from = image_size,views,model.tune_from
         self.precision = choose('precision', precision, ('no','bf16'))
         self.device,self.batch_size,self.progress = torch.device(device),batch_size,progress
-        self.folder = Path(folder or cache_root()/'features')/fingerprint(self._key())
-    def _key(self)->dict:
+        self.folder = Path(folder or cache_root()/'features')/fingerprint(self._key(model))
+    def _key(self, model:Any)->dict:
         "Everything that determines a feature, except its image and view"
         arithmetic = dict(precision=self.precision, device=self.device.type)
         made_by = _number(Path(_views.__file__).read_bytes()) # type: ignore
-        return dict(weights=_weights_number(self.net), mean=self.mean, std=self.std, # type: ignore
-            image_size=self.image_size, views=made_by) | arithmetic
+        cut = dict(tune_from=self.tune_from) if self.tune_from else {}
+        return dict(weights=_weights_number(self._weights(model)), mean=self.mean, std=self.std, # type: ignore
+            image_size=self.image_size, views=made_by) | arithmetic | cut
+    def _weights(self, model:Any)->dict[str,Tensor]:
+        "The weights that determine a feature; layers that are trained are not among them"
+        if self.tune_from is None: return self.net.state_dict()
+        kept = frozen_weights(model)
+        return {k: v for k,v in model.state_dict().items() if k in kept}
+    def read(self, x:Tensor)->Tensor:
+        "What is stored of images (B, 3, H, W): pooled features (B, c), or maps (B, c, h, w)"
+        return layer_input(self.net, self.tune_from, x) if self.tune_from else self.net(x)[1]
 
 # %% ../nbs/api/62_features.ipynb #d435a6cd
 @patch
@@ -148,15 +158,15 @@ def _complete(self:FeatureBank, s:ImageSet, numbers:np.ndarray, kind:str)->None:
 # %% ../nbs/api/62_features.ipynb #972a67c4
 @patch
 def _compute(self:FeatureBank, s:ImageSet, numbers:np.ndarray, kind:str, view:int, bar:Any)->np.ndarray:
-    "Features of one view of each image, float16, (N, c)"
-    net:Any = self.net.to(self.device, memory_format=torch.channels_last).eval() # type: ignore
+    "Features of one view of each image, float16, (N, c) or (N, c, h, w)"
+    self.net.to(self.device, memory_format=torch.channels_last).eval() # type: ignore
     feed:Any = make_feed(s, len(s), image_size=self.image_size, train=kind not in ('none','plain'),
         augment=kind, device=self.device, mode='resident', mean=self.mean, std=self.std, channels_last=True)
     out = []
     for rows in torch.arange(len(s)).split(self.batch_size):
         x = feed.fetch(rows, epoch=view, address=numbers[rows.numpy()]).x
         low = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == 'bf16')
-        with torch.no_grad(), low: out.append(net(x)[1].float().half().cpu())
+        with torch.no_grad(), low: out.append(self.read(x).float().half().cpu().contiguous()) # type: ignore
         bar.update(len(rows))
     return torch.cat(out).numpy()
 
@@ -175,7 +185,7 @@ def _collect(self:FeatureBank, s:ImageSet, numbers:np.ndarray, kind:str)->Tensor
 def features(self:FeatureBank,
     s:ImageSet, # Images
     kind:str, # A key of `AUGMENTS`
-)->Tensor: # Features, float16, shape (N, V, c)
+)->Tensor: # Features, float16, shape (N, V, c), or (N, V, c, h, w) with `tune_from`
     "The features of all views of one kind"
     numbers = image_content_numbers(s)
     key = (*self._folders(s, kind), hash(numbers.tobytes())) # type: ignore

@@ -12,6 +12,7 @@ from torch import nn, Tensor
 from .core import choose, patch
 from .backbones import _MapBackbone, _bn_inception, _cvt, _timm, _torchvision
 from .bn_inception import MEAN as CAFFE_MEAN, STD as CAFFE_STD
+from .partial_tuning import frozen_weights, layers_from
 from .settings import check_at_least, check_fields, check_shares
 
 # %% auto #0
@@ -127,6 +128,7 @@ def _foreground_map(c:int)->nn.Module:
 # %% ../nbs/api/60_models.ipynb #388693c1
 class ImageModel(nn.Module):
     "A backbone, an optional embedding layer, dropout and one classifier, linear unless it is replaced"
+    tune_from:str|None = None # First layer of the backbone that is trained on stored inputs; none by default
     classifier:Any # From embeddings (B, d) to logits (B, C), or to outputs that `read` converts to logits
     def __init__(self,
         backbone:nn.Module, # Gives (maps, pooled)
@@ -291,9 +293,10 @@ class _Features(nn.Module):
 # %% ../nbs/api/60_models.ipynb #23141b9e
 def on_features(
     model:ImageModel, # Changed in place
-)->ImageModel: # The same model, without its backbone
-    "Change a model's input from images to the backbone's pooled features"
-    model.backbone = _Features(model.num_features, model.backbone.map_features)
+)->ImageModel: # The same model, without its backbone; with `tune_from`, without the layers in front of that one
+    "Change a model's input from images to the backbone's pooled features, or to the input of its layer `tune_from`"
+    if model.tune_from: model.backbone = layers_from(model.backbone, model.tune_from)
+    else: model.backbone = _Features(model.num_features, model.backbone.map_features)
     return model
 
 # %% ../nbs/api/60_models.ipynb #b74f5ee9
@@ -322,6 +325,7 @@ class ModelConfig:
     hidden:int|None=None # Width of a hidden layer between backbone and embedding; none by default
     pretrained:bool=False # Start from pretrained weights
     frozen:bool=False # Freeze the pretrained backbone and train only the head, on cached features
+    tune_from:str|None=None # With frozen: train the backbone's layers from this one on as well, such as 'blocks.6'; none by default
     freeze_bn:bool=False # Freeze the pretrained batch normalisation
     dropout:float=0. # Dropout before the classifier; CvT also has 15% inside
     channels_last:bool=True # Memory format of images and weights
@@ -335,6 +339,9 @@ class ModelConfig:
         if self.frozen and not self.pretrained:
             raise ValueError('frozen=True keeps a backbone as it was pretrained: '
                              'use pretrained=True, and a model that has weights')
+        if self.tune_from and not self.frozen:
+            raise ValueError(f'tune_from={self.tune_from!r} needs frozen=True, for the layers in front of it: '
+                             'add it, or leave tune_from out to train all layers')
 
 # %% ../nbs/api/60_models.ipynb #6be12a0d
 def _stored_network(config:ModelConfig, num_classes:int, foreground:bool, width:int)->ImageModel:
@@ -366,5 +373,7 @@ def build_network(
     name = 'resnet10' if config.model == 'auto' else config.model
     if features: network = _stored_network(config, num_classes, foreground, features)
     else: network = build_model(name, num_classes, pretrained=pretrained, foreground=foreground, **settings)
+    network.tune_from = config.tune_from
+    if config.tune_from: frozen_weights(network)   # an unknown layer fails here, before features are computed
     other = classifier(network) if classifier else None
     return network if other is None else replace_classifier(network, other)

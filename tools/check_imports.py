@@ -12,7 +12,7 @@ LAYERS = [
     ['settings', 'core'],
     ['tree_files', 'tree', 'l1_triton', 'l1', 'poincare_pairs', 'poincare', 'geometry', 'fetch', 'shapes', 'views', 'boxes'],
     ['knowledge', 'noise', 'data'],
-    ['losses', 'metrics', 'decisions', 'localization', 'bn_inception', 'backbones', 'models', 'features'],
+    ['losses', 'metrics', 'decisions', 'localization', 'bn_inception', 'backbones', 'partial_tuning', 'models', 'features'],
     ['methods'], ['train'], ['runs'], ['study'], ['experiments', 'claims', 'reproduce'], ['bench', 'cli']]
 WITHIN = {'losses', 'metrics', 'localization', 'tree_files', 'data', 'methods', 'train', 'runs', 'study', 'cli'}   # packages: their modules may import one another, not in a circle
 DRAWS = 'viz'                                      # takes arrays, tables and trees: sees these layers and itself only

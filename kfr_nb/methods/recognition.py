@@ -94,9 +94,9 @@ class C2AM(Joining):
     alpha:float = 0.1 # Weight of the loss
 
     def check(self, config:Any)->None:
-        if config.model.frozen:
+        if config.model.frozen and not config.model.tune_from:
             raise ValueError("method 'c2am' needs feature maps, and frozen=True keeps pooled features only: "
-                             'use frozen=False')
+                             'use frozen=False, or tune_from')
 
     def terms(self, out:Outputs, state:Any)->dict[str,Tensor]:
         maps,foreground = out.parts['features'].float(),out.parts['foreground'].float()

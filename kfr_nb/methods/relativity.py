@@ -66,7 +66,8 @@ def __post_init__(self:KFR):
 
 @patch
 def check(self:KFR, config:Any)->None:
-    if config.model.frozen and self.acts_on in ('pooled','layers'):
+    trained = ('pooled',)*bool(config.model.tune_from)
+    if config.model.frozen and self.acts_on in ('pooled','layers') and self.acts_on not in trained:
         raise ValueError(f'acts_on={self.acts_on!r} has nothing to train if frozen=True: '
                          'use embedding or logits')
 

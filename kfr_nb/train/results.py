@@ -27,6 +27,7 @@ from ..features import FeatureFeed
 from ..geometry import pairwise_latent_distance
 from ..losses.kfr import quantitative_relativity_loss
 from ..models import on_features
+from ..partial_tuning import frozen_weights
 from ..settings import choose
 from .config import TrainConfig
 from .parallel import gather, processes
@@ -241,7 +242,7 @@ def model(self:Run)->nn.Module:
     network = network_of(c, r['classes'], r.get('tree_name'), c.model.frozen, r.get('features'))
     weights = read_weights(self.path/'weights.safetensors')
     missing,unexpected = network.load_state_dict(weights, strict=False)
-    if c.model.frozen: missing = [k for k in missing if not k.startswith('backbone.')]
+    if c.model.frozen: missing = set(missing)-frozen_weights(network)
     wrong = [*missing, *unexpected]
     if wrong: raise ValueError(f'{self.path}: its weights do not fit its settings, first {wrong[0]}')
     return network.eval()
@@ -331,7 +332,7 @@ def _split(ds:DataSet, split:str, run:Run)->Any:
 
 # %% ../../nbs/api/70_train_results.ipynb #8ae25d3a
 def _ordered_feed(config:TrainConfig, images:Any, side:int, network:Any, device:torch.device)->Any:
-    "Images in order, or their features if the backbone is frozen; it is then removed"
+    "Images in order, or their features if the backbone is frozen; its frozen layers are then removed"
     bank = feature_bank(config, network, device)
     feed = make_feed(images, 256, image_size=side, train=False,
         augment='plain' if config.retrieval else 'none', device=device,

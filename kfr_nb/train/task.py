@@ -196,7 +196,7 @@ def network_of(
     if plain and not (config.model.frozen or features):
         raise ValueError(f'method {method.name!r} is solved on the features of a frozen backbone: '
                          "add frozen=True and pretrained=True, or use method='ce'")
-    model = replace(config.model, hidden=None, embedding_dim=None) if plain else config.model
+    model = replace(config.model, hidden=None, embedding_dim=None, tune_from=None) if plain else config.model
     if features and not plain: model = replace(model, embedding_dim=model.embedding_dim or STORED_EMBEDDING)
     return build_network(model, len(classes), method.foreground, pretrained, classifier, features)
 
@@ -206,7 +206,7 @@ def _lay_out(config:TrainConfig, network:ImageModel, device:torch.device)->Image
     network = joint_batchnorm(network, device) # type: ignore
     layout = torch.channels_last if config.model.channels_last else torch.contiguous_format
     network = network.to(memory_format=layout) # type: ignore
-    if config.model.freeze_bn and not config.model.frozen:
+    if config.model.freeze_bn and (network.tune_from or not config.model.frozen):
         freeze_batchnorm(network)            # after joint_batchnorm, which may make new layers
     return network
 
