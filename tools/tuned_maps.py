@@ -1,0 +1,103 @@
+"""The last block of a network is fine-tuned on birds: do the losses move what it looks at, where its maps beat a box in the middle?
+
+    python tools/tuned_maps.py --data DIR            about 50 minutes on two cores
+    python tools/tuned_maps.py --data DIR --publish  write the tables to nbs/studies/_results as well
+
+An EfficientNet-Lite0 at 320 pixels, as in `frozen_maps.py`, but its last block and what follows are trained together with
+the head (`tune_from='blocks.6'`). Images pass the layers in front once; their outputs are stored.
+
+1. Search. Three learning rates for cross-entropy, one seed, judged on validation images.
+2. Test. Three other seeds at the most accurate rate. Cross-entropy for 80 % of the epochs, then each loss, at a low rate.
+   The weights of the losses are those of `frozen_maps.py`; α = 10 and 30 are in a sweep.
+
+An interrupted run resumes with the same command.
+"""
+import argparse
+from pathlib import Path
+import pandas as pd, torch
+from joblib import Parallel, delayed
+from kfr_nb.boxes import picture_sizes, view_boxes
+from kfr_nb.core import read_json, write_json
+from kfr_nb.localization import activation_maps, localization_scores
+from kfr_nb.models import build_network, on_features
+from kfr_nb.study.make import run_study
+from kfr_nb.study.presets import StudyConfig
+from kfr_nb.study.publish import publish, write_table
+from kfr_nb.train import TrainConfig, feature_bank, load_run, open_data
+from every_rival import complete
+from frozen_maps import JUDGED, ROOT, SIZE, TESTED, TOLD
+
+NAME = 'cub200_tuned_maps'
+METHODS = ('kfr', 'kfr_as_published')
+RATES = (3e-4, 1e-3, 3e-3)
+
+
+def base_of(data):
+    "What all runs share"
+    return TrainConfig.of(dataset='cub200', data=data, method='ce', image_size=SIZE, model='timm:tf_efficientnet_lite0', pretrained=True,
+        frozen=True, tune_from='blocks.6', train_per_class=15, test_limit=TESTED, valid_fraction=0.2, augment='none', embedding_dim=512,
+        dropout=0.5, epochs=10, batch_size=64, eval_every=10, tree_name='cub200', save_seconds=60.)
+
+
+def search_study(data):
+    "Learning rates, judged on validation images"
+    variants = {f'ce_rate_{rate:g}'.replace('.', '_'): dict(method='ce', lr=rate, lr_end=rate/10) for rate in RATES}
+    return StudyConfig(f'{NAME}_search', base_of(data).changed(judged_on='valid'), tuple(variants), seeds=(100,), sweep=None,
+        baseline=next(iter(variants)), variants=variants)
+
+
+def test_study(data, rate):
+    "The losses on test images"
+    arms = ('ce', *(name for m in METHODS for name in (m, f'{m}_shuffled')))
+    return StudyConfig(NAME, base_of(data).changed(lr=rate, lr_end=rate/10), arms, seeds=(0, 1, 2), sweep=('kfr',), values=(10., 30.),
+        weights=dict(kfr=3., kfr_as_published=10.))
+
+
+@torch.no_grad()
+def stored_inputs(config):
+    "Test images, and the stored inputs of the first tuned layer, (N, c, h, w)"
+    data = open_data(config)
+    bank = feature_bank(config, build_network(config.model, data.num_classes))
+    return data.test, bank.features(data.test, 'none')[:, 0]
+
+
+def judge(row, out, base):
+    "Scores of the maps of one run, kept in its folder"
+    file = out/'runs'/row['key']/'maps_gradcam.json'
+    if not file.exists():
+        torch.set_num_threads(1)
+        network = on_features(load_run(out/'runs'/row['key']).model).eval()
+        images, stored = stored_inputs(base)
+        boxes = view_boxes(images.boxes, picture_sizes(images.files), JUDGED)
+        parts = [activation_maps(network, stored[i:i+100].float(), images.labels[i:i+100]) for i in range(0, len(stored), 100)]
+        right = torch.cat([p.logits for p in parts]).argmax(1) == images.labels
+        write_json(file, localization_scores(torch.cat([p.maps for p in parts]), boxes, right, size=JUDGED))
+    return row | dict(given='label') | read_json(file)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument('--data', help='folder of the images; $KFR_DATA or ./data by default')
+    p.add_argument('--out', type=Path, default=Path('results')/NAME)
+    p.add_argument('--jobs', type=int, default=2)
+    p.add_argument('--publish', action='store_true', help='write the tables to nbs/studies/_results')
+    args = p.parse_args()
+    command = 'python tools/tuned_maps.py --data DIR'
+    found = complete(run_study(search_study(args.data), args.out/'search', args.jobs, command=command))
+    best = found.runs.loc[found.runs['top1'].idxmax()]
+    print(found.runs[['label', 'top1']].to_string(), f"\nlearning rate: {best['cfg_lr']:g}")
+    config = test_study(args.data, float(best['cfg_lr']))
+    study = complete(run_study(config, args.out/'test', args.jobs, command=command))
+    runs = pd.concat([pd.read_csv(study.out/f'{f}.csv').assign(part=part) for part, f in (('arms', 'runs'), ('sweep', 'sweep'))])
+    rows = runs.query('status=="done"').drop_duplicates('key')[TOLD].to_dict('records')
+    table = pd.DataFrame(Parallel(args.jobs, verbose=1)(delayed(judge)(row, study.out, config.base) for row in rows))
+    write_table(study.out/'localization.csv', table)
+    shown = ['top1', 'box_accuracy', 'max_box_acc_v2', 'pointing', 'centre_box_accuracy', 'centre_max_box_acc_v2']
+    print((100*table.groupby(['part', 'label', 'alpha'], sort=False)[shown].mean()).round(1).to_string())
+    if args.publish:
+        results = ROOT/'nbs'/'studies'/'_results'
+        for s in (found, study): publish(s.out, s.config.name, results, history=False)
+        write_table(results/f'{NAME}_localization.csv', table)
+
+
+if __name__ == '__main__': main()
