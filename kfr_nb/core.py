@@ -31,8 +31,7 @@ def seed_everything(
     if deterministic:
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
         torch.backends.cudnn.benchmark = False
-    if deterministic or torch.are_deterministic_algorithms_enabled():      # the call imports PyTorch's compiler, which takes seconds
-        torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
 
 # %% ../nbs/api/00_core.ipynb #fe5dbbce
 def default_device()->torch.device:
