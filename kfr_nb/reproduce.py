@@ -19,6 +19,7 @@ from .core import read_json
 from .experiments import PARTS, check_manifest, experiment_of, result_files
 from .methods import METHODS
 from .study import ARMS
+from .train import TrainConfig
 
 # %% ../nbs/api/79_reproduce.ipynb #ae8e8063
 ASSUMED = {'resnet34': (33000.,64), 'resnet10': (60000.,32), 'resnet18': (50000.,64), 'wide_resnet50_2': (1200.,224),
@@ -66,9 +67,37 @@ def _once(history:pd.DataFrame)->pd.DataFrame:
     h = history.rename(columns=dict(pictures_per_second='images_per_second')).drop_duplicates(same)       # its name before 0.2
     return h.assign(images=h['seconds']*h['images_per_second']*h['arm'].map(_views))
 
-# %% ../nbs/api/79_reproduce.ipynb #9c0d142b
 def _stands_alone(name:Any)->bool: return name in METHODS and METHODS[name].alone
 
+# %% ../nbs/api/79_reproduce.ipynb #8d8ec774
+def _joins(run:Mapping[str,Any])->float:
+    "Epochs of a run before its loss is switched on, if other runs may share them; else 0"
+    if run['method'] not in METHODS: return 0
+    kind,phase1 = METHODS[run['method']],run.get('cfg_phase1', math.nan)
+    given = hasattr(kind, 'phase1') and not math.isnan(phase1)
+    method = kind(phase1=phase1) if given else kind()
+    return method.joins(int(run['cfg_epochs'])) if method.first_phase_shared else 0
+
+def _repeated_in(runs:pd.DataFrame)->float:
+    "Seconds that runs of one seed, which differ in the loss only, count more than once"
+    epochs = runs['cfg_epochs'].iloc[0]
+    never = runs['joins'] >= epochs                            # such as cross-entropy: it has the longest first phase
+    most = runs.loc[~never,'joins'].max()
+    phases = runs.assign(joins=runs['joins'].where(~never, most)).groupby('joins')
+    plain = runs.loc[never,'seconds'].mean()                   # its epochs are all alike
+    whole = phases['seconds'].mean() if math.isnan(plain) else plain
+    return float(((phases.size()-1)*phases['joins'].first()/epochs*whole).sum())
+
+def _repeated(runs:pd.DataFrame)->float:
+    "Seconds of first phases that runs contain and that were trained once"
+    if 'cfg_epochs' not in runs or 'method' not in runs: return 0.
+    runs = runs.assign(joins=[_joins(r) for r in runs.to_dict('records')])
+    alone = runs['method'].map(_stands_alone)
+    settings = ['seed', *(f'cfg_{name}' for name in TrainConfig.of(method='ce').flat() if f'cfg_{name}' in runs)]
+    groups = runs.loc[runs['joins'] > 0].groupby([*settings, alone.rename('alone')], dropna=False)
+    return sum(_repeated_in(group) for _,group in groups)
+
+# %% ../nbs/api/79_reproduce.ipynb #9c0d142b
 def _beyond_first_phase(more:pd.DataFrame, history:pd.DataFrame)->float:
     "Seconds of runs of a sweep, without the first phase that they share with the arms"
     first = history[history['phase']==1].groupby('seed')['seconds'].sum() if 'phase' in history else pd.Series(dtype=float)
@@ -85,7 +114,9 @@ def study_cost(
     cores = read_json(folder/f'{name}_study.json')['environment'].get('cores')
     done,more = _different(runs),_different(sweep, but=runs['key'])
     n = len(done)+len(more)
-    if not len(history): return Cost(done['seconds'].sum()+more['seconds'].sum(), math.nan, n, cores)
+    if not len(history):
+        every = pd.concat([done, more], ignore_index=True)
+        return Cost(every['seconds'].sum()-_repeated(every), math.nan, n, cores)
     epochs = _once(history)
     extra = _beyond_first_phase(more, epochs)
     rate = epochs['images'].sum()/max(epochs['seconds'].sum(), 1e-9)

@@ -4,7 +4,10 @@
 
 # %% ../../nbs/api/67_methods_heads.ipynb #c6217702
 from __future__ import annotations
+import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 import numpy as np, torch
 import torch.nn.functional as F
@@ -15,7 +18,7 @@ __all__ = ['STRENGTHS', 'OwnClassifier', 'FixedClassifier', 'HAFrame', 'BarzDenz
            'TreePrior', 'tuned_strength', 'Probe']
 
 # %% ../../nbs/api/67_methods_heads.ipynb #19c4ae83
-from ..core import patch
+from ..core import atomic_path, cache_root, patch
 from ..losses.rivals import NodeTable, TreePriorLinear, class_embeddings, class_frame
 from ..losses.rivals import embedding_loss, haframe_loss, haframe_similarity
 from ..losses.rivals import hier_cos_loss, hier_cos_scores, path_kl_loss
@@ -289,11 +292,44 @@ def _arrays(split:dict[str,Tensor])->tuple[np.ndarray,np.ndarray]:
     "Features and classes in scikit-learn's format"
     return split['z'].double().numpy(),split['y'].numpy()
 
-def _chosen(x:np.ndarray, y:np.ndarray, valid:dict|None, seed:int)->float:
-    "The tuned C, from validation images or a fraction of the training images"
-    if valid is not None: return tuned_strength(x, y, *_arrays(valid))
+def _tuning(x:np.ndarray, y:np.ndarray, valid:dict|None, seed:int)->tuple[np.ndarray,...]:
+    "Features and classes to fit, and those on which C is tuned: validation images or a fraction of the training images"
+    if valid is not None: return x,y,*_arrays(valid)
     out = _held_out(y, seed)
-    return tuned_strength(x[~out], y[~out], x[out], y[out])
+    return x[~out],y[~out],x[out],y[out]
+
+# %% ../../nbs/api/67_methods_heads.ipynb #34fe4436
+def _fitted(x:np.ndarray, y:np.ndarray, tuning:tuple, c:float|None)->dict[str,np.ndarray]:
+    "Weights, biases and classes of the regression, its C, and the accuracy on the images it was fitted to"
+    strength = c or tuned_strength(*tuning)
+    model = _regression(x, y, strength)
+    W,b = _as_linear(model, int(y.max())+1)
+    return dict(W=W, b=b, c=np.array(strength), top1=np.array((model.predict(x) == y).mean()))
+
+def _number_of(arrays:tuple, *settings:Any)->str:
+    "A hash of arrays and settings"
+    import sklearn
+    h = hashlib.sha256(repr((sklearn.__version__, STRENGTHS, *settings)).encode())
+    for v in arrays:
+        h.update(repr((v.shape, v.dtype.str)).encode())
+        h.update(np.ascontiguousarray(v))
+    return h.hexdigest()[:20]
+
+def _kept_fit(
+    x:np.ndarray, # Features, shape (N, d)
+    y:np.ndarray, # Their classes, shape (N,)
+    tuning:tuple, # From `_tuning`; empty if C is given
+    c:float|None, # scikit-learn's C
+    folder:Path, # Where fits are kept
+)->dict[str,np.ndarray]: # As from `_fitted`
+    "A fit, read from a file if its inputs are those of an earlier one"
+    f = folder/f'{_number_of((x, y, *tuning), c)}.npz'
+    try:
+        with np.load(f) as a: return {name: a[name] for name in ('W','b','c','top1')}
+    except Exception: pass                                      # missing or damaged: it is fitted again
+    found = _fitted(x, y, tuning, c)
+    with suppress(OSError), atomic_path(f) as tmp, open(tmp, 'wb') as file: np.savez(file, **found)
+    return found
 
 # %% ../../nbs/api/67_methods_heads.ipynb #7e77ed36
 @patch
@@ -305,10 +341,10 @@ def solve(self:Probe,
 )->dict[str,float]: # 'c', and the accuracy on the training images
     "Fit scikit-learn's logistic regression and copy it into the classifier"
     x,y = _arrays(train)
-    strength = self.c or _chosen(x, y, valid, seed)
-    model = _regression(x, y, strength)
-    W,b = _as_linear(model, network.num_classes)
+    tuning = () if self.c else _tuning(x, y, valid, seed)
+    fit = _kept_fit(x, y, tuning, self.c, cache_root()/'probes')
+    n = len(fit['b'])                                          # classes above the last one seen have no images
     with torch.no_grad():
-        network.classifier.weight.copy_(torch.from_numpy(W).float())
-        network.classifier.bias.copy_(torch.from_numpy(b).float())
-    return dict(c=strength, top1=float((model.predict(x) == y).mean()))
+        network.classifier.weight.zero_()[:n] = torch.from_numpy(fit['W']).float()
+        network.classifier.bias.fill_(-1e4)[:n] = torch.from_numpy(fit['b']).float()
+    return dict(c=float(fit['c']), top1=float(fit['top1']))

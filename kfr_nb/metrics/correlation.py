@@ -13,18 +13,32 @@ from .ranking import _blocks, _check_classes, _sets
 __all__ = ['tree_correlation']
 
 # %% ../../nbs/api/54_tree_correlation.ipynb #d1911487
+def _ranks_of(index:Tensor, counts:Tensor)->Tensor:
+    "Ranks from 1, with mean ranks for ties, from the place of each value among the different values"
+    ends = counts.cumsum(0).double()
+    return (ends-(counts.double()-1)/2)[index]
+
 def _ranks(v:Tensor)->Tensor:
     "Ranks from 1, with mean ranks for ties, as float64"
-    _,inverse,counts = torch.unique(v, return_inverse=True, return_counts=True)
-    ends = counts.cumsum(0).double()
-    return (ends-(counts.double()-1)/2)[inverse]
+    _,index,counts = torch.unique(v, return_inverse=True, return_counts=True)
+    return _ranks_of(index, counts)
+
+def _entry_ranks(D:Tensor, i:Tensor, j:Tensor)->Tensor:
+    "`_ranks` of many entries of a small table: only the table is sorted"
+    values,index = torch.unique(D, return_inverse=True)
+    index = index[i,j]
+    return _ranks_of(index, index.bincount(minlength=len(values)))
 
 # %% ../../nbs/api/54_tree_correlation.ipynb #c097638f
-def _spearman(a:Tensor, b:Tensor)->float:
-    "Correlation of ranks; NaN if either side is constant"
-    a,b = (r-r.mean() for r in (_ranks(a.cpu()),_ranks(b.cpu())))
+def _correlation(a:Tensor, b:Tensor)->float:
+    "Pearson's correlation; NaN if either side is constant"
+    a,b = (v-v.mean() for v in (a,b))
     scale = (a.norm()*b.norm()).item()
     return (a@b).item()/scale if scale > 0 else float('nan')
+
+def _spearman(a:Tensor, b:Tensor)->float:
+    "Correlation of ranks; NaN if either side is constant"
+    return _correlation(_ranks(a.cpu()), _ranks(b.cpu()))
 
 # %% ../../nbs/api/54_tree_correlation.ipynb #aa568b15
 def _class_means(z:Tensor, y:Tensor)->tuple[Tensor,Tensor]:
@@ -61,4 +75,5 @@ def tree_correlation(
     if not len(i):
         raise ValueError(f'there is no pair of images of two classes: the labels hold {len(y.unique())} class')
     s = torch.cat([s.cpu() for _,s in _blocks(z, z, False, similarity, tau=tau)])
-    return _spearman(-s[i.cpu(),j.cpu()], D[y[i],y[j]])
+    near = _ranks(-s[i.cpu(),j.cpu()])
+    return _correlation(near, _entry_ranks(D.cpu(), y[i].cpu(), y[j].cpu()))

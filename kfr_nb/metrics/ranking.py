@@ -13,7 +13,8 @@ from ..core import choose, check_embeddings, check_labels, check_real
 from ..geometry import SIMILARITIES, Similarity
 
 # %% auto #0
-__all__ = ['answerable', 'recall_at_k', 'map_at_r', 'hierarchical_precision_at_k', 'mean_average_hierarchical_precision']
+__all__ = ['answerable', 'recall_at_k', 'map_at_r', 'hierarchical_precision_at_k', 'mean_average_hierarchical_precision',
+           'map_at_r_and_mahp']
 
 # %% ../../nbs/api/50_metrics.ipynb #9195edbf
 def _guarded(f:Callable, gallery:Tensor, columns:Tensor|None)->Callable:
@@ -239,20 +240,57 @@ def _worst_order(values, gains)->Tensor:
     return gains.gather(1, low.gather(1, order))
 
 # %% ../../nbs/api/50_metrics.ipynb #972a67c4
+def _first_places(
+    s:Tensor, # Similarities, shape (b, M)
+    k:int, # Places
+)->tuple[Tensor,Tensor]: # Similarities and columns, shape (b, k+1), or (b, k) if there is nothing else
+    "The first k places, and the next one, which shows whether the last place is tied"
+    return s.topk(min(k+1, s.shape[1]), dim=1)
+
 def _top_gains(
     s:Tensor, # Similarities, shape (b, M)
     gain:Callable, # (rows, columns (rows, k)) -> gains (rows, k)
     k:int, # Places
+    first:tuple|None=None, # From `_first_places`, for as many places or more
 )->Tensor: # Gains of the first k places, shape (b, k)
     "The gains of the first k places, ties in the worst order"
     rows = torch.arange(len(s), device=s.device)
-    values,columns = s.topk(k, dim=1)
-    top = _worst_order(values, gain(rows, columns))
-    tied = ((s >= values[:,-1:]).sum(1) > k).nonzero().flatten()       # more candidates than places
+    values,columns = _first_places(s, k) if first is None else first
+    top,equal = gain(rows, columns[:,:k]),values[:,1:k+1] == values[:,:k][:,:values.shape[1]-1]
+    some = equal[:,:k-1].any(1).nonzero().flatten()                    # the others are in order
+    if len(some): top[some] = _worst_order(values[some,:k], top[some])
+    if equal.shape[1] < k: return top
+    tied = equal[:,k-1].nonzero().flatten()                            # more candidates than places
     if len(tied):
         everything = torch.arange(s.shape[1], device=s.device).expand(len(tied), -1)
         top[tied] = _worst_order(s[tied], gain(tied, everything))[:,:k]
     return top
+
+# %% ../../nbs/api/50_metrics.ipynb #90b50847
+class _Precisions:
+    "MAP@R, summed over blocks of queries"
+    def __init__(self, sets:tuple):
+        _,self.yq,_,self.yg,itself = sets
+        self.R,self.keep = _usable(self.yq, self.yg, itself)
+        self.k,self.total = int(self.R.max()),0.
+
+    def add(self, r:Tensor, s:Tensor, first:tuple)->None:
+        "Add queries r, from their similarities and `_first_places`"
+        places = torch.arange(1, self.k+1, device=s.device)
+        def same(rows, columns):
+            return (self.yg[columns] == self.yq[r][rows][:,None]).to(_exact(s.device))
+        hit = _top_gains(s, same, self.k, first)*(places <= self.R[r][:,None])
+        self.total += ((hit.cumsum(1)/places*hit).sum(1)/self.R[r]).sum().item()
+
+    def mean(self)->float: return self.total/int(self.keep.sum())
+
+def _rank(sets:tuple, similarity, tau:float, *scores)->None:
+    "Rank the queries once for scores of the same queries"
+    zq,_,zg,_,itself = sets
+    k,rows = max(score.k for score in scores),scores[0].keep.nonzero().flatten()
+    for r,s in _blocks(zq, zg, itself, similarity, rows, tau):
+        first = _first_places(s, k)
+        for score in scores: score.add(r, s, first)
 
 # %% ../../nbs/api/50_metrics.ipynb #5b384ce3
 def map_at_r(
@@ -264,15 +302,10 @@ def map_at_r(
     tau:float=1.0, # Curvature, for the hyperbolic similarities
 )->float: # Mean over the answerable queries
     "Mean average precision at R, the number of relevant images; ties count against the model"
-    zq,yq,zg,yg,itself = _sets(z, labels, gallery, gallery_labels)
-    R,keep = _usable(yq, yg, itself)
-    places = torch.arange(1, int(R.max())+1, device=zq.device)
-    total = 0.
-    for r,s in _blocks(zq, zg, itself, similarity, keep.nonzero().flatten(), tau):
-        def same(rows, columns): return (yg[columns] == yq[r][rows][:,None]).to(_exact(s.device))
-        hit = _top_gains(s, same, len(places))*(places <= R[r][:,None])
-        total += ((hit.cumsum(1)/places*hit).sum(1)/R[r]).sum().item()
-    return total/int(keep.sum())
+    sets = _sets(z, labels, gallery, gallery_labels)
+    score = _Precisions(sets)
+    _rank(sets, similarity, tau, score)
+    return score.mean()
 
 # %% ../../nbs/api/50_metrics.ipynb #6e5dc81e
 def _check_table(D:Tensor, name:str):
@@ -321,19 +354,32 @@ def _ranking(z, labels, H, gallery, gallery_labels)->tuple[tuple,Tensor]:
     return sets,H
 
 # %% ../../nbs/api/50_metrics.ipynb #a9334987
+class _HierarchicalPrecisions:
+    "HP@1 .. HP@k, summed over blocks of queries"
+    def __init__(self, sets:tuple, H:Tensor, k:int|None):
+        _,self.yq,zg,self.yg,itself = sets
+        others = len(zg)-int(itself)
+        self.H,self.k = H,min(k or others, others)
+        self.best = _best_sums(H, self.yg, self.k, itself)
+        self.keep = self.best[self.yq,-1] > 0
+        if not self.keep.any(): raise ValueError('no query has any similarity to the gallery')
+        self.total = torch.zeros(self.k, dtype=H.dtype, device=H.device)
+
+    def add(self, r:Tensor, s:Tensor, first:tuple)->None:
+        "Add queries r, from their similarities and `_first_places`"
+        H,y = self.H,self.yq[r]
+        def gain(rows, columns): return H[y[rows][:,None],self.yg[columns]]
+        got = _top_gains(s, gain, self.k, first).cumsum(1)
+        self.total += (got/self.best[y].clamp_min(torch.finfo(H.dtype).tiny)).sum(0)
+
+    def mean(self)->Tensor: return self.total/int(self.keep.sum())
+
 def _hierarchical_precision(z, labels, H, k, similarity, gallery, gallery_labels, tau)->Tensor:
     "HP@1 .. HP@k, each the mean over the queries"
-    (zq,yq,zg,yg,itself),H = _ranking(z, labels, H, gallery, gallery_labels)
-    others = len(zg)-int(itself)
-    k = min(k or others, others)
-    best = _best_sums(H, yg, k, itself)
-    keep = best[yq,-1] > 0
-    if not keep.any(): raise ValueError('no query has any similarity to the gallery')
-    total = torch.zeros(k, dtype=H.dtype, device=zq.device)
-    for r,s in _blocks(zq, zg, itself, similarity, keep.nonzero().flatten(), tau):
-        got = _top_gains(s, lambda rows,columns: H[yq[r][rows][:,None],yg[columns]], k).cumsum(1)
-        total += (got/best[yq[r]].clamp_min(torch.finfo(H.dtype).tiny)).sum(0)
-    return total/int(keep.sum())
+    sets,H = _ranking(z, labels, H, gallery, gallery_labels)
+    score = _HierarchicalPrecisions(sets, H, k)
+    _rank(sets, similarity, tau, score)
+    return score.mean()
 
 # %% ../../nbs/api/50_metrics.ipynb #c5b76da3
 def hierarchical_precision_at_k(
@@ -370,3 +416,21 @@ def mean_average_hierarchical_precision(
     if k is not None: _check_ks(k)
     where = similarity,gallery,gallery_labels,tau
     return _hierarchical_precision(z, labels, H, k, *where).mean().item()
+
+# %% ../../nbs/api/50_metrics.ipynb #c83de439
+def map_at_r_and_mahp(
+    z:Tensor, # Embeddings, shape (N, d)
+    labels:Tensor, # Their classes, shape (N,)
+    H:Tensor, # Class similarities, shape (C, C)
+    k:int|None=250, # K of mAHP
+    similarity='cosine', # A key of `SIMILARITIES`, or a function of two matrices, greater is nearer
+    tau:float=1.0, # Curvature, for the hyperbolic similarities
+)->tuple[float,float]: # MAP@R and mAHP@K
+    "`map_at_r` and `mean_average_hierarchical_precision` of images that rank each other"
+    if k is not None: _check_ks(k)
+    sets,H = _ranking(z, labels, H, None, None)
+    scores = _Precisions(sets),_HierarchicalPrecisions(sets, H, k)
+    if torch.equal(scores[0].keep, scores[1].keep): _rank(sets, similarity, tau, *scores)
+    else:
+        for score in scores: _rank(sets, similarity, tau, score)
+    return scores[0].mean(),scores[1].mean().mean().item()

@@ -4,6 +4,7 @@
 
 # %% ../../nbs/api/75_study_arms.ipynb #da4b9237
 from __future__ import annotations
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -109,9 +110,15 @@ def _check_variant(name:str, changes:Mapping[str,Any])->None:
     known = set(TrainConfig.of(method=changes['method']).flat()) - {'seed','dataset','data'}
     for setting in changes: choose('setting', setting, sorted(known))
 
-def _in_words(name:str, method:Method)->str:
-    "The name of a variant as words, without the name of its method in front"
-    return name.removeprefix(f'{method.name}_').replace('_', ' ')
+_SYMBOLS = dict(alpha='α', beta='β', gamma='γ', ell='ℓ', tau='τ')
+
+def _in_words(name:str, method:Method, changes:Mapping[str,Any])->str:
+    "The name of a variant as words, without the name of its method in front; 'α = 0.1' if it names a setting and its value"
+    words = name.removeprefix(f'{method.name}_')
+    for setting,value in changes.items():
+        number = isinstance(value, (int,float)) and re.fullmatch(rf'(?:{setting}_)?\d[\dem_]*', words)
+        if number: return f'{_SYMBOLS.get(setting, setting.replace("_", " "))} = {value:g}'
+    return words.replace('_', ' ')
 
 def variant_arms(
     variants:Mapping[str,Mapping[str,Any]], # By name, `method`, `label`, and settings that differ from those of the study
@@ -122,7 +129,7 @@ def variant_arms(
         changes = dict(method='kfr_free') | {k: v for k,v in given.items() if k != 'label'}
         _check_variant(name, changes)
         method = method_of(changes['method'])
-        own = given.get('label') or _in_words(name, method)
+        own = given.get('label') or _in_words(name, method, changes)
         words = ', '.join(f'{k}={v}' for k,v in changes.items() if k != 'method') or 'nothing changed'
         arms[name] = Arm(f'{method.label} ({own})', changes, f'{method.label} with {words}.')
     return {n: a for n,a in _with_controls(arms).items() if not n.endswith('_shuffled') or n not in built_in_arms()}

@@ -26,6 +26,7 @@ from ..decisions import decision_scores
 from ..features import FeatureFeed
 from ..geometry import pairwise_latent_distance
 from ..losses.kfr import quantitative_relativity_loss
+from ..metrics.ranking import map_at_r_and_mahp
 from ..models import on_features
 from ..partial_tuning import frozen_weights
 from ..settings import choose
@@ -80,12 +81,14 @@ def predict_split(
 
 # %% ../../nbs/api/70_train_results.ipynb #8704f1b2
 def _recalls(z:Tensor, y:Tensor, ks:tuple, **ranking)->dict[str,float]:
-    "Recall@K and MAP@R by name; NaN if no class has two images"
+    "Recall@K by name; NaN if no class has two images"
     fits = [k for k in ks if k < len(y)]
-    if not fits or y.unique(return_counts=True)[1].max() < 2:
-        return {f'recall@{k}': math.nan for k in fits or ks[:1]} | dict(map_r=math.nan)
-    recalls = metrics.recall_at_k(z, y, ks=fits, **ranking)
-    return {f'recall@{k}': v for k,v in recalls.items()} | dict(map_r=metrics.map_at_r(z, y, **ranking))
+    if not fits or not _repeated(y): return {f'recall@{k}': math.nan for k in fits or ks[:1]}
+    return {f'recall@{k}': v for k,v in metrics.recall_at_k(z, y, ks=fits, **ranking).items()}
+
+def _repeated(y:Tensor)->bool:
+    "Whether a class has two images"
+    return int(y.unique(return_counts=True)[1].max()) > 1
 
 def _related(y:Tensor, H:Tensor)->bool:
     "Whether any two images have a hierarchical precision above 0"
@@ -93,17 +96,24 @@ def _related(y:Tensor, H:Tensor)->bool:
     G = H[classes][:,classes]
     return bool(G.sum(dtype=torch.float64) > G.diagonal()[images < 2].sum(dtype=torch.float64))
 
+def _ranked(z:Tensor, y:Tensor, H:Tensor|None, **ranking)->tuple[float,float]:
+    "MAP@R and mAHP, ranked once; NaN where there is nothing to find"
+    repeated,related = _repeated(y),H is not None and _related(y, H)
+    if repeated and related: return map_at_r_and_mahp(z, y, H, **ranking)
+    precision = metrics.map_at_r(z, y, **ranking) if repeated else math.nan
+    mahp = metrics.mean_average_hierarchical_precision
+    return precision, mahp(z, y, H, **ranking) if related else math.nan
+
 def _of_embeddings(p:dict, relations:dict|None, ks:tuple, **ranking)->dict[str,float]:
     "Retrieval metrics by name"
     z,y = p['z'],p['y']
-    found = _recalls(z, y, ks, **ranking)
+    map_r,mahp = _ranked(z, y, relations and relations['H'], **ranking)
+    found = _recalls(z, y, ks, **ranking) | dict(map_r=map_r)
     found['latent_distance'] = pairwise_latent_distance(z[:1024]).mean().item()
     if relations is None: return found
-    D,H = relations['D'],relations['H']
     several = len(y.unique()) > 1
-    found['mahp'] = metrics.mean_average_hierarchical_precision(z, y, H, **ranking) if _related(y, H) else math.nan
-    found['tree_correlation'] = metrics.tree_correlation(z, y, D, **ranking) if several else math.nan
-    return found
+    follows = metrics.tree_correlation(z, y, relations['D'], **ranking) if several else math.nan
+    return found | dict(mahp=mahp, tree_correlation=follows)
 
 # %% ../../nbs/api/70_train_results.ipynb #7604759d
 def recognition_metrics(
