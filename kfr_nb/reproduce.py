@@ -73,7 +73,8 @@ def _stands_alone(name:Any)->bool: return name in METHODS and METHODS[name].alon
 def _joins(run:Mapping[str,Any])->float:
     "Epochs of a run before its loss is switched on, if other runs may share them; else 0"
     if run['method'] not in METHODS: return 0
-    kind,phase1 = METHODS[run['method']],run.get('cfg_phase1', math.nan)
+    kind:Any = METHODS[run['method']]
+    phase1 = run.get('cfg_phase1', math.nan)
     given = hasattr(kind, 'phase1') and not math.isnan(phase1)
     method = kind(phase1=phase1) if given else kind()
     return method.joins(int(run['cfg_epochs'])) if method.first_phase_shared else 0
