@@ -90,14 +90,19 @@ class FeatureBank:
         cut = dict(tune_from=self.tune_from) if self.tune_from else {}
         return dict(weights=_weights_number(self._weights(model)), mean=self.mean, std=self.std, # type: ignore
             image_size=self.image_size, views=made_by) | arithmetic | cut
-    def _weights(self, model:Any)->dict[str,Tensor]:
-        "The weights that determine a feature; layers that are trained are not among them"
-        if self.tune_from is None: return self.net.state_dict()
-        kept = frozen_weights(model)
-        return {k: v for k,v in model.state_dict().items() if k in kept}
-    def read(self, x:Tensor)->Tensor:
-        "What is stored of images (B, 3, H, W): pooled features (B, c), or maps (B, c, h, w)"
-        return layer_input(self.net, self.tune_from, x) if self.tune_from else self.net(x)[1]
+
+# %% ../nbs/api/62_features.ipynb #b50ca08b
+@patch
+def _weights(self:FeatureBank, model:Any)->dict[str,Tensor]:
+    "The weights that determine a feature; layers that are trained are not among them"
+    if self.tune_from is None: return self.net.state_dict() # type: ignore
+    kept = frozen_weights(model)
+    return {k: v for k,v in model.state_dict().items() if k in kept}
+
+@patch
+def read(self:FeatureBank, x:Tensor)->Tensor:
+    "What is stored of images (B, 3, H, W): pooled features (B, c), or maps (B, c, h, w)"
+    return layer_input(self.net, self.tune_from, x) if self.tune_from else self.net(x)[1] # type: ignore
 
 # %% ../nbs/api/62_features.ipynb #d435a6cd
 @patch

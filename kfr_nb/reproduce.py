@@ -79,6 +79,7 @@ def _joins(run:Mapping[str,Any])->float:
     method = kind(phase1=phase1) if given else kind()
     return method.joins(int(run['cfg_epochs'])) if method.first_phase_shared else 0
 
+# %% ../nbs/api/79_reproduce.ipynb #7c42efd4
 def _repeated_in(runs:pd.DataFrame)->float:
     "Seconds that runs of one seed, which differ in the loss only, count more than once"
     epochs = runs['cfg_epochs'].iloc[0]

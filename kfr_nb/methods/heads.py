@@ -4,8 +4,7 @@
 
 # %% ../../nbs/api/67_methods_heads.ipynb #c6217702
 from __future__ import annotations
-import hashlib
-from contextlib import suppress
+import hashlib, warnings, zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -315,6 +314,16 @@ def _number_of(arrays:tuple, *settings:Any)->str:
         h.update(np.ascontiguousarray(v))
     return h.hexdigest()[:20]
 
+# %% ../../nbs/api/67_methods_heads.ipynb #d886987b
+def _read_fit(file:Path)->dict[str,np.ndarray]|None:
+    "A fit from a file; None if there is none. A damaged file is reported"
+    if not file.exists(): return None
+    try:
+        with np.load(file) as a: return {name: a[name] for name in ('W','b','c','top1')}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as e:
+        warnings.warn(f'{file} is damaged ({type(e).__name__}: {e}); the regression is fitted again', stacklevel=2)
+        return None
+
 def _kept_fit(
     x:np.ndarray, # Features, shape (N, d)
     y:np.ndarray, # Their classes, shape (N,)
@@ -323,12 +332,12 @@ def _kept_fit(
     folder:Path, # Where fits are kept
 )->dict[str,np.ndarray]: # As from `_fitted`
     "A fit, read from a file if its inputs are those of an earlier one"
-    f = folder/f'{_number_of((x, y, *tuning), c)}.npz'
-    try:
-        with np.load(f) as a: return {name: a[name] for name in ('W','b','c','top1')}
-    except Exception: pass                                      # missing or damaged: it is fitted again
+    file = folder/f'{_number_of((x, y, *tuning), c)}.npz'
+    if (found := _read_fit(file)) is not None: return found
     found = _fitted(x, y, tuning, c)
-    with suppress(OSError), atomic_path(f) as tmp, open(tmp, 'wb') as file: np.savez(file, **found)
+    try:
+        with atomic_path(file) as part, open(part, 'wb') as f: np.savez(f, **found)
+    except OSError as e: warnings.warn(f'{file} cannot be written ({e}); the regression is fitted again next time', stacklevel=2)
     return found
 
 # %% ../../nbs/api/67_methods_heads.ipynb #7e77ed36
