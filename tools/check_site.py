@@ -1,4 +1,4 @@
-"""Checks a rendered site: every internal link, image, script and anchor is there, every image says what it shows, no formula is left as TeX, and neither pages nor stylesheets load anything from the network.
+"""Checks a rendered site: every internal link, image, script and anchor is there, every image says what it shows, no formula is left as TeX, no output holds a message of one machine, and neither pages nor stylesheets load anything from the network.
 
     python tools/check_site.py _docs
     python tools/check_site.py _docs --network      pages may load things from the network (Quarto's widgets do)
@@ -13,6 +13,7 @@ NETWORK = {'cdn.plot.ly'}                   # interactive figures name their lib
 MEANT = {'pre', 'code', 'script', 'style', 'math', 'textarea'}       # where a dollar sign is meant
 FETCHED = re.compile(r"""@import\s*(?:url\()?\s*["']?([^"')\s;]+)|url\(\s*["']?((?:https?:)?//[^"')\s]+)""")   # by a stylesheet
 LINK = re.compile(r'\[`[^`\n]+`\]\(http[^)\s]+\)')                 # a link of Markdown that was left as text in code
+MACHINE = 'torchvision is built for CUDA and torch for the CPU'     # a message of one machine, stored with an output
 TEX = re.compile(r'\$(?=[^\s$])[^$\n]{0,90}(?<=[^\s$])\$')
 
 
@@ -29,6 +30,7 @@ class Page(HTMLParser):
         self.open, self.words, self.code = [], [], []
         self.feed(text)
         self.raw_links = LINK.findall(''.join(self.code))
+        self.machine = MACHINE in text
         self.tex = TEX.findall(''.join(self.words))
 
     def handle_data(self, data):
@@ -78,6 +80,7 @@ def check(folder, network=False):
         faults += [f'{where}: an image without words for those who do not see it: {s}' for s in page.silent]
         faults += [f'{where}: a formula is left as text: {t}' for t in page.tex]
         faults += [f'{where}: a link is left as text in code: {t}' for t in page.raw_links]
+        if page.machine: faults.append(f'{where}: an output holds a message of one machine: execute it with KFR_TORCHVISION_MEND=quiet')
         for ref in page.loads:
             links += 1
             t = target(path, ref)

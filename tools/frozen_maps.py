@@ -76,28 +76,42 @@ def judge(row, out, kind, images, boxes):
     if not file.exists():
         torch.set_num_threads(1)
         head = Behind(load_run(out/'runs'/row['key']).model).eval()
-        stored = np.load(out/'maps.npy', mmap_mode='r')
-        parts = [activation_maps(head, torch.from_numpy(np.float32(stored[i:i+100])), images.labels[i:i+100], kind, layer=head.maps)
-            for i in range(0, len(stored), 100)]
-        right = torch.cat([p.logits for p in parts]).argmax(1) == images.labels
-        write_json(file, localization_scores(torch.cat([p.maps for p in parts]), boxes, right, size=JUDGED))
+        write_json(file, scores_of(head, np.load(out/'maps.npy', mmap_mode='r'), images, boxes, kind, head.maps))
     return row | dict(method=kind, given='label') | read_json(file)
 
 
-def main():
-    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def options(told, name):
+    "The command line of a tool that judges maps"
+    p = argparse.ArgumentParser(description=told.splitlines()[0])
     p.add_argument('--data', help='folder of the images; $KFR_DATA or ./data by default')
-    p.add_argument('--out', type=Path, default=Path('results')/NAME)
+    p.add_argument('--out', type=Path, default=Path('results')/name)
     p.add_argument('--jobs', type=int, default=2)
     p.add_argument('--publish', action='store_true', help='write the tables to nbs/studies/_results')
-    args = p.parse_args()
+    return p.parse_args()
+
+
+def networks_of(study):
+    "The networks of a study and of its sweep, each once"
+    runs = pd.concat([pd.read_csv(study.out/f'{f}.csv').assign(part=part) for part, f in (('arms', 'runs'), ('sweep', 'sweep'))])
+    return runs.query('status=="done"').drop_duplicates('key')[TOLD].to_dict('records')
+
+
+def scores_of(network, inputs, images, boxes, kind='gradcam', layer=None):
+    "Scores of the maps of the true classes, from stored inputs of a network"
+    parts = [activation_maps(network, torch.from_numpy(np.float32(inputs[i:i+100])), images.labels[i:i+100], kind, layer=layer)
+        for i in range(0, len(inputs), 100)]
+    right = torch.cat([p.logits for p in parts]).argmax(1) == images.labels
+    return localization_scores(torch.cat([p.maps for p in parts]), boxes, right, size=JUDGED)
+
+
+def main():
+    args = options(__doc__, NAME)
     config = study_of(args.data)
     study = complete(run_study(config, args.out, args.jobs, command='python tools/frozen_maps.py --data DIR'))
     keep_maps(config.base, study.out/'maps.npy')
     images = open_data(config.base).test
     boxes = view_boxes(images.boxes, picture_sizes(images.files), JUDGED)
-    runs = pd.concat([pd.read_csv(study.out/f'{f}.csv').assign(part=part) for part, f in (('arms', 'runs'), ('sweep', 'sweep'))])
-    rows = runs.query('status=="done"').drop_duplicates('key')[TOLD].to_dict('records')
+    rows = networks_of(study)
     wanted = [(row, kind) for kind, arms in KINDS.items() for row in rows if arms is None or row['part'] == 'arms' and row['arm'] in arms]
     table = pd.DataFrame(Parallel(args.jobs, verbose=1)(delayed(judge)(row, study.out, kind, images, boxes) for row, kind in wanted))
     parts = dict(localization=table[table['method']=='gradcam'], methods=table)

@@ -12,20 +12,17 @@ the head (`tune_from='blocks.6'`). Images pass the layers in front once; their o
 
 An interrupted run resumes with the same command.
 """
-import argparse
-from pathlib import Path
 import pandas as pd, torch
 from joblib import Parallel, delayed
 from kfr_nb.boxes import picture_sizes, view_boxes
 from kfr_nb.core import read_json, write_json
-from kfr_nb.localization import activation_maps, localization_scores
 from kfr_nb.models import build_network, on_features
 from kfr_nb.study.make import run_study
 from kfr_nb.study.presets import StudyConfig
 from kfr_nb.study.publish import publish, write_table
 from kfr_nb.train import TrainConfig, feature_bank, load_run, open_data
 from every_rival import complete
-from frozen_maps import JUDGED, ROOT, SIZE, TESTED, TOLD
+from frozen_maps import JUDGED, ROOT, SIZE, TESTED, networks_of, options, scores_of
 
 NAME = 'cub200_tuned_maps'
 ARMS = ('ce', 'kfr', 'kfr_shuffled', 'kfr_as_published')          # the last draws its pairs from all images, and takes four times as long
@@ -68,27 +65,19 @@ def judge(row, out, base):
         network = on_features(load_run(out/'runs'/row['key']).model).eval()
         images, stored = stored_inputs(base)
         boxes = view_boxes(images.boxes, picture_sizes(images.files), JUDGED)
-        parts = [activation_maps(network, stored[i:i+100].float(), images.labels[i:i+100]) for i in range(0, len(stored), 100)]
-        right = torch.cat([p.logits for p in parts]).argmax(1) == images.labels
-        write_json(file, localization_scores(torch.cat([p.maps for p in parts]), boxes, right, size=JUDGED))
+        write_json(file, scores_of(network, stored.numpy(), images, boxes))
     return row | dict(given='label') | read_json(file)
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument('--data', help='folder of the images; $KFR_DATA or ./data by default')
-    p.add_argument('--out', type=Path, default=Path('results')/NAME)
-    p.add_argument('--jobs', type=int, default=2)
-    p.add_argument('--publish', action='store_true', help='write the tables to nbs/studies/_results')
-    args = p.parse_args()
+    args = options(__doc__, NAME)
     command = 'python tools/tuned_maps.py --data DIR'
     found = complete(run_study(search_study(args.data), args.out/'search', args.jobs, command=command))
     best = found.runs.loc[found.runs['top1'].idxmax()]
     print(found.runs[['label', 'top1']].to_string(), f"\nlearning rate: {best['cfg_lr']:g}")
     config = test_study(args.data, float(best['cfg_lr']))
     study = complete(run_study(config, args.out/'test', args.jobs, command=command))
-    runs = pd.concat([pd.read_csv(study.out/f'{f}.csv').assign(part=part) for part, f in (('arms', 'runs'), ('sweep', 'sweep'))])
-    rows = runs.query('status=="done"').drop_duplicates('key')[TOLD].to_dict('records')
+    rows = networks_of(study)
     table = pd.DataFrame(Parallel(args.jobs, verbose=1)(delayed(judge)(row, study.out, config.base) for row in rows))
     write_table(study.out/'localization.csv', table)
     shown = ['top1', 'box_accuracy', 'max_box_acc_v2', 'pointing', 'centre_box_accuracy', 'centre_max_box_acc_v2']
