@@ -4,6 +4,7 @@
     python tools/every_margin.py cars196 --data DIR --only-search
     python tools/every_margin.py cars196 --data DIR --publish    write the tables to nbs/studies/_results as well
     python tools/every_margin.py cub200 --data DIR               about 40 minutes
+    python tools/every_margin.py cifar100 --data DIR             about 40 minutes: 50 classes with 100 images each, 50 unseen
 
 The backbone is a frozen EfficientNet-Lite0; a linear layer of 512 numbers on its features is trained. Every image has four
 views of each random kind.
@@ -12,8 +13,8 @@ views of each random kind.
 2. Choice. One rate for a loss and its starred form, so that they differ in nothing else: the one with the highest mean of
    their Recall@1. Parts and settings of MS* take MS's rate, and so does Proxy Anchor, which is compared with MS.
 3. Test. Other seeds, test classes, 30 % symmetric noise: MS, its parts and its filters, and MS and MS* also at other levels of
-   noise, five seeds on Cars-196 and three on CUB-200. With 30 % of other kinds of noise three, and on Cars-196 triplet and lifted
-   structure, three.
+   noise, five seeds on Cars-196 and three on the others. With 30 % of other kinds of noise three, and on Cars-196 triplet and
+   lifted structure, three.
 4. Wrong labels. How many of them each network finds among its training images, and how many the untrained features find.
 
 An interrupted run resumes with the same command.
@@ -41,6 +42,7 @@ FAMILIES = {                               # the losses that share a rate, and a
     'ms': ('ms', 'ms_star', 'ms_divergence', 'ms_consistency', 'ms_star_max', 'ms_star_poincare', 'ms_star_folded', 'ms_oracle',
         'ms_prism', 'ms_star_prism', 'proxy_anchor')}
 SEEDS, FEWER = (0, 1, 2, 3, 4), (0, 1, 2)
+LEVELS = (0., 0.2, 0.3, 0.5, 0.7)
 
 
 @dataclass
@@ -53,21 +55,25 @@ class Plan:
     tree:str|None = None                   # of the classes
     seeds:tuple = SEEDS
     without:tuple = ()                     # arms that are left out
+    images:int|None = None                 # training images of each class; all by default
+    judged:int|None = None                 # test images; all by default
 
     def searched(self): return tuple(arm for f in self.families for arm in (f, f'{f}_star'))+('proxy_anchor',)
 
 
 PLANS = {
-    'cars196': Plan(96, ('triplet', 'lifted', 'ms'), (0., 0.3, 0.5), ('small-cluster',)),
-    'cub200': Plan(128, ('ms',), (0., 0.3, 0.5, 0.7), ('small-cluster', 'tree'), 'cub200', FEWER, ('ms_star_max', 'ms_star_prism'))}
+    'cars196': Plan(96, ('triplet', 'lifted', 'ms'), LEVELS[:-1], ('small-cluster',)),
+    'cub200': Plan(128, ('ms',), LEVELS, ('small-cluster', 'tree'), 'cub200', FEWER, ('ms_star_max', 'ms_star_prism')),
+    'cifar100': Plan(96, ('ms',), LEVELS, ('small-cluster', 'tree'), 'cifar100', FEWER, ('ms_star_max', 'ms_star_prism'), 100, 3000)}
 
 
 def base(dataset, data, **changes):
     "What all runs share"
-    return TrainConfig.of(dataset=dataset, data=data, method='ms', protocol='retrieval', image_size=PLANS[dataset].image_size,
-        model='timm:tf_efficientnet_lite0', pretrained=True, frozen=True, embedding_dim=512, batch_size=100, per_class=5,
-        epochs=20, optimizer='adam', weight_decay=1e-5, noise=NOISE, eval_every=20,
-        tree_name=PLANS[dataset].tree, save_seconds=60.).changed(**changes)
+    plan = PLANS[dataset]
+    return TrainConfig.of(dataset=dataset, data=data, method='ms', protocol='retrieval', image_size=plan.image_size,
+        train_per_class=plan.images, test_limit=plan.judged, model='timm:tf_efficientnet_lite0', pretrained=True, frozen=True,
+        embedding_dim=512, batch_size=100, per_class=5, epochs=20, optimizer='adam', weight_decay=1e-5, noise=NOISE, eval_every=20,
+        tree_name=plan.tree, save_seconds=60.).changed(**changes)
 
 
 def search_studies(dataset, data):
