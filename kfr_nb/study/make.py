@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 # %% auto #0
-__all__ = ['Study', 'record_of', 'write_figure', 'write_study', 'told_runs', 'names_of', 'run_study', 'run_sweep']
+__all__ = ['Study', 'record_of', 'write_figure', 'write_study', 'told_runs', 'names_of', 'train_study', 'run_study', 'run_sweep']
 
 # %% ../../nbs/api/75_study_make.ipynb #77de68da
 from ..core import atomic_path, environment, patch, read_json, write_json
@@ -135,6 +135,37 @@ def names_of(
     return {row['key']: name(row) for row in reversed(planned.to_dict('records'))}
 
 # %% ../../nbs/api/75_study_make.ipynb #f1abd670
+def train_study(
+    preset:str|Path|StudyConfig='quick', # A preset's name, a TOML file, or a study
+    out:str|Path='results', # Folder for the results; the runs are in its subfolder `runs`
+    jobs:int|Workers|None=None, # Number of processes, by default one per core or GPU; or a `Workers`
+    progress:bool|Callable=True, # Show a progress bar with the remaining time; a function also receives a line for each run that has ended
+    minutes:float|Limit|None=None, # Time limit in minutes; none by default
+    ended:Callable=lambda key, record: None, # Called as `ended(key, record)` when a run has ended
+    **changes, # As in `configure`
+)->Study: # The study; its report is not written yet
+    "Train the runs of a study and collect their results; finished runs are not repeated"
+    study,out = configure(preset, **changes),Path(out)
+    planned = plan(study)
+    check_ready(planned['config'], out/'runs', bool(progress))
+    told = told_runs(names_of(planned), out/'runs', progress)
+    def both(key, record):
+        told(key, record)
+        ended(key, record)
+    records = make_runs(planned['config'], out/'runs', jobs, bool(progress), minutes, both)
+    runs,history = collect(planned[planned['part']=='arms'], out/'runs', records)
+    sweep,_ = collect(planned[planned['part']=='sweep'], out/'runs', records)
+    return Study(study, runs, sweep if len(sweep) else None, history, out, out/'report.html')
+
+# %% ../../nbs/api/75_study_make.ipynb #3eb6fc1a
+@patch
+def write(
+    self:Study,
+    command:str, # Command that reproduces it
+)->Path: # The report
+    "Write tables, figures and report"
+    return write_study(self.config, self.runs, self.sweep, self.history, self.out, command)
+
 def run_study(
     preset:str|Path|StudyConfig='quick', # A preset's name, a TOML file, or a study
     out:str|Path='results', # Folder for the results; the runs are in its subfolder `runs`
@@ -146,20 +177,10 @@ def run_study(
     **changes, # As in `configure`
 )->Study: # The study; `unfinished` lists the remaining runs if the time is up
     "Run a study and write its tables, figures and report; finished runs are not repeated"
-    study,out = configure(preset, **changes),Path(out)
-    planned = plan(study)
-    check_ready(planned['config'], out/'runs', bool(progress))
-    told = told_runs(names_of(planned), out/'runs', progress)
-    def both(key, record):
-        told(key, record)
-        ended(key, record)
-    records = make_runs(planned['config'], out/'runs', jobs, bool(progress), minutes, both)
-    runs,history = collect(planned[planned['part']=='arms'], out/'runs', records)
-    sweep,_ = collect(planned[planned['part']=='sweep'], out/'runs', records)
+    study = train_study(preset, out, jobs, progress, minutes, ended, **changes)
     said = ''.join(f', {k}={v!r}' for k,v in changes.items())
-    command = command or f'run_study({study.name!r}{said})'
-    report = write_study(study, runs, sweep if len(sweep) else None, history, out, command)
-    return Study(study, runs, sweep if len(sweep) else None, history, out, report)
+    study.write(command or f'run_study({study.config.name!r}{said})')
+    return study
 
 # %% ../../nbs/api/75_study_make.ipynb #f6e1126c
 def _sweep_figure(table:pd.DataFrame, param:str, values:Sequence, path:Path)->Path|None:

@@ -20,7 +20,8 @@ from ..core import atomic_path, patch
 from ..knowledge import load_tree
 from .answers import compare
 from .engine import Limit, Workers, as_workers
-from .make import Study, run_study
+from .workers import Kept, kept_workers
+from .make import Study, train_study
 from .report import REPORT_FOLDER, cells_of, render, svg_of
 from .tables import MEASURES, format_number, label_of, rules_table
 from ..train import load_run
@@ -218,11 +219,16 @@ def runs(self:Story)->pd.DataFrame:
 SHOWN = 'kfr_plus'                                           # in act one: the form that the studies recommend
 SHOWN_FROM_SCRATCH = 'kfr_free'                              # in act two, which does not train KFR+
 
-def _figures(studies:Mapping[str,Study])->dict[str,Any]:
-    "Figures of the page by name, without those whose runs are missing"
+def _collapse(study:Study)->Any:
+    "The plot of act three; None without its sweep"
+    return None if study.sweep is None else collapse_figure(study.sweep)
+
+def _figures(studies:Mapping[str,Study], kept:Kept)->dict[str,Any]:
+    "Figures of the page by name, drawn in workers, without those whose runs are missing"
     one,two,three = (studies[act.name] for act in ACTS)
-    made = dict(discs=_discs(one, SHOWN), maps=_maps_figure(two, SHOWN_FROM_SCRATCH),
-        collapse=None if three.sweep is None else collapse_figure(three.sweep))
+    calls = dict(maps=(_maps_figure, two, SHOWN_FROM_SCRATCH), discs=(_discs, one, SHOWN), collapse=(_collapse, three))
+    started = {name: kept.submit(*call) for name,call in calls.items()}
+    made = {name: future.result() for name,future in started.items()}
     return {name: figure for name,figure in made.items() if figure is not None}
 
 def _tree_figure()->Any:
@@ -249,7 +255,7 @@ def story_page(
     "The page of the three acts"
     from markupsafe import Markup
     one,two,three = (studies[act.name] for act in ACTS)
-    drawn = dict(_figures(studies) if figures is None else figures) | dict(tree=_tree_figure())
+    drawn = dict(_figures(studies, Kept()) if figures is None else figures) | dict(tree=_tree_figure())
     def svg(name, alt): return Markup(svg_of(drawn[name], name, alt))
     style = Markup((REPORT_FOLDER/'style.css').read_text(encoding='utf-8'))
     tables = {act.name: cells_of(t, list(t.columns[1:])) for act in ACTS[:2]
@@ -272,11 +278,14 @@ def run_story(
 )->Story: # Studies and page
     "Run the three acts and write their page"
     out,limit,where = Path(out),Limit(minutes),as_workers(jobs)
-    studies = {}
-    for act in ACTS:
-        if progress: tell(act.title)
-        studies[act.name] = run_study(act.preset, out/act.name, where, tell if progress else False,
-            f'{command} --preset {act.preset}', limit, reduced=reduced)
-    page = story_page(studies, command)
+    studies,reports = {},[]
+    with kept_workers(where) as (where,kept):
+        for act in ACTS:
+            if progress: tell(act.title)
+            options = dict(jobs=where, progress=tell if progress else False, minutes=limit)
+            studies[act.name] = train_study(act.preset, out/act.name, **options, reduced=reduced)
+            reports.append(kept.submit(Study.write, studies[act.name], f'{command} --preset {act.preset}'))
+        page = story_page(studies, command, _figures(studies, kept))
+        for report in reports: report.result()
     with atomic_path(out/'report.html') as tmp: tmp.write_text(page, encoding='utf-8')
     return Story(studies, out/'report.html')

@@ -5,8 +5,9 @@
 # %% ../../nbs/api/75_study_workers.ipynb #95c17893
 from __future__ import annotations
 import os, signal, socket, subprocess, sys, tempfile, time
-from contextlib import contextmanager
-from dataclasses import dataclass
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Sequence
 import torch
@@ -14,7 +15,7 @@ import torch
 # %% auto #0
 __all__ = ['DASK_SETTINGS', 'default_jobs', 'Workers', 'as_workers', 'worker_environment', 'worker_command', 'gpu_shares',
            'start_workers', 'stop_workers', 'scheduler_client', 'serve', 'local_workers', 'unfit', 'check_workers',
-           'scheduler_workers', 'slurm_cluster', 'slurm_workers', 'connect']
+           'scheduler_workers', 'slurm_cluster', 'slurm_workers', 'connect', 'Kept', 'kept_workers']
 
 # %% ../../nbs/api/75_study_workers.ipynb #9164d40e
 import kfr_nb
@@ -33,6 +34,7 @@ class Workers:
     processes:int|None=None # Number on this machine or in Slurm; `default_jobs()` by default
     scheduler:str|None=None # Address of a Dask scheduler whose workers are used, 'tcp://HOST:PORT'
     slurm:Mapping[str,Any]|None=None # Options of `dask_jobqueue.SLURMCluster`, such as `queue`
+    kept:Kept|None=None # Workers that several studies share, from `kept_workers`
 
 # %% ../../nbs/api/75_study_workers.ipynb #b6692ea5
 def as_workers(
@@ -69,7 +71,7 @@ def worker_environment()->dict[str,str]:
     dask.config.set(DASK_SETTINGS, config=settings)          # dotted names become nested ones
     here = str(Path(kfr_nb.__file__).parents[1])
     path = os.pathsep.join(filter(None, [here, os.environ.get('PYTHONPATH')]))
-    return dict(DASK_INTERNAL_INHERIT_CONFIG=dask.config.serialize(settings), PYTHONPATH=path)
+    return dict(DASK_INTERNAL_INHERIT_CONFIG=dask.config.serialize(settings), PYTHONPATH=path, MPLBACKEND='agg')
 
 def worker_command(
     address:str, # Address of the scheduler
@@ -307,7 +309,41 @@ def connect(
     stopped:Callable=_never, # Whether to stop waiting for a worker
 ): # A context manager that gives a Dask client and a function that checks the workers
     "Context manager: workers of any kind"
+    if where.kept: return where.kept.workers(where, folder, stopped)
     if where.scheduler: return scheduler_workers(where.scheduler, folder, stopped=stopped)
     n = max(1, min(where.processes or default_jobs(), jobs))
     if where.slurm is not None: return slurm_workers(n, where.slurm, folder)
     return local_workers(n, folder, stopped)
+
+# %% ../../nbs/api/75_study_workers.ipynb #e91943a3
+@dataclass
+class Kept:
+    "Workers on this machine that outlive a study"
+    stack:ExitStack=field(default_factory=ExitStack) # Ends them
+    found:tuple|None=None # A Dask client, and a function that checks the workers; None before the first study
+
+    @contextmanager
+    def workers(self, where:Workers, folder:Path, stopped:Callable=_never)->Iterator[tuple]:
+        "Context manager: these workers, which are started if there are none"
+        n = where.processes or default_jobs()
+        found = self.found or self.stack.enter_context(local_workers(n, folder, stopped))
+        self.found = found
+        yield found
+
+    def submit(self, call:Callable, *args)->Any:
+        "Start a call in a worker, or make it here where no worker has started; returns a future"
+        if self.found: return self.found[0].submit(call, *args, pure=False)
+        made:Future = Future()
+        made.set_result(call(*args))
+        return made
+
+# %% ../../nbs/api/75_study_workers.ipynb #1f039fe3
+@contextmanager
+def kept_workers(
+    where:Workers, # Where jobs run; those of a scheduler or of Slurm are used as they are
+)->Iterator[tuple[Workers,Kept]]: # A `Workers` for several studies, and its processes
+    "Context manager: processes on this machine that several studies share"
+    with ExitStack() as stack:
+        kept = Kept(stack)
+        remote = where.scheduler or where.slurm is not None
+        yield where if remote else replace(where, kept=kept), kept

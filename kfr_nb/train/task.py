@@ -229,6 +229,10 @@ def _allow_many_networks(most:int=64)->None:
     settings.recompile_limit = max(settings.recompile_limit, most)
 
 # %% ../../nbs/api/70_train_task.ipynb #bcb140e9
+def _all_on_cpu(groups:list[dict])->bool:
+    "Whether all parameters are on the CPU, where PyTorch's default is a Python loop over the parameters"
+    return all(p.device.type == 'cpu' for g in groups for p in g['params'])
+
 def make_optimizer(
     config:TrainConfig, # Settings: optimizer, lr, weight_decay, sam
     network:nn.Module, # The network, with trainable weights
@@ -242,6 +246,7 @@ def make_optimizer(
     kind = dict(adamw=torch.optim.AdamW, adam=torch.optim.Adam, sgd=torch.optim.SGD)[o.optimizer]
     options = dict(lr=o.lr, weight_decay=o.weight_decay)
     if o.optimizer == 'sgd': options |= dict(momentum=0.9, nesterov=True)
+    if _all_on_cpu(groups): options |= dict(fused=True)
     if not o.sam: return kind(groups, **options)
     return require('pytorch_optimizer', 'sam').SAM(groups, kind, rho=o.sam, **options)
 
