@@ -228,7 +228,7 @@ def _figures(studies:Mapping[str,Study], kept:Kept)->dict[str,Any]:
     one,two,three = (studies[act.name] for act in ACTS)
     calls = dict(maps=(_maps_figure, two, SHOWN_FROM_SCRATCH), discs=(_discs, one, SHOWN), collapse=(_collapse, three))
     started = {name: kept.submit(*call) for name,call in calls.items()}
-    made = {name: future.result() for name,future in started.items()}
+    made = {name: call.result() for name,call in started.items()}
     return {name: figure for name,figure in made.items() if figure is not None}
 
 def _tree_figure()->Any:
@@ -255,7 +255,7 @@ def story_page(
     "The page of the three acts"
     from markupsafe import Markup
     one,two,three = (studies[act.name] for act in ACTS)
-    drawn = dict(_figures(studies, Kept()) if figures is None else figures) | dict(tree=_tree_figure())
+    drawn = dict(_figures(studies, Kept(Path())) if figures is None else figures) | dict(tree=_tree_figure())
     def svg(name, alt): return Markup(svg_of(drawn[name], name, alt))
     style = Markup((REPORT_FOLDER/'style.css').read_text(encoding='utf-8'))
     tables = {act.name: cells_of(t, list(t.columns[1:])) for act in ACTS[:2]
@@ -279,13 +279,15 @@ def run_story(
     "Run the three acts and write their page"
     out,limit,where = Path(out),Limit(minutes),as_workers(jobs)
     studies,reports = {},[]
-    with kept_workers(where) as (where,kept):
-        for act in ACTS:
-            if progress: tell(act.title)
-            options = dict(jobs=where, progress=tell if progress else False, minutes=limit)
-            studies[act.name] = train_study(act.preset, out/act.name, **options, reduced=reduced)
-            reports.append(kept.submit(Study.write, studies[act.name], f'{command} --preset {act.preset}'))
-        page = story_page(studies, command, _figures(studies, kept))
-        for report in reports: report.result()
-    with atomic_path(out/'report.html') as tmp: tmp.write_text(page, encoding='utf-8')
+    with kept_workers(where, out) as (shared,kept):
+        try:
+            for act in ACTS:
+                if progress: tell(act.title)
+                options = dict(jobs=shared, progress=tell if progress else False, minutes=limit)
+                studies[act.name] = train_study(act.preset, out/act.name, **options, reduced=reduced)
+                reports.append(kept.submit(Study.write, studies[act.name], f'{command} --preset {act.preset}'))
+            page = story_page(studies, command, _figures(studies, kept))
+            with atomic_path(out/'report.html') as tmp: tmp.write_text(page, encoding='utf-8')
+        finally:
+            for report in reports: report.result()
     return Story(studies, out/'report.html')

@@ -5,7 +5,6 @@
 # %% ../../nbs/api/75_study_workers.ipynb #95c17893
 from __future__ import annotations
 import os, signal, socket, subprocess, sys, tempfile, time
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,11 +14,11 @@ import torch
 # %% auto #0
 __all__ = ['DASK_SETTINGS', 'default_jobs', 'Workers', 'as_workers', 'worker_environment', 'worker_command', 'gpu_shares',
            'start_workers', 'stop_workers', 'scheduler_client', 'serve', 'local_workers', 'unfit', 'check_workers',
-           'scheduler_workers', 'slurm_cluster', 'slurm_workers', 'connect', 'Kept', 'kept_workers']
+           'scheduler_workers', 'slurm_cluster', 'slurm_workers', 'connect', 'Kept', 'kept_workers', 'Call']
 
 # %% ../../nbs/api/75_study_workers.ipynb #9164d40e
 import kfr_nb
-from ..core import require
+from ..core import patch, require
 
 # %% ../../nbs/api/75_study_workers.ipynb #cb4e5208
 def default_jobs()->int:
@@ -309,41 +308,65 @@ def connect(
     stopped:Callable=_never, # Whether to stop waiting for a worker
 ): # A context manager that gives a Dask client and a function that checks the workers
     "Context manager: workers of any kind"
-    if where.kept: return where.kept.workers(where, folder, stopped)
     if where.scheduler: return scheduler_workers(where.scheduler, folder, stopped=stopped)
     n = max(1, min(where.processes or default_jobs(), jobs))
     if where.slurm is not None: return slurm_workers(n, where.slurm, folder)
+    if where.kept: return where.kept.workers(n, stopped)
     return local_workers(n, folder, stopped)
 
 # %% ../../nbs/api/75_study_workers.ipynb #e91943a3
 @dataclass
 class Kept:
-    "Workers on this machine that outlive a study"
+    "Workers on this machine that several studies share"
+    folder:Path # Folder for `workers.log`
+    number:int=0 # How many they are
+    connected:tuple|None=None # A Dask client, and a function that checks the workers; None before the first study
     stack:ExitStack=field(default_factory=ExitStack) # Ends them
-    found:tuple|None=None # A Dask client, and a function that checks the workers; None before the first study
 
     @contextmanager
-    def workers(self, where:Workers, folder:Path, stopped:Callable=_never)->Iterator[tuple]:
-        "Context manager: these workers, which are started if there are none"
-        n = where.processes or default_jobs()
-        found = self.found or self.stack.enter_context(local_workers(n, folder, stopped))
-        self.found = found
-        yield found
+    def workers(self, number:int, stopped:Callable=_never)->Iterator[tuple]:
+        "Context manager: at least so many workers"
+        if number > self.number: self.end()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        connected = self.connected or self.stack.enter_context(local_workers(number, self.folder, stopped))
+        self.number,self.connected = max(number, self.number),connected
+        yield connected
 
-    def submit(self, call:Callable, *args)->Any:
-        "Start a call in a worker, or make it here where no worker has started; returns a future"
-        if self.found: return self.found[0].submit(call, *args, pure=False)
-        made:Future = Future()
-        made.set_result(call(*args))
-        return made
+    def end(self)->None:
+        "End the workers"
+        self.stack.close()
+        self.number,self.connected = 0,None
 
 # %% ../../nbs/api/75_study_workers.ipynb #1f039fe3
 @contextmanager
 def kept_workers(
     where:Workers, # Where jobs run; those of a scheduler or of Slurm are used as they are
+    folder:str|Path, # Folder for `workers.log`
 )->Iterator[tuple[Workers,Kept]]: # A `Workers` for several studies, and its processes
     "Context manager: processes on this machine that several studies share"
-    with ExitStack() as stack:
-        kept = Kept(stack)
-        remote = where.scheduler or where.slurm is not None
-        yield where if remote else replace(where, kept=kept), kept
+    kept = Kept(Path(folder))
+    remote = where.scheduler or where.slurm is not None
+    try: yield where if remote else replace(where, kept=kept), kept
+    finally: kept.end()
+
+# %% ../../nbs/api/75_study_workers.ipynb #491daa96
+@dataclass
+class Call:
+    "A call that a worker makes while this process goes on"
+    call:Callable # What is called
+    args:tuple # Its arguments
+    future:Any=None # Of Dask; None where no worker has started
+
+    def result(self, seconds:float=120.)->Any:
+        "Its value; the call is made here if there is no worker, or if it has died or does not answer in time"
+        if self.future is None or self.future.client.status != 'running': return self.call(*self.args)
+        from concurrent.futures import CancelledError
+        from distributed import KilledWorker, TimeoutError
+        try: return self.future.result(timeout=seconds)
+        except (KilledWorker, CancelledError, TimeoutError): return self.call(*self.args)
+
+@patch
+def submit(self:Kept, call:Callable, *args)->Call:
+    "Start a call in a worker, if there is one"
+    future = self.connected and self.connected[0].submit(call, *args, pure=False)
+    return Call(call, args, future or None)

@@ -229,14 +229,11 @@ def _allow_many_networks(most:int=64)->None:
     settings.recompile_limit = max(settings.recompile_limit, most)
 
 # %% ../../nbs/api/70_train_task.ipynb #bcb140e9
-def _all_on_cpu(groups:list[dict])->bool:
-    "Whether all parameters are on the CPU, where PyTorch's default is a Python loop over the parameters"
-    return all(p.device.type == 'cpu' for g in groups for p in g['params'])
-
 def make_optimizer(
     config:TrainConfig, # Settings: optimizer, lr, weight_decay, sam
     network:nn.Module, # The network, with trainable weights
     state:nn.Module|None, # The method's trainable parameters: proxies or a projection head
+    device:torch.device=torch.device('cpu'), # Device of the run
 )->Any: # A PyTorch optimiser
     "The optimiser of the network and of the method's parameters"
     groups = [dict(params=[p for p in network.parameters() if p.requires_grad], factor=1.)]
@@ -246,7 +243,7 @@ def make_optimizer(
     kind = dict(adamw=torch.optim.AdamW, adam=torch.optim.Adam, sgd=torch.optim.SGD)[o.optimizer]
     options = dict(lr=o.lr, weight_decay=o.weight_decay)
     if o.optimizer == 'sgd': options |= dict(momentum=0.9, nesterov=True)
-    if _all_on_cpu(groups): options |= dict(fused=True)
+    if device.type == 'cpu': options |= dict(fused=True)
     if not o.sam: return kind(groups, **options)
     return require('pytorch_optimizer', 'sam').SAM(groups, kind, rho=o.sam, **options)
 
@@ -395,7 +392,7 @@ def prepare(
     network = _lay_out(config, on_features(network) if bank else network, device)
     state = _begun(config, data, network, noise)
     if state is not None: state = state.to(device)
-    optimizer = make_optimizer(config, network, state)
+    optimizer = make_optimizer(config, network, state, device)
     feeds = make_feeds(config, data, network, place, bank)
     if config.model.compile: _allow_many_networks()
     model = accelerator.prepare(Shell(network, config.model.compile))
