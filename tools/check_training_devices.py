@@ -80,9 +80,13 @@ def plain(value):
 @contextlib.contextmanager
 def training_on(device):
     "The trainer on a device"
-    save_file, save = checkpoints.save_file, torch.save
+    save_file, save, make_optimizer = checkpoints.save_file, torch.save, task_module.make_optimizer
+    def same_kernels(config, network, state, given):
+        if given != device: raise ValueError(f'the optimiser is made for {given}, and the run is on {device}')
+        return make_optimizer(config, network, state, DEVICE)              # the kernels of the CPU round otherwise
     with contextlib.ExitStack() as stack:
         stack.enter_context(patch.object(task_module, 'make_accelerator', lambda config: accelerator_on(device)))
+        stack.enter_context(patch.object(task_module, 'make_optimizer', same_kernels))
         if device != CPU:
             for module in (checkpoints, loop): stack.enter_context(patch.object(module, 'save_file', lambda d, f: save_file(plain(d), f)))
             stack.enter_context(patch.object(torch, 'save', lambda o, f, *a, **k: save(plain(o), f, *a, **k)))
