@@ -6,6 +6,7 @@
 from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -278,16 +279,13 @@ def run_story(
 )->Story: # Studies and page
     "Run the three acts and write their page"
     out,limit,where = Path(out),Limit(minutes),as_workers(jobs)
-    studies,reports = {},[]
-    with kept_workers(where, out) as (shared,kept):
-        try:
-            for act in ACTS:
-                if progress: tell(act.title)
-                options = dict(jobs=shared, progress=tell if progress else False, minutes=limit)
-                studies[act.name] = train_study(act.preset, out/act.name, **options, reduced=reduced)
-                reports.append(kept.submit(Study.write, studies[act.name], f'{command} --preset {act.preset}'))
-            page = story_page(studies, command, _figures(studies, kept))
-            with atomic_path(out/'report.html') as tmp: tmp.write_text(page, encoding='utf-8')
-        finally:
-            for report in reports: report.result()
+    studies = {}
+    with kept_workers(where, out) as (shared,kept), ExitStack() as reports:
+        for act in ACTS:
+            if progress: tell(act.title)
+            options = dict(jobs=shared, progress=tell if progress else False, minutes=limit)
+            studies[act.name] = train_study(act.preset, out/act.name, **options, reduced=reduced)
+            reports.callback(kept.submit(Study.write, studies[act.name], f'{command} --preset {act.preset}').result)
+        page = story_page(studies, command, _figures(studies, kept))
+        with atomic_path(out/'report.html') as tmp: tmp.write_text(page, encoding='utf-8')
     return Story(studies, out/'report.html')

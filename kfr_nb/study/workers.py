@@ -33,7 +33,7 @@ class Workers:
     processes:int|None=None # Number on this machine or in Slurm; `default_jobs()` by default
     scheduler:str|None=None # Address of a Dask scheduler whose workers are used, 'tcp://HOST:PORT'
     slurm:Mapping[str,Any]|None=None # Options of `dask_jobqueue.SLURMCluster`, such as `queue`
-    kept:Kept|None=None # Workers that several studies share, from `kept_workers`
+    kept:Kept|None=field(default=None, compare=False) # Workers that several studies share, from `kept_workers`
 
 # %% ../../nbs/api/75_study_workers.ipynb #b6692ea5
 def as_workers(
