@@ -4,7 +4,7 @@
 
 # %% ../../nbs/api/54_tree_correlation.ipynb #c0a1e003
 from __future__ import annotations
-import torch
+import numpy as np, torch
 from torch import Tensor
 from ..core import choose, check_labels
 from .ranking import _blocks, _check_classes, _sets
@@ -20,8 +20,13 @@ def _ranks_of(index:Tensor, counts:Tensor)->Tensor:
 
 def _ranks(v:Tensor)->Tensor:
     "Ranks from 1, with mean ranks for ties, as float64"
-    _,index,counts = torch.unique(v, return_inverse=True, return_counts=True)
-    return _ranks_of(index, counts)
+    order = np.argsort(v.numpy())
+    rising = v.numpy()[order]
+    last = np.flatnonzero(np.append(rising[1:] != rising[:-1], True))+1          # of each group of equal values
+    counts = np.diff(last, prepend=0)
+    ranks = np.empty(len(order))
+    ranks[order] = np.repeat(last-(counts-1)/2, counts)
+    return torch.from_numpy(ranks)
 
 def _entry_ranks(D:Tensor, i:Tensor, j:Tensor)->Tensor:
     "`_ranks` of many entries of a small table: only the table is sorted"

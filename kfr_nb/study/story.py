@@ -5,7 +5,7 @@
 # %% ../../nbs/api/75_study_story.ipynb #cf79f1f0
 from __future__ import annotations
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from ..core import atomic_path, patch
 from ..knowledge import load_tree
 from .answers import compare
 from .engine import Limit, Workers, as_workers
-from .workers import Kept, kept_workers
+from .workers import Call, Kept, kept_workers
 from .make import Study, train_study
 from .report import REPORT_FOLDER, cells_of, render, svg_of
 from .tables import MEASURES, format_number, label_of, rules_table
@@ -218,19 +218,27 @@ def runs(self:Story)->pd.DataFrame:
 
 # %% ../../nbs/api/75_study_story.ipynb #6780a183
 SHOWN = 'kfr_plus'                                           # in act one: the form that the studies recommend
-SHOWN_FROM_SCRATCH = 'kfr_free'                              # in act two, which does not train KFR+
+SHOWN_FROM_SCRATCH = 'kfr'                                   # in act two, which trains the form of the paper
 
 def _collapse(study:Study)->Any:
     "The plot of act three; None without its sweep"
     return None if study.sweep is None else collapse_figure(study.sweep)
 
-def _figures(studies:Mapping[str,Study], kept:Kept)->dict[str,Any]:
-    "Figures of the page by name, drawn in workers, without those whose runs are missing"
-    one,two,three = (studies[act.name] for act in ACTS)
-    calls = dict(maps=(_maps_figure, two, SHOWN_FROM_SCRATCH), discs=(_discs, one, SHOWN), collapse=(_collapse, three))
-    started = {name: kept.submit(*call) for name,call in calls.items()}
-    made = {name: call.result() for name,call in started.items()}
+_FIGURES = dict(zip([act.name for act in ACTS], (('discs',_discs,SHOWN), ('maps',_maps_figure,SHOWN_FROM_SCRATCH), ('collapse',_collapse))))
+
+def _begin_figure(act:str, study:Study, kept:Kept)->tuple[str,Call]:
+    "The figure of an act for the page: its name, and the call that draws it in a worker"
+    name,draw,*shown = _FIGURES[act]
+    return name, kept.submit(draw, study, *shown)
+
+def _drawn(begun:Sequence[tuple[str,Call]])->dict[str,Any]:
+    "Figures by name, without those whose runs are missing"
+    made = {name: call.result() for name,call in begun}
     return {name: figure for name,figure in made.items() if figure is not None}
+
+def _figures(studies:Mapping[str,Study], kept:Kept)->dict[str,Any]:
+    "Figures of the page by name"
+    return _drawn([_begin_figure(act, study, kept) for act,study in studies.items()])
 
 def _tree_figure()->Any:
     "The tree of the rendered images"
@@ -279,13 +287,14 @@ def run_story(
 )->Story: # Studies and page
     "Run the three acts and write their page"
     out,limit,where = Path(out),Limit(minutes),as_workers(jobs)
-    studies = {}
+    studies,begun = {},[]
     with kept_workers(where, out) as (shared,kept), ExitStack() as reports:
         for act in ACTS:
             if progress: tell(act.title)
             options = dict(jobs=shared, progress=tell if progress else False, minutes=limit)
             studies[act.name] = train_study(act.preset, out/act.name, **options, reduced=reduced)
             reports.callback(kept.submit(Study.write, studies[act.name], f'{command} --preset {act.preset}').result)
-        page = story_page(studies, command, _figures(studies, kept))
+            begun.append(_begin_figure(act.name, studies[act.name], kept))
+        page = story_page(studies, command, _drawn(begun))
         with atomic_path(out/'report.html') as tmp: tmp.write_text(page, encoding='utf-8')
     return Story(studies, out/'report.html')

@@ -396,6 +396,7 @@ def prepare(
     feeds = make_feeds(config, data, network, place, bank)
     if config.model.compile: _allow_many_networks()
     model = accelerator.prepare(Shell(network, config.model.compile))
-    if not config.optimisation.sam: optimizer = accelerator.prepare(optimizer)
+    if accelerator.scaler is not None and not config.optimisation.sam:         # fp16: steps that overflow are skipped
+        optimizer = accelerator.prepare(optimizer)
     content = content_of(config, clean)
     return Task(config, data, noise, content, relations, network, model, state, feeds, optimizer, accelerator)
