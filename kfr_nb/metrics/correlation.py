@@ -20,8 +20,9 @@ def _ranks_of(index:Tensor, counts:Tensor)->Tensor:
 
 def _ranks(v:Tensor)->Tensor:
     "Ranks from 1, with mean ranks for ties, as float64"
-    order = np.argsort(v.numpy())
-    rising = v.numpy()[order]
+    values = (v.float() if v.dtype == torch.bfloat16 else v).detach().numpy()
+    order = np.argsort(values)
+    rising = values[order]
     last = np.flatnonzero(np.append(rising[1:] != rising[:-1], True))+1          # of each group of equal values
     counts = np.diff(last, prepend=0)
     ranks = np.empty(len(order))

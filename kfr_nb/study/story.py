@@ -231,14 +231,15 @@ def _begin_figure(act:str, study:Study, kept:Kept)->tuple[str,Call]:
     name,draw,*shown = _FIGURES[act]
     return name, kept.submit(draw, study, *shown)
 
-def _drawn(begun:Sequence[tuple[str,Call]])->dict[str,Any]:
+def _drawn(begun:Sequence[tuple[str,Call]], kept:Kept)->dict[str,Any]:
     "Figures by name, without those whose runs are missing"
-    made = {name: call.result() for name,call in begun}
+    going = {name: kept.again(call) for name,call in begun}  # an act that was complete has started no worker
+    made = {name: call.result() for name,call in going.items()}
     return {name: figure for name,figure in made.items() if figure is not None}
 
 def _figures(studies:Mapping[str,Study], kept:Kept)->dict[str,Any]:
     "Figures of the page by name"
-    return _drawn([_begin_figure(act, study, kept) for act,study in studies.items()])
+    return _drawn([_begin_figure(act, study, kept) for act,study in studies.items()], kept)
 
 def _tree_figure()->Any:
     "The tree of the rendered images"
@@ -295,6 +296,6 @@ def run_story(
             studies[act.name] = train_study(act.preset, out/act.name, **options, reduced=reduced)
             reports.callback(kept.submit(Study.write, studies[act.name], f'{command} --preset {act.preset}').result)
             begun.append(_begin_figure(act.name, studies[act.name], kept))
-        page = story_page(studies, command, _drawn(begun))
+        page = story_page(studies, command, _drawn(begun, kept))
         with atomic_path(out/'report.html') as tmp: tmp.write_text(page, encoding='utf-8')
     return Story(studies, out/'report.html')

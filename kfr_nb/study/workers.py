@@ -370,3 +370,9 @@ def submit(self:Kept, call:Callable, *args)->Call:
     "Start a call in a worker, if there is one"
     future = self.connected and self.connected[0].submit(call, *args, pure=False)
     return Call(call, args, future or None)
+
+@patch
+def again(self:Kept, call:Call)->Call:
+    "The call, started once more if no worker has it"
+    lost = call.future is None or call.future.client.status != 'running'
+    return self.submit(call.call, *call.args) if lost else call
