@@ -255,7 +255,8 @@ def _first_places(
 def _fill_places(top, values, s, gains)->Tensor:
     "`top` with the places that the last of `values` shares filled by its candidates with the smallest gains"
     k,last = top.shape[1],values[:,-1:]
-    least = gains.masked_fill(s != last, torch.inf).topk(k, dim=1, largest=False).values
+    most = torch.inf if gains.is_floating_point() else torch.iinfo(gains.dtype).max
+    least = gains.masked_fill(s != last, most).topk(k, dim=1, largest=False).values
     before = (values > last).sum(1, keepdim=True)                      # places that are not shared
     place = torch.arange(k, device=s.device).expand_as(top)
     return torch.where(place < before, top, least.gather(1, (place-before).clamp_min(0)))
