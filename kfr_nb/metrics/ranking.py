@@ -247,7 +247,7 @@ def _first_places(
     "The first k places, and the next one, which shows whether the last place is tied"
     k = min(k+1, s.shape[1])
     if s.device.type != 'cpu' or s.dtype not in (torch.float32,torch.float64): return s.topk(k, dim=1)
-    columns = np.argpartition(s.detach().numpy(), s.shape[1]-k, axis=1)[:,-k:]            # faster than topk on a CPU
+    columns = np.argpartition(s.detach().numpy(), s.shape[1]-k, axis=1)[:,-k:]            # faster than topk on one core
     columns = torch.from_numpy(columns)
     values,order = s.gather(1, columns).sort(1, descending=True)
     return values, columns.gather(1, order)
