@@ -69,18 +69,20 @@ def _weighted_signs(za:Tensor, zb:Tensor, W:Tensor, ell:float)->Tensor:
     return out
 
 # %% ../nbs/api/29_l1.ipynb #c0000017
-def _weighted_signs_half(z:Tensor, W:Tensor, ell:float)->Tensor:
-    "`_weighted_signs(z, z, W)` for a symmetric W, from the pairs i < j"
-    (n,d),out,room = z.shape,torch.zeros_like(z),z.new_empty(0)
-    cols = max(1, 2**18//max(1,d))
-    for i in range(n-1):
-        for start in range(i+1, n, cols):
-            j = slice(start, min(start+cols,n))
-            w = W[i,j]
-            signs = _signs_(_differences(z[i:i+1], z[j], room)[0], ell)
-            out[i] += w@signs
-            out[j].addcmul_(w[:,None], signs, value=-1)
-    return out
+def _symmetric(pairs:Tensor, n:int)->Tensor:
+    "The values of the pairs i < j as a symmetric matrix with zeros on its diagonal"
+    i,j = torch.triu_indices(n, n, 1)
+    out = pairs.new_zeros(n, n)
+    out[i,j] = pairs
+    return out+out.T
+
+def _batch_gradient(z:Tensor, W:Tensor)->Tensor:
+    "Σ_j W_ij sign(z_i − z_j) for a symmetric W, shape (n, d), on a CPU"
+    with torch.enable_grad():
+        z = z.detach().requires_grad_()
+        x = torch.pdist(z, 1)
+    i,j = torch.triu_indices(len(z), len(z), 1)
+    return torch.autograd.grad(x, z, W[i,j])[0]
 
 # %% ../nbs/api/29_l1.ipynb #2c2488a5
 def _square_gradient(za:Tensor, zb:Tensor, W:Tensor)->Tensor:
@@ -88,14 +90,28 @@ def _square_gradient(za:Tensor, zb:Tensor, W:Tensor)->Tensor:
     a,b = za-zb[:1],zb-zb[:1]
     return 2*(W.sum(1, keepdim=True)*a - W@b)
 
-# %% ../nbs/api/29_l1.ipynb #sp4cc000
-def _block_gradient(za:Tensor, zb:Tensor|None, W:Tensor, ell:float)->Tensor:
-    "Σ_j W_ij ∂|za_i − zb_j|^ell by blocks, or as a product"
+# %% ../nbs/api/29_l1.ipynb #cd8e0059
+def _square_distances(za:Tensor, zb:Tensor|None)->Tensor:
+    "Σ_k (a_k − b_k)² for all pairs, shape (A, B), as a product in double precision"
     own,zb = zb is None,za if zb is None else zb
-    if ell == 2 and len(zb): return _square_gradient(za, zb, W)
-    if own and za.device.type == 'cpu' and za.numel() >= 2**15:
-        return _weighted_signs_half(za, W, ell)
-    return _weighted_signs(za, zb, W, ell)
+    origin = zb[:1].double()
+    a,b = za.double()-origin,zb.double()-origin
+    x = (a*a).sum(1, keepdim=True) + (b*b).sum(1) - 2*a@b.T
+    x = x.clamp_(min=0).to(za.dtype)
+    return x.fill_diagonal_(0) if own else x
+
+# %% ../nbs/api/29_l1.ipynb #sp4cc000
+def _distances(za:Tensor, zb:Tensor|None, ell:float)->Tensor:
+    "Distances without blocks where a CPU has something faster"
+    if za.device.type == 'cpu' and ell == 2 and len(za if zb is None else zb): return _square_distances(za, zb)
+    if za.device.type == 'cpu' and ell == 1 and zb is None and len(za) > 1: return _symmetric(torch.pdist(za, 1), len(za))
+    return _block_distances(za, zb, ell)
+
+def _gradient(za:Tensor, zb:Tensor|None, W:Tensor, ell:float)->Tensor:
+    "Σ_j W_ij ∂|za_i − zb_j|^ell, without blocks where there is something faster"
+    if ell == 2 and len(za if zb is None else zb): return _square_gradient(za, za if zb is None else zb, W)
+    if za.device.type == 'cpu' and ell == 1 and zb is None and len(za) > 1: return _batch_gradient(za, W)
+    return _weighted_signs(za, za if zb is None else zb, W, ell)
 
 # %% ../nbs/api/29_l1.ipynb #c0000020
 def _plain_distances(za:Tensor, zb:Tensor, ell:float)->Tensor:
@@ -137,7 +153,7 @@ def l1_form(
     "A form of pairwise L1 by name"
     choose('form', name, _FORMS)
     if name == 'blocks':
-        return L1Form(_block_distances, _block_gradient)
+        return L1Form(_distances, _gradient)
     if name == 'compiled':
         return _compiled_form()
     from kfr_nb import l1_triton
