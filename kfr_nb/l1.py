@@ -27,7 +27,7 @@ def _blocks(A:int, B:int, d:int, device:torch.device, triangle:bool=False):
     "Ranges of rows and columns whose differences fit into cache (CPU) or into 128 MB (GPU)"
     size = 2**18 if device.type == 'cpu' else 2**25
     rows = max(1, min(4,A), min(A, size//max(1,B*d)))
-    cols = min(B, max(1, size//(rows*max(1,d))))
+    cols = max(1, min(B, size//(rows*max(1,d))))
     for i in range(0, A, rows):
         for j in range(i if triangle else 0, B, cols):
             yield slice(i,min(i+rows,A)), slice(j,min(j+cols,B))
@@ -103,15 +103,18 @@ def _square_distances(za:Tensor, zb:Tensor|None)->Tensor:
 # %% ../nbs/api/29_l1.ipynb #sp4cc000
 def _distances(za:Tensor, zb:Tensor|None, ell:float)->Tensor:
     "Distances without blocks where a CPU has something faster"
-    if za.device.type == 'cpu' and ell == 2 and len(za if zb is None else zb): return _square_distances(za, zb)
-    if za.device.type == 'cpu' and ell == 1 and zb is None and len(za) > 1: return _symmetric(torch.pdist(za, 1), len(za))
+    cpu,others = za.device.type == 'cpu',len(za if zb is None else zb)
+    if cpu and ell == 2 and others: return _square_distances(za, zb)
+    if cpu and ell == 1 and zb is None and others > 1:
+        return _symmetric(torch.pdist(za, 1), others)
     return _block_distances(za, zb, ell)
 
 def _gradient(za:Tensor, zb:Tensor|None, W:Tensor, ell:float)->Tensor:
     "Σ_j W_ij ∂|za_i − zb_j|^ell, without blocks where there is something faster"
-    if ell == 2 and len(za if zb is None else zb): return _square_gradient(za, za if zb is None else zb, W)
-    if za.device.type == 'cpu' and ell == 1 and zb is None and len(za) > 1: return _batch_gradient(za, W)
-    return _weighted_signs(za, za if zb is None else zb, W, ell)
+    own,zb = zb is None,za if zb is None else zb
+    if ell == 2 and len(zb): return _square_gradient(za, zb, W)
+    if own and ell == 1 and len(za) > 1 and za.device.type == 'cpu': return _batch_gradient(za, W)
+    return _weighted_signs(za, zb, W, ell)
 
 # %% ../nbs/api/29_l1.ipynb #c0000020
 def _plain_distances(za:Tensor, zb:Tensor, ell:float)->Tensor:
