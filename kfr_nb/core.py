@@ -376,8 +376,10 @@ def atomic_path(
     "Yield a temporary path, and move it to `path` only if the block succeeds"
     path = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
     new = _new_file(path)
+    mode = new.stat().st_mode & 0o777
     try:
         yield new
+        new.chmod(mode)                                      # a library may have put a private file in its place
         sync_to_disk(new)
         os.replace(new, path)
         if os.name != 'nt': _sync_folder(path.parent)

@@ -276,7 +276,7 @@ class KFRScaleFree(KFRAll):
 # %% ../../nbs/api/66_methods_relativity.ipynb #0a1129e1
 @dataclass(frozen=True)
 class KFRPlus(KFRScaleFree):
-    "Scale-free, squared embedding differences proportional to log(1 + path length), from the first epoch: chosen on validation images."
+    "Scale-free, squared embedding differences proportional to log(1 + path length), from the first epoch."
     name = 'kfr_plus'
     label = 'KFR+'
     phase1:float = 0. # Fraction of the epochs with cross-entropy alone

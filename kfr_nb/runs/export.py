@@ -50,7 +50,8 @@ def preprocessing_of(
     size = view_side(run)
     resize = frame_side(size) if run.config.retrieval else size
     return dict(size=size, resize=resize, crop='centre', interpolation='bilinear', antialias=True, channels='RGB',
-        scale='0 to 1', mean=list(network.mean), std=list(network.std), upright='by EXIF', transparent='on white')
+        scale='0 to 1', mean=list(network.mean), std=list(network.std), upright='by EXIF', transparent='on white',
+        jpeg='decoded at the smallest scale not below resize')
 
 # %% ../../nbs/api/74_run_export.ipynb #c4c7b22c
 @dataclass(frozen=True)
@@ -183,6 +184,13 @@ def _checks(outputs:Outputs, folder:Path, side:int)->dict[str,float]:
     return found
 
 # %% ../../nbs/api/74_run_export.ipynb #76224d18
+_NOTES = dict(top1_last='accuracy of these weights', top1='accuracy, mean of the last epochs')
+
+def _results(metrics:dict[str,float])->list[tuple[str,float,str]]:
+    "Name, value and note of each metric; the accuracy of the exported weights comes first"
+    names = sorted(metrics, key=lambda name: name != 'top1_last')
+    return [(name,metrics[name],_NOTES.get(name, '')) for name in names]
+
 def _card(run:Run, facts:dict, p:dict, onnx:bool, tree:str)->str:
     "The model card"
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -190,7 +198,7 @@ def _card(run:Run, facts:dict, p:dict, onnx:bool, tree:str)->str:
     record,env,method = run.record,run.record.get('environment', {}),run.config.method
     plain = bool(facts['classifier_name']) or not (facts['hidden'] or facts['embedding_layer'])
     describe = (type(method).__doc__ or method.label).strip().split('\n')[0].rstrip('.')
-    told = dict(images=record['images'], classes=record['classes'], metrics=run.metrics, collapsed=run.collapsed,
+    told = dict(images=record['images'], classes=record['classes'], results=_results(run.metrics), collapsed=run.collapsed,
         message=record.get('message'), packages=env.get('packages', {}), python=env.get('python', ''), git=env.get('git'))
     return page.get_template('model_card.md.jinja').render(name=run.path.resolve().name, version=kfr_nb.__version__,
         form=facts['form'], config=run.config.flat(), method=method, describe=describe, preprocessing=p, plain=plain,
