@@ -106,7 +106,8 @@ def _verdict_row(arm:str, mean:str, base:Mapping|None, control:Mapping|None, mea
     mark = '–' if alone else mark_of(base['verdict'], control and control['verdict'])
     style = {'✓': 'green', '✗': 'red'}.get(mark, '')
     own = '' if control is None else format_number(control['difference'], measure, sign=True)
-    return [arm, mean, format_interval(base, measure), own, (f'{mark} {_words[mark]}', style)]
+    words = 'as its control' if mark == '○' and base['verdict'] == 'better' else _words[mark]
+    return [arm, mean, format_interval(base, measure), own, (f'{mark} {words}', style)]
 
 _words = {'✓': 'better', '○': 'no difference', '✗': 'worse', '–': 'one seed'}
 

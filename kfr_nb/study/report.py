@@ -36,14 +36,15 @@ def in_ink(
     figure:Any, # A matplotlib figure, changed in place
 )->None:
     "Set axes, ticks and text of a figure to the placeholder colour"
-    from matplotlib.colors import to_hex
+    from matplotlib.colors import to_hex, to_rgb
     for text in (t for shown in figure.legends for t in shown.get_texts()): text.set_color(_INK)
     black = [t for part in (figure, *figure.axes) for t in part.texts if to_hex(t.get_color()) == '#000000']
     for text in black: text.set_color(_INK)                  # other colours have a meaning
     for ax in figure.axes:
         ax.set_facecolor('none')
         for text in _texts(ax): text.set_color(_INK)
-        for spine in ax.spines.values(): spine.set_edgecolor(_INK)
+        for spine in ax.spines.values():
+            if len(set(to_rgb(spine.get_edgecolor()))) == 1: spine.set_edgecolor(_INK)   # coloured frames have a meaning
         ax.tick_params(color=_INK)
 
 # %% ../../nbs/api/75_study_report.ipynb #b1d57811

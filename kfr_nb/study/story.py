@@ -4,7 +4,7 @@
 
 # %% ../../nbs/api/75_study_story.ipynb #cf79f1f0
 from __future__ import annotations
-import time
+import re, time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,7 +14,8 @@ import pandas as pd
 
 # %% auto #0
 __all__ = ['ACTS', 'JUDGED', 'SHOWN', 'SHOWN_FROM_SCRATCH', 'Act', 'mark_of', 'verdict_table', 'headline', 'on_weight',
-           'disc_figure', 'collapse_figure', 'on_collapse', 'Story', 'story_page', 'run_story']
+           'on_costs', 'on_rule', 'disc_figure', 'collapse_figure', 'on_collapse', 'Story', 'halves_of', 'story_page',
+           'run_story']
 
 # %% ../../nbs/api/75_study_story.ipynb #f08884b8
 from ..core import atomic_path, patch
@@ -24,7 +25,7 @@ from .engine import Limit, Workers, as_workers
 from .workers import Call, Kept, kept_workers
 from .make import Study, train_study
 from .report import REPORT_FOLDER, cells_of, render, svg_of
-from .tables import MEASURES, format_number, label_of, rules_table
+from .tables import MEASURES, format_interval, format_number, label_of, rules_table
 from ..train import load_run
 
 # %% ../../nbs/api/75_study_story.ipynb #19b9b730
@@ -51,7 +52,7 @@ def mark_of(
     return _MARKS['better' if baseline == 'better' and control in (None,'better') else 'same']
 
 # %% ../../nbs/api/75_study_story.ipynb #fc1f6607
-JUDGED = ('top1','mistake_severity','hd@5','mahp','tree_correlation')
+JUDGED = ('top1','tree_correlation','mahp','recall@1','map_r','mistake_severity','hd@5')
 
 def _cell(rows:pd.DataFrame, metric:str)->str:
     "The mark of an arm for one metric, and its mean difference to the baseline"
@@ -98,19 +99,28 @@ def headline(
     verb = 'follow the tree' if found.get('tree_correlation') == '✓' else 'do not follow the tree significantly'
     first = (f'With the tree in the loss, the embeddings {verb} more closely: the rank correlation is {own} '
         f'instead of {without}, and {control} with a shuffled tree.')
-    return [first, _on_accuracy(runs, arm, baseline, found.get('top1', '–'))]
+    return [first, _on_accuracy(runs, arm, baseline)]
 
 def _of_arm(runs:pd.DataFrame, arm:str, baseline:str):
     "Differences of one arm, metric by metric"
     t = compare(runs, baseline, [m for m in JUDGED if m in runs])
     return t.loc[t['arm']==arm].groupby('metric', sort=False)
 
-def _on_accuracy(runs:pd.DataFrame, arm:str, baseline:str, mark:str)->str:
+def _on_accuracy(runs:pd.DataFrame, arm:str, baseline:str)->str:
     "The sentence on top-1 accuracy"
-    before,after = (f'{100*_mean(runs, a, "top1"):.1f}%' for a in (baseline,arm))
-    words = {'✓': 'rises', '✗': 'falls'}.get(mark, 'does not change significantly')
-    return (f'Top-1 accuracy, averaged over the last five epochs, {words}: '
-        f'{before} with cross-entropy only, {after} with {label_of(arm)}.')
+    rows = compare(runs, baseline, ['top1']).query('arm==@arm').to_dict('records')
+    by_kind = {r['comparison']: r for r in rows}
+    found,control = by_kind['baseline'],by_kind.get('control')
+    interval = format_interval(found, MEASURES['top1'])
+    words = dict(better='rises', worse='falls').get(found['verdict'], 'does not change significantly')
+    names = (baseline, arm, f'{arm}_shuffled')
+    before,after,shuffled = (f'{100*_mean(runs, a, "top1"):.1f}%' for a in names)
+    said = (f'Top-1 accuracy, averaged over the last five epochs, {words}: {before} with '
+        f'cross-entropy only, {after} with {label_of(arm)} (difference {interval} points).')
+    if found['verdict'] != 'better' or control is None or control['verdict'] == 'better':
+        return said
+    return (f'{said} With a shuffled tree it is {shuffled}, not significantly less, '
+        'so the gain cannot be attributed to the tree.')
 
 # %% ../../nbs/api/75_study_story.ipynb #87081940
 def on_weight(
@@ -124,6 +134,37 @@ def on_weight(
         'default weight is stronger: at the same embeddings its gradient is several times larger, and the correlation '
         f'of each loss rises with its weight. The mean distance between embeddings is {apart[0]:.2f} with KFR and '
         f'{apart[1]:.2f} with KFR+, and top-1 accuracy is {100*correct[0]:.1f}% and {100*correct[1]:.1f}%.')
+
+# %% ../../nbs/api/75_study_story.ipynb #baffeacc
+def on_costs(
+    runs:pd.DataFrame, # One row for each run
+    arm:str, # The reported loss
+    baseline:str='ce', # Arm with which it is compared
+)->str: # One sentence
+    "The metrics that are worse with a loss than without it"
+    worse = []
+    for metric,rows in _of_arm(runs, arm, baseline):
+        row = rows.loc[rows['comparison']=='baseline'].iloc[0]
+        measure = MEASURES[str(metric)]
+        unit = {'%': ' points', '': ''}.get(measure.unit, f' {measure.unit}')
+        if row['verdict'] != 'worse': continue
+        worse.append(f'{measure.label} ({format_interval(row, measure)}{unit})')
+    than = f'significantly worse with {label_of(arm)} than with cross-entropy'
+    if not worse: return f'No metric of the table is {than}.'
+    return f'{than[0].upper()}{than[1:]}: {", ".join(worse)}.'
+
+def on_rule(
+    runs:pd.DataFrame, # One row for each run
+    arm:str, # The reported loss
+    baseline:str='ce', # Arm with which it is compared
+)->str: # Two sentences; '' where no rules were recorded
+    "The five answers of the baseline under CRM against those of the loss, and the price of the rule"
+    ruled = _mean(runs, baseline, 'crm/hd@5')
+    if pd.isna(ruled): return ''
+    own,plain = (_mean(runs, a, 'argmax/hd@5') for a in (arm,baseline))
+    before,after = (100*_mean(runs, baseline, f'{rule}/top1') for rule in ('argmax','crm'))
+    return (f'Five answers of cross-entropy are {plain:.2f} edges away; with CRM {ruled:.2f}, '
+        f'with {label_of(arm)} {own:.2f}. CRM changes top-1 accuracy from {before:.1f}% to {after:.1f}%, and leaves the embeddings as they are.')
 
 # %% ../../nbs/api/75_study_story.ipynb #33c015d0
 def disc_figure(
@@ -201,7 +242,7 @@ def on_collapse(
     if not {'kfr','kfr_early'} <= set(most.index): return 'Too few runs of the sweep have finished.'
     inside,outside = (f'{100*most[a]:.1f}%' for a in ('kfr','kfr_early'))
     return (f'At α = {top:g}, top-1 accuracy is {inside} if the network has converged before the loss is switched on. '
-        f'With the loss from the first epoch, at a high rate, it is {outside}.')
+        f'With the loss from the first epoch, at a high rate and with whole edges, it is {outside}.')
 
 # %% ../../nbs/api/75_study_story.ipynb #9baef045
 @dataclass
@@ -249,6 +290,16 @@ def _tree_figure()->Any:
     plt.close(figure)                                        # do not show it in the notebook
     return figure
 
+# %% ../../nbs/api/75_study_story.ipynb #99a53229
+def halves_of(
+    svg:str, # An SVG element with two panels side by side, as from `svg_of`
+)->str: # Two SVG elements, which refer to the first
+    "The two halves of a figure, for a narrow screen"
+    width,height = (float(v) for v in re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups()) # type: ignore
+    drawn = re.search(r'<g id="([^"]+)"', svg)[1] # type: ignore
+    boxes = [f'{x:g} 0 {width/2:g} {height:g}' for x in (0,width/2)]
+    return ''.join(f'<svg class="half" aria-hidden="true" viewBox="{box}"><use href="#{drawn}"/></svg>' for box in boxes)
+
 # %% ../../nbs/api/75_study_story.ipynb #cb74c406
 def _ruled(study:Study)->dict[str,Any]:
     "The baseline and the shown loss under every decision rule, for the template"
@@ -267,12 +318,13 @@ def story_page(
     one,two,three = (studies[act.name] for act in ACTS)
     drawn = dict(_figures(studies, Kept(Path())) if figures is None else figures) | dict(tree=_tree_figure())
     def svg(name, alt): return Markup(svg_of(drawn[name], name, alt))
+    def halves(svg): return Markup(halves_of(svg))
     style = Markup((REPORT_FOLDER/'style.css').read_text(encoding='utf-8'))
     tables = {act.name: cells_of(t, list(t.columns[1:])) for act in ACTS[:2]
         for t in [verdict_table(studies[act.name].runs)]}
-    return render('story.html.jinja', style=style, svg=svg, figures=drawn, acts=ACTS, tables=tables,
+    return render('story.html.jinja', style=style, svg=svg, halves=halves, figures=drawn, acts=ACTS, tables=tables,
         headline=headline(one.runs, SHOWN), second=headline(two.runs, SHOWN_FROM_SCRATCH),
-        rules=_ruled(one), weight=on_weight(one.runs), third='' if three.sweep is None else on_collapse(three.sweep),
+        rules=_ruled(one), costs=on_costs(one.runs, SHOWN), rule=on_rule(one.runs, SHOWN), weight=on_weight(one.runs), third='' if three.sweep is None else on_collapse(three.sweep),
         command=command, made=time.strftime('%Y-%m-%d %H:%M'),
         seeds={act.name: len(studies[act.name].config.seeds) for act in ACTS})
 
