@@ -103,7 +103,8 @@ def _sorted_by_place(state:dict, own:dict)->tuple[dict,dict,list[str]]:
     "Tensors of a file that belong to the network, to its classifier, and to neither"
     new,head,foreign = {},{},[]
     for key,value in state.items():
-        if value.ndim == 2 and len(value) == 1: value = value[0]  # oldest files: (1, C) in the normalisations
+        if value.ndim == 2 and len(value) == 1:
+            value = value[0]  # oldest files: (1, C) in the normalisations
         name,_,kind = key.rpartition('.')
         if key in own: new[key] = value
         elif name in ('last_linear','fc'): head[kind] = value

@@ -66,8 +66,10 @@ def check_real(
     name:str='x', # Name used in messages
 )->Tensor: # `x`, unchanged
     "Raise `ValueError` unless `x` is a dense tensor of real numbers"
-    if not isinstance(x, Tensor): raise ValueError(f'{name} must be a tensor, got {type(x).__name__}')
-    if x.layout != torch.strided: raise ValueError(f'{name} must be dense, got {x.layout}; to_dense() makes it so')
+    if not isinstance(x, Tensor):
+        raise ValueError(f'{name} must be a tensor, got {type(x).__name__}')
+    if x.layout != torch.strided:
+        raise ValueError(f'{name} must be dense, got {x.layout}; to_dense() makes it so')
     if x.is_complex(): raise ValueError(f'{name} must hold real numbers, got {x.dtype}')
     return x
 
@@ -96,7 +98,8 @@ def check_labels(
     if not isinstance(labels, Tensor):
         raise ValueError(f'labels must be a tensor, got {type(labels).__name__}; '
             'torch.as_tensor makes one')
-    if labels.layout != torch.strided: raise ValueError(f'labels must be dense, got {labels.layout}; to_dense() makes them so')
+    if labels.layout != torch.strided:
+        raise ValueError(f'labels must be dense, got {labels.layout}; to_dense() makes them so')
     if labels.ndim != 1: raise ValueError(f'labels must have shape (B,), got {tuple(labels.shape)}')
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f'labels must be integer class indices, got {labels.dtype}')

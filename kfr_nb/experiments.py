@@ -77,7 +77,8 @@ def read_manifest(
 )->dict[str,Experiment]: # By name, in the order of the file
     "The experiments that a folder holds"
     file = Path(folder)/'manifest.toml'
-    if not file.exists(): raise ValueError(f'{file} is missing: it has an entry for each experiment')
+    if not file.exists():
+        raise ValueError(f'{file} is missing: it has an entry for each experiment')
     entries = tomllib.loads(file.read_text(encoding='utf-8'))
     return {name: _entry(name, values) for name,values in entries.items()}
 
@@ -112,7 +113,8 @@ def check_manifest(
             f'with title, data, regime (one of {", ".join(REGIMES)}), tuned, check (one of {", ".join(CHECKS)}) and why, '
             'or remove the file')
     for name,e in manifest.items():
-        if name not in owners.values(): raise ValueError(f'experiment {name!r} has no file in {folder}: remove its entry')
+        if name not in owners.values():
+            raise ValueError(f'experiment {name!r} has no file in {folder}: remove its entry')
         if not e.made_by and f'{name}_study.json' not in owners:
             raise ValueError(f'experiment {name!r} has no {name}_study.json: say what makes its files, as made_by = "..."')
         if e.validation: choose(f'validation of experiment {name!r}', e.validation, manifest)
@@ -224,7 +226,8 @@ class _Mean:
     runs:pd.DataFrame
     arm:str
     def __format__(self, metric:str)->str:
-        if metric not in self.runs: raise ValueError(f'the table has no metric {metric!r} for {self.arm!r}')
+        if metric not in self.runs:
+            raise ValueError(f'the table has no metric {metric!r} for {self.arm!r}')
         return _percent(self.runs.loc[self.runs['arm']==self.arm, metric].mean())
 
 # %% ../nbs/api/77_experiments.ipynb #0d282d23
@@ -260,7 +263,8 @@ def soundness(
     least,words = _demanded(Path(folder), e, runs)
     label = ARMS[e.baseline].label if e.baseline in ARMS else e.baseline
     says = f'{label} reaches {_percent(reached)}, {words}.'
-    if not math.isfinite(reached): return Soundness(False, f'The table has no run of {e.baseline!r}.')
+    if not math.isfinite(reached):
+        return Soundness(False, f'The table has no run of {e.baseline!r}.')
     if not math.isfinite(least): return Soundness(False, f'The table has no run to compare with: {CHECKS[e.check]} is not measured.')
     return Soundness(bool(reached >= least), f'{says} {why}'.strip())
 

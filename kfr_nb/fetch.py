@@ -63,7 +63,8 @@ def _transfer(url:str, part:Path, progress:bool, timeout:float)->None:
         total = have*resumed + int(answer.headers.get('Content-Length') or 0)
         _copy(answer, part, 'ab' if resumed else 'wb', have*resumed, total, progress)
     got = part.stat().st_size
-    if total and got < total: raise ConnectionError(f'the connection ended after {got} of {total} bytes')
+    if total and got < total:
+        raise ConnectionError(f'the connection ended after {got} of {total} bytes')
 
 # %% ../nbs/api/24_fetch.ipynb #b3f0c7f6
 def _present(path:Path, checksum:str)->bool:

@@ -230,7 +230,8 @@ def open_tree(
 )->KnowledgeTree:
     "A tree by name, or from a file"
     if is_tree_file(name): return KnowledgeTree.read(name, **how)
-    if how: raise ValueError(f'{next(iter(how))} is for files, and {shown(name)} is a built-in tree')
+    if how:
+        raise ValueError(f'{next(iter(how))} is for files, and {shown(name)} is a built-in tree')
     return load_tree(name)
 
 # %% ../nbs/api/15_knowledge.ipynb #74e1d6ae

@@ -215,7 +215,8 @@ def build_model(
 def _check_images(x:Tensor)->Tensor:
     if x.ndim != 4 or x.shape[1] != 3:
         raise ValueError(f'images must have shape (B, 3, H, W), got {tuple(x.shape)}')
-    if not x.is_floating_point(): raise ValueError(f'images must be normalised floats, got {x.dtype}')
+    if not x.is_floating_point():
+        raise ValueError(f'images must be normalised floats, got {x.dtype}')
     return x
 
 # %% ../nbs/api/60_models.ipynb #11e9ed81
@@ -374,6 +375,7 @@ def build_network(
     if features: network = _stored_network(config, num_classes, foreground, features)
     else: network = build_model(name, num_classes, pretrained=pretrained, foreground=foreground, **settings)
     network.tune_from = config.tune_from
-    if config.tune_from: frozen_weights(network)   # an unknown layer fails here, before features are computed
+    if config.tune_from:
+        frozen_weights(network)   # an unknown layer fails here, before features are computed
     other = classifier(network) if classifier else None
     return network if other is None else replace_classifier(network, other)

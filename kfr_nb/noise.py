@@ -128,7 +128,8 @@ def small_cluster_noise(
 # %% ../nbs/api/25_noise.ipynb #dcb876af
 def _class_odds(D:Tensor|None, tau:float, C:int)->Tensor:
     "Cumulative probabilities of the wrong classes, a row for each true one, float64 (C, C)"
-    if D is None: raise ValueError('noise along the tree needs class distances: give D=tree.distances()')
+    if D is None:
+        raise ValueError('noise along the tree needs class distances: give D=tree.distances()')
     D = torch.as_tensor(D).detach().cpu().double()
     if D.shape != (C,C): raise ValueError(f'D must have shape ({C}, {C}), got {tuple(D.shape)}')
     if not (D.isfinite().all() and torch.allclose(D, D.T) and D.min() >= 0):
@@ -312,7 +313,8 @@ def listed_noise(
     "The labels of a published list; a `ValueError` names the line that does not fit"
     labels = check_labels(labels, None if classes is None else len(classes)).cpu()
     C = _count_classes(labels) if classes is None else len(classes)
-    if names is not None and len(names) != len(labels): raise ValueError(f'{len(names)} names but {len(labels)} labels')
+    if names is not None and len(names) != len(labels):
+        raise ValueError(f'{len(names)} names but {len(labels)} labels')
     lines = _line_of_each(read_noise_list(path), names, len(labels), path)
     known = {name: c for c,name in enumerate(classes or ())}
     if all(e.label in known for e in lines): noisy = torch.tensor([known[e.label] for e in lines])
@@ -425,7 +427,8 @@ def _shown_name(file:str)->str:
 def _check_table(suspicion:dict, y:Tensor, classes:list[str]|None, given:dict, top:int|None)->None:
     "`ValueError` unless all columns have one length, and all classes a name"
     for what,v in given.items():
-        if v is not None and len(v) != len(y): raise ValueError(f'{len(y)} scores but {len(v)} {what}')
+        if v is not None and len(v) != len(y):
+            raise ValueError(f'{len(y)} scores but {len(v)} {what}')
     if classes is not None:
         for v in (y, suspicion['nearest'].cpu()): check_labels(v, len(classes))
     if top is not None and top < 1: raise ValueError(f'top must be 1 or more, got {top}')

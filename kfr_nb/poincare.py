@@ -33,7 +33,8 @@ def _wide(x:Tensor, name:str='x')->Tensor:
     "At least single precision"
     if not isinstance(x, Tensor) or not x.is_floating_point():
         raise ValueError(f'{name} must be a tensor of real numbers, got {getattr(x,"dtype",type(x).__name__)}')
-    if x.layout != torch.strided: raise ValueError(f'{name} must be dense, got {x.layout}; to_dense() makes it so')
+    if x.layout != torch.strided:
+        raise ValueError(f'{name} must be dense, got {x.layout}; to_dense() makes it so')
     return x.float() if x.dtype in (torch.float16,torch.bfloat16) else x
 
 # %% ../nbs/api/32_poincare.ipynb #0ade7c2c

@@ -132,7 +132,8 @@ def _gradient_block(a:_Side, b:_Side, i:slice, out:Tensor, G:Tensor)->tuple:
     s,t = torch.sinh(out*tau**.5),torch.tanh(out*(tau**.5/2))
     square = (s*t).mul_(a.alpha[i,None]/(2*tau)).mul_(b.alpha)  # sinh(a)·tanh(a/2) = 2 sinh²(a/2)
     near = square < a.near[i,None]+b.near
-    if _many(near, out.dtype): return _gradient_block(a.wide(), b.wide(), i, out.double(), G.double())
+    if _many(near, out.dtype):
+        return _gradient_block(a.wide(), b.wide(), i, out.double(), G.double())
     s.masked_fill_(near | (s == 0), torch.inf)
     pieces = _near_gradients(a, b, i, out, G, near)
     return a, b, (4*tau**.5*G).div_(s), t.mul_(G).mul_(2*tau**.5), pieces

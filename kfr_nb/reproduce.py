@@ -164,7 +164,8 @@ def other_results(
     "Results that are not a study's, and what makes them"
     manifest = check_manifest(folder)
     owned:dict[str,list[str]] = {}
-    for f in result_files(folder): owned.setdefault(str(experiment_of(f, manifest)), []).append(f'`{f.name}`')
+    for f in result_files(folder):
+        owned.setdefault(str(experiment_of(f, manifest)), []).append(f'`{f.name}`')
     rows = [{'Experiment': e.title, 'Files': ', '.join(owned[n]), 'Made by': f'`{e.made_by}`'} for n,e in manifest.items() if e.made_by]
     return pd.DataFrame(rows, columns=['Experiment','Files','Made by'])
 

@@ -356,7 +356,8 @@ def distances(
     dtype:torch.dtype=torch.float32, # Of the result; a smaller one where C is large
 )->Tensor: # Symmetric, zero diagonal, in the order of `classes`, shape (C, C)
     "Tree distances of all pairs of classes (KFR, Eq. 1)"
-    if not isinstance(k, Real) or not math.isfinite(k) or k <= 0: raise ValueError(f'k must be a positive number, got {shown(k)}')
+    if not isinstance(k, Real) or not math.isfinite(k) or k <= 0:
+        raise ValueError(f'k must be a positive number, got {shown(k)}')
     _check_dtype(self, dtype)
     small = np.int16 if 2*self.height < 2**15 else np.int32
     w = self._heights if self.weighted else self._depths.astype(small)

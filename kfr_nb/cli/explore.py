@@ -60,8 +60,10 @@ def open_tree(
 def _check_layout(export:str|None, layout:str|None)->str:
     "The layout of a plot; '' for other exports"
     layouts = {'svg': ('horizontal','radial'), 'html': ('horizontal','radial','links')}
-    if export in layouts: return choose(f'layout for {export}', layout or 'horizontal', layouts[export])
-    if layout: raise UsageError(f'--layout {layout} is for drawings: add --export svg or --export html')
+    if export in layouts:
+        return choose(f'layout for {export}', layout or 'horizontal', layouts[export])
+    if layout:
+        raise UsageError(f'--layout {layout} is for drawings: add --export svg or --export html')
     return ''
 
 # %% ../../nbs/api/96_cli_explore.ipynb #00454ad5

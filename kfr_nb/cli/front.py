@@ -83,7 +83,8 @@ def check_out(
     folder:bool, # Whether the output is a folder
 )->None:
     "Raise `UsageError` before any work if `out` cannot be written"
-    if not out.strip(): raise UsageError('--out must name a place, got an empty one: leave it out for the default')
+    if not out.strip():
+        raise UsageError('--out must name a place, got an empty one: leave it out for the default')
     path = Path(out).absolute()
     top = next(p for p in (path, *path.parents) if p.exists())
     made,found = ('folder','file') if folder else ('file','folder')

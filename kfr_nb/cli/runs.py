@@ -78,7 +78,8 @@ def train(
         _draw(run)
         _report(run)
     from torch import distributed
-    if distributed.is_available() and distributed.is_initialized(): distributed.destroy_process_group()
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 # %% ../../nbs/api/94_cli_runs.ipynb #5ef712e3
 @contextmanager
@@ -233,6 +234,11 @@ def _localized(run:Any, ways:Mapping[str,Any], tau:float, delta:float, out:Path)
     found = localize_run(run, **ways, tau=tau, delta=delta)
     write_localization(found, out, **{k: ways[k] for k in ('given','split','limit')})
     show({k: found.scores[k] for k in ('pictures','no_box','flat',*_scores) if k in found.scores})
+    own,centre = (found.scores.get(k) for k in ('box_accuracy','centre_box_accuracy'))
+    if own is not None and centre is not None:
+        verb = 'more than' if own > centre else 'no more than'
+        print(f'the boxes of the maps fit {own:.1%} of the images, {verb} one box in the middle of each image '
+            f'({centre:.1%})')
     print(f'maps, boxes and all scores: {out}/')
     if not found.scores['pictures']:
         print('these images have no object boxes: there are maps and a gallery, and nothing to score them by')

@@ -97,7 +97,8 @@ def skeletons()->dict[str,Any]: # Name of a class -> its skeleton, with other na
         _read_helps(settings_classes(source), source.splitlines())
     while waiting:
         left = [node for node in waiting if not _define(node)]
-        if len(left) == len(waiting): raise NameError(f'{left[0].name} needs a name that no file defines')
+        if len(left) == len(waiting):
+            raise NameError(f'{left[0].name} needs a name that no file defines')
         waiting = left
     return _names
 
@@ -212,7 +213,8 @@ def record_of(
 def _words(value:ast.expr)->list[str]:
     "The names in a table of the source: keys of a dictionary or items of a tuple"
     if isinstance(value, ast.Tuple): return list(ast.literal_eval(value))
-    if isinstance(value, ast.Dict): return [k.value for k in value.keys if isinstance(k, ast.Constant)] # type: ignore
+    if isinstance(value, ast.Dict):
+        return [k.value for k in value.keys if isinstance(k, ast.Constant)] # type: ignore
     return [k.arg for k in value.keywords if k.arg] # type: ignore
 
 def words_of(
@@ -222,7 +224,8 @@ def words_of(
     "The names in a table of the source, without importing it"
     for node in ast.parse((_package/file).read_text(encoding='utf-8')).body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, 'target', None)]
-        if table in [getattr(t, 'id', '') for t in targets]: return _words(node.value) # type: ignore
+        if table in [getattr(t, 'id', '') for t in targets]:
+            return _words(node.value) # type: ignore
     raise NameError(f'{file} has no table {table}')
 
 # %% ../../nbs/api/91_cli_settings.ipynb #60bced55

@@ -46,7 +46,8 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
     table = Table(box=None, padding=(0,2,0,0), header_style='bold', title=title or None, title_justify='left', title_style='bold')
-    for head in heads: table.add_column(head.rstrip('>'), justify='right' if head.endswith('>') else 'left')
+    for head in heads:
+        table.add_column(head.rstrip('>'), justify='right' if head.endswith('>') else 'left')
     for row in rows: table.add_row(*(Text(*cell) if isinstance(cell, tuple) else Text(str(cell)) for cell in row))
     _print_bare(table)
 

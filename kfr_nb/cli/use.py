@@ -59,8 +59,10 @@ def check_page(
     "Raise `UsageError` before any work if the page cannot be written"
     if page is None: return
     path = Path(page).absolute()
-    if path.suffix.lower() not in ('.html','.htm'): raise UsageError(f'--page must end in .html, got {page!r}')
-    if path.is_dir(): raise UsageError(f'--page {page} is a folder: name a file in it, such as {page}/page.html')
+    if path.suffix.lower() not in ('.html','.htm'):
+        raise UsageError(f'--page must end in .html, got {page!r}')
+    if path.is_dir():
+        raise UsageError(f'--page {page} is a folder: name a file in it, such as {page}/page.html')
     top = next(p for p in path.parents if p.exists())
     if not top.is_dir() or not os.access(top, os.W_OK):
         raise UsageError(f'--page {page}: {top} cannot be written to: choose another place')

@@ -34,7 +34,8 @@ def _to_images(
 # %% ../../nbs/api/20f_data_arrays.ipynb #902ba3cd
 def _to_labels(y:np.ndarray)->Tensor:
     "Labels from an array of any integer type"
-    if y.dtype.kind not in 'iu': raise ValueError(f'labels must be integer class indices, got {y.dtype}')
+    if y.dtype.kind not in 'iu':
+        raise ValueError(f'labels must be integer class indices, got {y.dtype}')
     return torch.from_numpy(y.astype(np.int64))
 
 # %% ../../nbs/api/20f_data_arrays.ipynb #0ade7c2c
@@ -49,7 +50,8 @@ def _read_arrays(path:Path)->dict[str,np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as z:
             missing = [w for w in _ARRAYS if w not in z.files]
-            if missing: raise ValueError(f"it has no {', '.join(missing)}; it has {', '.join(z.files)}")
+            if missing:
+                raise ValueError(f"it has no {', '.join(missing)}; it has {', '.join(z.files)}")
             return {w: z[w] for w in _ARRAYS}
     except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as e:
         said = 'it is not an .npz file of plain arrays' if 'contains pickled' in str(e) else e
@@ -100,7 +102,8 @@ def _published(name:str, place:Path)->tuple[Any,Any]:
 # %% ../../nbs/api/20f_data_arrays.ipynb #0716d970
 def _open_cifar(name:str, place:Path, split_seed:int, image_size:int)->DataSet:
     "CIFAR from its archive, or from an array file with its name"
-    if (place/f'{name}.npz').exists(): return open_npz(place/f'{name}.npz', split_seed, image_size, name)
+    if (place/f'{name}.npz').exists():
+        return open_npz(place/f'{name}.npz', split_seed, image_size, name)
     published = _published(name, place)
     train,test = [ImageSet(torch.tensor(s.targets), arrays=_to_images(s.data, name)) for s in published]
     return DataSet(name, list(published[0].classes), train, test, image_size, tree_name=name,

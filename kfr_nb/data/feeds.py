@@ -258,7 +258,8 @@ def _check_views(augment:str, views:tuple|None, magnitude:int)->tuple[str,...]:
     if len(names) > 1 and other:
         raise ValueError(f"views in one batch must be of {', '.join(FRAMED)}, which are cut from one frame;"
             f' got {other[0]!r}')
-    if not 0 <= magnitude <= 30: raise ValueError(f'magnitude must be from 0 to 30, got {magnitude}')
+    if not 0 <= magnitude <= 30:
+        raise ValueError(f'magnitude must be from 0 to 30, got {magnitude}')
     return names
 
 # %% ../../nbs/api/20k_data_feeds.ipynb #fe2ef495

@@ -26,7 +26,8 @@ def _read_labels(path:Path)->list[tuple[str,str]]:
         head = rows[0] if rows else 'an empty file'
         raise ValueError(f"{path} must begin with the line 'filename,label', got {head}")
     short = [i for i,r in enumerate(rows) if len(r) < 2]
-    if short: raise ValueError(f'{path}, row {short[0]+1}: expected filename,label, got {rows[short[0]]}')
+    if short:
+        raise ValueError(f'{path}, row {short[0]+1}: expected filename,label, got {rows[short[0]]}')
     return [(r[0],r[1]) for r in rows[1:]]
 
 # %% ../../nbs/api/20h_data_imagenets.ipynb #0ade7c2c

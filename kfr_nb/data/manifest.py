@@ -118,7 +118,8 @@ def what_changed(
     now = manifest_of(ds)
     out = [c for k,classes in recorded['classes'].items() for c in _class_changes(classes, now['classes'].get(k, []), k)]
     if out: return out
-    if recorded.get('drawn') != now.get('drawn'): out.append('the images are rendered with different settings')
+    if recorded.get('drawn') != now.get('drawn'):
+        out.append('the images are rendered with different settings')
     different = [k for k in recorded['parts'] if recorded['parts'][k]['fingerprint'] != now['parts'].get(k, {}).get('fingerprint')]
     if not different and set(now['parts']) == set(recorded['parts']): return out
     if all('numbers' in r for r in recorded['parts'].values()):

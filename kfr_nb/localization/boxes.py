@@ -21,7 +21,8 @@ def check_maps(
     if not isinstance(maps, Tensor) or maps.ndim != 3 or 0 in maps.shape:
         got = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
         raise ValueError(f'maps must be a tensor (N, h, w), none of them 0, got {got}')
-    if maps.layout != torch.strided: raise ValueError(f'maps must be dense, got {maps.layout}; to_dense() makes them so')
+    if maps.layout != torch.strided:
+        raise ValueError(f'maps must be dense, got {maps.layout}; to_dense() makes them so')
     maps = maps.detach().cpu()
     if maps.dtype != torch.float64: maps = maps.float()
     bad = (~torch.isfinite(maps)).flatten(1).any(1).nonzero().flatten()

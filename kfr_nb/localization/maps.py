@@ -129,7 +129,8 @@ def _package_map(package, model, x, classes, method, layer, reshape, leaf, maps,
     try:
         with _no_bars(kind): return cam.get_cam_image(x, layer, targets, _array(maps), given, False)
     finally:  # in case of an interruption while the layer was replaced
-        if more: package.utils.find_layers.replace_layer_recursive(model, more['ablation_layer'], layer)
+        if more:
+            package.utils.find_layers.replace_layer_recursive(model, more['ablation_layer'], layer)
 
 def _array(values:Tensor)->np.ndarray: return values.detach().float().cpu().numpy()
 

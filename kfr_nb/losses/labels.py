@@ -49,7 +49,8 @@ def _reduced(loss:Tensor, reduction:str)->Tensor:
 
 def _checked(logits:Tensor, labels:Tensor, C:int, validate:bool)->Tensor:
     "Labels as int64; bad input is an error, and an empty batch in any case"
-    if check_real(labels, 'labels').ndim != 1: raise ValueError(f'labels must have shape (B,), got {tuple(labels.shape)}')
+    if check_real(labels, 'labels').ndim != 1:
+        raise ValueError(f'labels must have shape (B,), got {tuple(labels.shape)}')
     if not len(labels): raise ValueError('the batch is empty: the loss needs at least one image')
     if not validate: return labels.long()
     check_embeddings(logits, 'logits')

@@ -18,7 +18,8 @@ __all__ = ['triplet_loss', 'lifted_structure_loss', 'multi_similarity_loss', 'co
 # %% ../../nbs/api/40_pairs.ipynb #c1dfd96e
 def _check_sim(sim:Tensor, labels:Tensor, validate:bool=True)->Tensor:
     "`labels` as int64, for a finite (B, B) matrix"
-    if not isinstance(sim, Tensor): raise ValueError(f'sim must be a tensor, got {type(sim).__name__}')
+    if not isinstance(sim, Tensor):
+        raise ValueError(f'sim must be a tensor, got {type(sim).__name__}')
     if sim.ndim != 2 or sim.shape[0] != sim.shape[1]:
         raise ValueError(f'sim must have shape (B, B), got {tuple(sim.shape)}')
     if not len(sim): raise ValueError('sim is of an empty batch')
@@ -327,7 +328,8 @@ def _check_views(z1:Tensor, z2:Tensor, validate:bool)->None:
         _check_batch(z1, 'z1')
         _check_batch(z2, 'z2')
     for name,z in dict(z1=z1, z2=z2).items(): check_real(z, name)
-    if z1.dtype != z2.dtype: raise ValueError(f'two views need one dtype, got {z1.dtype} and {z2.dtype}')
+    if z1.dtype != z2.dtype:
+        raise ValueError(f'two views need one dtype, got {z1.dtype} and {z2.dtype}')
     if z1.shape != z2.shape:
         got = f'{tuple(z1.shape)} and {tuple(z2.shape)}'
         raise ValueError(f'two views of the same images are needed, got shapes {got}')
@@ -369,7 +371,8 @@ def _attract(v:Tensor, rank_decay:float, eps:float)->Tensor:
 def _check_maps(features:Tensor, foreground:Tensor)->None:
     "Finite maps and probabilities of at least one image"
     for name,x in dict(features=features, foreground=foreground).items():
-        if check_real(x, name).ndim != 4: raise ValueError(f'{name} must have shape (B, c, h, w), got {tuple(x.shape)}')
+        if check_real(x, name).ndim != 4:
+            raise ValueError(f'{name} must have shape (B, c, h, w), got {tuple(x.shape)}')
         _check_batch(x.flatten(1), name)
     lo,hi = foreground.aminmax()
     if lo < 0 or hi > 1:
@@ -390,7 +393,8 @@ def c2am_loss(
     if features.ndim != 4 or foreground.shape != (len(features),1,*features.shape[2:]):
         raise ValueError('expected features (B, c, h, w) and foreground (B, 1, h, w), '
                          f'got {tuple(features.shape)} and {tuple(foreground.shape)}')
-    if not 0 < _number('eps', eps) < .5: raise ValueError(f'eps must lie between 0 and 0.5, got {eps}')
+    if not 0 < _number('eps', eps) < .5:
+        raise ValueError(f'eps must lie between 0 and 0.5, got {eps}')
     decay, = _positive(rank_decay=rank_decay)
     if validate: _check_maps(features, foreground)
     p,maps = _wide(foreground.flatten(2)),_wide(features.flatten(2))

@@ -260,7 +260,8 @@ def lca_alignment_loss(
     C = logits.shape[1]
     if C != len(D): raise ValueError(f'logits have {C} classes, and D has {len(D)}')
     if not weight >= 0: raise ValueError(f'weight must be at least 0, got {weight}')
-    if validate and not D.max() > 0: raise ValueError('D is 0 throughout: no class is far from another')
+    if validate and not D.max() > 0:
+        raise ValueError('D is 0 throughout: no class is far from another')
     target = (1-D/D.max()).to(logits)[y]
     logp = logits.log_softmax(1)
     return _reduced(weight*F.nll_loss(logp, y, reduction='none')-(target*logp).mean(1), reduction)

@@ -121,7 +121,8 @@ def _judged(self:FilterState, z:Tensor, y:Tensor, index:Tensor)->Tensor:
     if name == 'suspicion': return self.kept[index].to(z)
     T = self.settings.filter_temperature
     given = (z, y, self.centres, self.seen)
-    if name == 'procsim': return proxy_confidence(*given, temperature=.2 if T is None else T, validate=False)
+    if name == 'procsim':
+        return proxy_confidence(*given, temperature=.2 if T is None else T, validate=False)
     p = clean_probability(*given, temperature=1. if T is None else T, validate=False)
     kept,window,count = prism_kept(p, self.rate, self.window, self.count)
     self.window,self.count = (torch.where(self.begun, new, old) for new,old in ((window,self.window), (count,self.count)))

@@ -213,7 +213,8 @@ def _regression(x:np.ndarray, y:np.ndarray, C:float, most:int=5000, start:Any=No
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     model = LogisticRegression(C=C, max_iter=most, warm_start=True)
-    if start is not None: model.coef_,model.intercept_,model.classes_ = start.coef_,start.intercept_,start.classes_
+    if start is not None:
+        model.coef_,model.intercept_,model.classes_ = start.coef_,start.intercept_,start.classes_
     with warnings.catch_warnings():
         warnings.simplefilter('error', ConvergenceWarning)
         try: return model.fit(x, y)

@@ -83,12 +83,14 @@ def _metric_class()->type:
             for name in ('inputs','labels'): self.add_state(name, default=[], dist_reduce_fx='cat')
 
         def update(self, inputs:Tensor, labels:Tensor)->None:
-            if len(inputs) != len(labels): raise ValueError(f'{len(inputs)} inputs but {len(labels)} labels')
+            if len(inputs) != len(labels):
+                raise ValueError(f'{len(inputs)} inputs but {len(labels)} labels')
             self.inputs.append(inputs.detach())
             self.labels.append(labels.detach())
 
         def compute(self)->Any:
-            if not len(self.inputs): raise ValueError('nothing was fed: call update(inputs, labels) first')
+            if not len(self.inputs):
+                raise ValueError('nothing was fed: call update(inputs, labels) first')
             fed = dim_zero_cat(self.inputs),dim_zero_cat(self.labels)
             return _as_tensors(self.function(*fed, *self.tables, **self.options), fed[0].device)
 
@@ -108,7 +110,8 @@ def as_torchmetric(
     **options, # Its keyword arguments, such as `k` or `similarity`
 )->Any: # A `torchmetrics.Metric`
     "Any metric of this package as a metric of torchmetrics"
-    if not callable(function): raise ValueError(f'function must be callable, got {type(function).__name__}')
+    if not callable(function):
+        raise ValueError(f'function must be callable, got {type(function).__name__}')
     return _metric_class()(function, tables, options)
 
 # %% ../../nbs/api/56_metric_adapters.ipynb #3314dbaa

@@ -132,7 +132,8 @@ def hops(
     k:int|None=None, # Places that count; all by default
 )->float: # In [0, 1], 1 for the best order
     "How well the order of classes follows their distance (Sani et al. 2026); ties count against the model"
-    if check_real(D, 'D').ndim != 2: raise ValueError(f'D must be a square tensor (C, C), got {tuple(D.shape)}')
+    if check_real(D, 'D').ndim != 2:
+        raise ValueError(f'D must be a square tensor (C, C), got {tuple(D.shape)}')
     k = len(D) if k is None else _check_ks(k)[0]
     z,y,D = _fitting(logits, labels, D, k)
     return sum(_hops(s, D[t], k).sum().item() for s,t in _row_blocks(len(D), z, y))/len(y)

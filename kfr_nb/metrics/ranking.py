@@ -200,7 +200,8 @@ def _count_before_half(z:Tensor, y:Tensor)->Tensor:
         rows,columns = i.stop-i.start,N-i.start
         s,mine = (v.view(-1)[:rows*columns].view(rows, columns) for v in (room, mark))
         torch.mm(z[i], z[i.start:].T, out=s)
-        for r,c in _runs(y[i], ends): s[r,max(0, c.start-i.start):max(0, c.stop-i.start)] = -torch.inf
+        for r,c in _runs(y[i], ends):
+            s[r,max(0, c.start-i.start):max(0, c.stop-i.start)] = -torch.inf
         before[i] += torch.ge(s, nearest[i,None], out=mine).sum(1).long()
         before[i.stop:] += s[:,rows:].ge_(nearest[i.stop:]).sum(0).long()
     return before
@@ -246,7 +247,8 @@ def _first_places(
 )->tuple[Tensor,Tensor]: # Similarities and columns, shape (b, k+1), or (b, k) if there is nothing else
     "The first k places, and the next one, which shows whether the last place is tied"
     k = min(k+1, s.shape[1])
-    if s.device.type != 'cpu' or s.dtype not in (torch.float32,torch.float64): return s.topk(k, dim=1)
+    if s.device.type != 'cpu' or s.dtype not in (torch.float32,torch.float64):
+        return s.topk(k, dim=1)
     columns = np.argpartition(s.detach().numpy(), s.shape[1]-k, axis=1)[:,-k:]            # faster than topk on one core
     columns = torch.from_numpy(columns)
     values,order = s.gather(1, columns).sort(1, descending=True)
@@ -364,7 +366,8 @@ def _ranking(z, labels, H, gallery, gallery_labels)->tuple[tuple,Tensor]:
     sets = _sets(z, labels, gallery, gallery_labels)
     H = _check_classes(H, 'H', sets[0].device)
     for y in (sets[1], sets[3]): check_labels(y, len(H))
-    if not len(sets[0]) or len(sets[2]) <= int(sets[4]): raise ValueError('there are no images to rank')
+    if not len(sets[0]) or len(sets[2]) <= int(sets[4]):
+        raise ValueError('there are no images to rank')
     return sets,H
 
 # %% ../../nbs/api/50_metrics.ipynb #a9334987
@@ -410,7 +413,8 @@ def hierarchical_precision_at_k(
     ks = _check_ks(ks)
     check_embeddings(z)
     others = len(z)-1 if gallery is None else len(gallery)
-    if max(ks) > others: raise ValueError(f'k={max(ks)} but there are only {others} images to retrieve')
+    if max(ks) > others:
+        raise ValueError(f'k={max(ks)} but there are only {others} images to retrieve')
     where = similarity,gallery,gallery_labels,tau
     curve = _hierarchical_precision(z, labels, H, max(ks), *where)
     return {k: curve[k-1].item() for k in ks}

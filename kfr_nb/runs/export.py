@@ -176,7 +176,8 @@ def _checks(outputs:Outputs, folder:Path, side:int)->dict[str,float]:
     with torch.no_grad():
         mine = outputs(x)
         found = dict(load=largest_difference(mine, _loader(folder).load(folder)(x)))
-    if (folder/'model.onnx').exists(): found['onnx'] = largest_difference(mine, _run_onnx(folder/'model.onnx', x))
+    if (folder/'model.onnx').exists():
+        found['onnx'] = largest_difference(mine, _run_onnx(folder/'model.onnx', x))
     for name,difference in found.items():
         if not difference < 1e-3:
             raise RuntimeError(f'{folder}: outputs of {name} differ from the network by {difference:.2g} relative to the largest; '
@@ -216,7 +217,8 @@ def _written(run:Run, network:Any, out:Path, temperature:float)->dict[str,Any]:
     with atomic_path(out/'model.safetensors') as tmp: save_file(weights, tmp, metadata=dict(format='pt'))
     write_json(out/'preprocessing.json', p)
     write_json(out/'classes.json', run.record['classes'])
-    if form.name == 'timm' and form.classifier: write_json(out/'config.json', _timm_config(run, network, form, p))
+    if form.name == 'timm' and form.classifier:
+        write_json(out/'config.json', _timm_config(run, network, form, p))
     shutil.copyfile(REPORT_FOLDER/'load.py.txt', out/'load.py')
     write_json(out/'network.json', facts)
     return facts
@@ -250,12 +252,14 @@ def export_run(
     check_sees_images(run)
     known,out = run_tree(run, tree),_out_folder(out)
     outputs,missing = Outputs(run).eval(),onnx_missing() if onnx else []
-    for name in ('model.pt2','model.onnx','config.json',TREE_FILE): (out/name).unlink(missing_ok=True)
+    for name in ('model.pt2','model.onnx','config.json',TREE_FILE):
+        (out/name).unlink(missing_ok=True)
     temperature,note = _temperature(run, data)
     facts = _written(run, outputs.network, out, temperature)
     if facts['form'] == 'program':
         with _quiet(): torch.export.save(_program(outputs, view_side(run)), out/'model.pt2')
-    if onnx and not missing: _write_onnx(outputs, view_side(run), out/'model.onnx', facts['outputs'])
+    if onnx and not missing:
+        _write_onnx(outputs, view_side(run), out/'model.onnx', facts['outputs'])
     if known is not None: known.write(out/TREE_FILE)
     told = 'none' if known is None else f'{len(known)} nodes, in `{TREE_FILE}`'
     facts['checks'] = _checks(outputs, out, view_side(run))

@@ -56,7 +56,8 @@ def image_files(
         if os.path.isdir(path): found += _images_in(Path(path), skipped)
         elif os.path.exists(path): found.append(path)
         else: raise FileNotFoundError(_missing(path))
-    if not found: raise ValueError(_nothing(list(map(os.fspath, given)) or ['an empty list'], skipped))
+    if not found:
+        raise ValueError(_nothing(list(map(os.fspath, given)) or ['an empty list'], skipped))
     return list(dict.fromkeys(found))
 
 # %% ../../nbs/api/74_run_files.ipynb #a2c0e7d6
@@ -94,7 +95,8 @@ def outputs_of(
     network:nn.Module|None=None, # The network of the run, if already loaded
 )->dict[str,Tensor]: # z (N, d), logits (N, C), y (N,)
     "Embeddings and logits of any set of images"
-    if network is None: network = run.model.to(default_device()) if images.features else _network(run)
+    if network is None:
+        network = run.model.to(default_device()) if images.features else _network(run)
     feed = _views(run, network, images, run.config.views.feed)
     found = predict_feed(network, feed, run.config.model.channels_last, run.config.method.to_space)
     return {name: found[name] for name in ('z','logits','y')}

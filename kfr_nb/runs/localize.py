@@ -138,7 +138,8 @@ def _is_turned(file:str)->bool:
 
 def _file_sizes(images:ImageSet)->Tensor:
     "Width and height of the images as displayed, shape (N, 2)"
-    if images.arrays is not None: return torch.tensor(images.arrays.shape[:1:-1]).expand(len(images), 2)
+    if images.arrays is not None:
+        return torch.tensor(images.arrays.shape[:1:-1]).expand(len(images), 2)
     sizes = picture_sizes(images.files or [])
     if not images.upright: return sizes
     turned = torch.tensor([_is_turned(f) for f in images.files or []])
@@ -241,7 +242,8 @@ def localize_files(
     choose('method', method, CAM_METHODS)
     _check_recognises(run)
     read,views,unread = read_views(run, files)
-    if not read: raise ValueError(f'none of {len(files)} files could be read: {next(iter(unread.values()))}')
+    if not read:
+        raise ValueError(f'none of {len(files)} files could be read: {next(iter(unread.values()))}')
     labels = torch.zeros(len(read), dtype=torch.long)
     maps,logits = _maps(run, ImageSet(labels, arrays=views), view_side(run), method, 'predicted')
     images,none = ImageSet(labels, files=read),torch.full((len(read),4), float('nan'))
@@ -282,7 +284,8 @@ def study_localization(
     for row,folder in _localized(out, method, given, split, limit):
         if not (folder/'scores.json').exists():
             found = localize_run(load_run(folder.parents[1]), split, method, given, limit, data=data)
-            if not found.scores['pictures']: raise ValueError(_no_boxes.format(split=split, out=out))
+            if not found.scores['pictures']:
+                raise ValueError(_no_boxes.format(split=split, out=out))
             write_localization(found, folder, given=given, split=split, limit=limit)
         scores = read_json(folder/'scores.json')['scores']
         rows.append(row | dict(method=method, given=given) | scores)

@@ -19,7 +19,7 @@ __all__ = ['Gallery', 'open_gallery', 'nearest', 'search', 'search_page']
 from ..core import atomic_path, folder_lock, read_arrays
 from ..data import shown_path
 from ..geometry import similarity_function
-from .files import has_classifier, image_files, look_at, run_tree, weights_mark
+from .files import check_sees_images, has_classifier, image_files, look_at, run_tree, weights_mark
 from .pages import node_hues, page_text, thumbnail
 from ..settings import choose
 from ..train import Run, load_run
@@ -111,7 +111,9 @@ def open_gallery(
 )->Gallery: # The gallery with an updated index
     "Open the gallery of a folder"
     folder = Path(folder)
-    if not folder.is_dir(): raise FileNotFoundError(f'the gallery {shown_path(folder)} is no folder: name a folder of images')
+    if not folder.is_dir():
+        raise FileNotFoundError(f'the gallery {shown_path(folder)} is no folder: name a folder of images')
+    check_sees_images(run)
     file,mark = _index_file(run, folder, index),weights_mark(run)
     with folder_lock(file.parent):
         facts,kept = _facts(folder, image_files(folder)),_read_index(file, mark)
@@ -119,7 +121,8 @@ def open_gallery(
         same = {n for n in facts if old.facts.get(n) == facts[n]}
         rows,unread = _new_rows(run, folder, [n for n in facts if n not in same])
         unread |= {n: problem for n,problem in old.unread.items() if n in same}
-        for n in same & set(old.rows): rows[n] = tuple(torch.as_tensor(old.arrays[k][old.rows[n]]) for k in old.arrays)
+        for n in same & set(old.rows):
+            rows[n] = tuple(torch.as_tensor(old.arrays[k][old.rows[n]]) for k in old.arrays)
         names = [n for n in facts if n in rows]
         z,known,p = (torch.stack([torch.as_tensor(rows[n][k]) for n in names]) for k in range(3)) if names else _no_columns()
         news = _told(len(facts)-len(same), len(set(old.facts)-set(facts)), len(same))
@@ -178,7 +181,8 @@ def _branch_names(tree:KnowledgeTree)->list[str]:
 def _groups(run:Run, gallery:Gallery, tree:Any=None)->list[str]:
     "The group of each image of a gallery"
     known = run_tree(run, tree) if has_classifier(run) else None
-    if known is None: return [shown_path(os.path.dirname(name)) or 'the gallery itself' for name in gallery.names]
+    if known is None:
+        return [shown_path(os.path.dirname(name)) or 'the gallery itself' for name in gallery.names]
     names = _branch_names(known)
     return [names[c] for c in gallery.predicted.tolist()]
 
@@ -213,9 +217,11 @@ def search(
     if top < 1: raise ValueError(f'top must be at least 1, got {top}')
     asked = image_files(queries)
     opened = gallery if isinstance(gallery, Gallery) else open_gallery(run, gallery)
-    if not len(opened.z): raise ValueError(f'no image of the gallery {shown_path(opened.folder)} could be read')
+    if not len(opened.z):
+        raise ValueError(f'no image of the gallery {shown_path(opened.folder)} could be read')
     seen,groups = look_at(run, asked),_groups(run, opened, tree)
-    if not seen.files: raise ValueError(f'no query image could be read: {next(iter(seen.unread.values()))}')
+    if not seen.files:
+        raise ValueError(f'no query image could be read: {next(iter(seen.unread.values()))}')
     rows = _searched(run, opened, seen, top, groups)
     columns = ['query','rank','file','similarity','answer','confidence','branch']
     table = pd.DataFrame(rows, columns=[*columns,'_row'])
@@ -230,7 +236,8 @@ def _query_part(query:str, file:str, rows:list[tuple[dict,str]], colours:dict[st
     groups:dict[str,list] = {}
     for row,found in rows:
         answer = row['answer'] or Path(row['file']).parent.name
-        card = dict(image=thumbnail(found, 128), answer=answer, rank=row['rank'], similarity=f'{row["similarity"]:.3f}', file=row['file'])
+        card = dict(image=thumbnail(found, 128), answer=answer, rank=row['rank'],
+            similarity=f'{row["similarity"]:.3f}', file=row['file'])
         groups.setdefault(row['branch'], []).append((card, colours.get(row['answer'], '')))
     shown = [dict(name=name, cards=[c for c,_ in cards], colour=cards[0][1]) for name,cards in groups.items()]
     return dict(name=Path(query).name, file=query, image=thumbnail(file), answer='', colour='', groups=shown, count=len(rows))
@@ -248,6 +255,7 @@ def search_page(
     for file in table.attrs['asked']:
         name = shown_path(file)
         parts.append(_query_part(name, file, [r for r in every if r[0]['query'] == name], colours))
-    about = [f'Nearest images in {shown_path(table.attrs["gallery"])} for the run {run.path.name} ({run.config.method.label}), '
-        'grouped by the branch of their predicted class. The number is the similarity of the embeddings.']
+    gallery = shown_path(table.attrs['gallery'])
+    about = [f'Nearest images in {gallery} for the run {run.path.name} ({run.config.method.label}), grouped by the branch '
+        'of their predicted class. The number is the similarity of the embeddings.']
     return page_text('search.html.jinja', 'Similar images', about, table.attrs['unread'], queries=parts)

@@ -407,7 +407,8 @@ def run_jobs(
     board,where,folder = Board(jobs),as_workers(workers),Path(folder)
     limit = minutes if isinstance(minutes, Limit) else Limit(minutes)
     if jobs: _work_in(folder, where, board, limit, progress, ended)
-    if board.full: raise OSError(28, f'{board.full["error"]}; free some space and run the same command again')
+    if board.full:
+        raise OSError(28, f'{board.full["error"]}; free some space and run the same command again')
     return {k: board.records.get(k, dict(status='unfinished', error='')) for k in board.jobs}
 
 def _work_in(folder, where, board, limit, progress, ended)->None:

@@ -29,7 +29,8 @@ def arm_config(
     method = method_of(own.pop('method'))
     known = flat_paths(method)
     shared = {k: v for k,v in study.settings.items() if k in known}
-    if method.name in study.weights and 'alpha' in known: shared['alpha'] = float(study.weights[method.name])
+    if method.name in study.weights and 'alpha' in known:
+        shared['alpha'] = float(study.weights[method.name])
     images = dict(split_seed=seed) if study.redraw else {}
     return study.base.changed(method=method, seed=seed, **images | shared | own | changes)
 
@@ -58,7 +59,8 @@ def _swept(study:StudyConfig, arm:str, value:float, seed:int)->Planned:
     if study.swept != 'alpha':
         config = arm_config(study, arm, seed, **{study.swept: value})
         return Planned('sweep', arm, weight_of(config), config)
-    if value == 0 and not study.arm(arm).method.alone: return Planned('sweep', arm, value, arm_config(study, 'ce', seed))
+    if value == 0 and not study.arm(arm).method.alone:
+        return Planned('sweep', arm, value, arm_config(study, 'ce', seed))
     return Planned('sweep', arm, value, arm_config(study, arm, seed, alpha=value))
 
 def planned_runs(study:StudyConfig)->Iterator[Planned]:
@@ -84,7 +86,8 @@ def trunk_key(
 )->str|None: # Equal for runs with the same first phase; None if it is not shared
     "A hash of everything that determines the first phase"
     joins = config.joins() if joins is None else joins
-    if not config.method.first_phase_shared or not 0 < joins < config.optimisation.epochs: return None
+    if not config.method.first_phase_shared or not 0 < joins < config.optimisation.epochs:
+        return None
     kind = 'alone' if config.method.alone else 'beside'
     return f'{config.changed(method="ce").key()}-{joins}-{kind}'
 

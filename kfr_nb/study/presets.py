@@ -48,7 +48,8 @@ class StudyConfig:
 def _check_list(name:str, values:Sequence)->None:
     "Check that a list is not empty and has no duplicates"
     if not values: raise ValueError(f'a study needs at least one of its {name}')
-    if len(set(values)) < len(values): raise ValueError(f'{name} has an entry twice: {list(values)}')
+    if len(set(values)) < len(values):
+        raise ValueError(f'{name} has an entry twice: {list(values)}')
 
 @patch
 def _check(self:StudyConfig)->None:
@@ -58,7 +59,8 @@ def _check(self:StudyConfig)->None:
     choose('swept setting', self.swept, ('alpha','noise'))
     _check_list('arms', self.arms)
     _check_list('seeds', self.seeds)
-    if self.sweep and min(self.values, default=0) < 0: raise ValueError(f'a weight is at least 0, got {min(self.values)}')
+    if self.sweep and min(self.values, default=0) < 0:
+        raise ValueError(f'a weight is at least 0, got {min(self.values)}')
     for name in self.settings: choose('setting', name, sorted(method_settings()))
 
 def method_settings()->set[str]: # Names
@@ -105,7 +107,8 @@ def _of_record(record:Mapping[str,Any], name:str)->StudyConfig:
     values = {k: tuple(v) if isinstance(v, list) else v for k,v in record.items()}
     base = TrainConfig.of(method='ce', **_read_none(values.pop('base', {})))
     if 'settings' in values: values['settings'] = _read_none(values['settings'])
-    if 'variants' in values: values['variants'] = {n: _read_none(v) for n,v in values['variants'].items()} # type: ignore
+    if 'variants' in values:
+        values['variants'] = {n: _read_none(v) for n,v in values['variants'].items()} # type: ignore
     known = [f.name for f in dataclasses.fields(StudyConfig) if f.name not in ('name','base')]
     for key in values: choose('entry', key, ['base', *known])
     return StudyConfig(name, base, **values)
@@ -123,7 +126,8 @@ def read_preset(
 def _toml(value:Any)->str:
     "A value as TOML; strings, numbers and lists are written as in JSON"
     if value is None: return '"none"'
-    if isinstance(value, float) and not math.isfinite(value): raise ValueError(f'numbers in a preset must be finite, got {value}')
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f'numbers in a preset must be finite, got {value}')
     return json.dumps(value, ensure_ascii=False)
 
 def _table(name:str, values:Mapping[str,Any])->list[str]:

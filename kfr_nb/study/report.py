@@ -44,7 +44,8 @@ def in_ink(
         ax.set_facecolor('none')
         for text in _texts(ax): text.set_color(_INK)
         for spine in ax.spines.values():
-            if len(set(to_rgb(spine.get_edgecolor()))) == 1: spine.set_edgecolor(_INK)   # coloured frames have a meaning
+            if len(set(to_rgb(spine.get_edgecolor()))) == 1:
+                spine.set_edgecolor(_INK)   # coloured frames have a meaning
         ax.tick_params(color=_INK)
 
 # %% ../../nbs/api/75_study_report.ipynb #b1d57811

@@ -235,6 +235,7 @@ def sweep_table(
     "Means of a sweep"
     t = summarise(sweep, (swept,'arm'))
     name,form = ('α','g') if swept == 'alpha' else ('Label noise','.0%')
-    if swept == 'alpha' and t['arm'].nunique() == 1: return means_table(t.drop(columns='arm')).rename(columns=dict(Arm=name))
+    if swept == 'alpha' and t['arm'].nunique() == 1:
+        return means_table(t.drop(columns='arm')).rename(columns=dict(Arm=name))
     labels = [f'{value:{form}}, {label_of(arm)}' for value,arm in zip(t[swept], t['arm'])]
     return means_table(t.assign(label=labels)).rename(columns=dict(Arm=name))

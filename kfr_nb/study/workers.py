@@ -236,7 +236,8 @@ def unfit(
     "The reason why a worker cannot run our jobs"
     ours,theirs,threads = kfr_nb.__version__,worker['version'],worker['threads']
     if theirs != ours: return f'has kfr_nb {theirs}, this is {ours}: install the same on both'
-    if threads != 1: return f'has {threads} threads, and a run needs a process: start it with --nthreads 1'
+    if threads != 1:
+        return f'has {threads} threads, and a run needs a process: start it with --nthreads 1'
     if worker['sees']: return ''
     return f'does not see {folder.resolve()}: choose a folder that all machines share under one name'
 
@@ -359,7 +360,8 @@ class Call:
 
     def result(self, seconds:float=120.)->Any:
         "Its value; the call is made here if there is no worker, or if it has died or does not answer in time"
-        if self.future is None or self.future.client.status != 'running': return self.call(*self.args)
+        if self.future is None or self.future.client.status != 'running':
+            return self.call(*self.args)
         from concurrent.futures import CancelledError
         from distributed import KilledWorker, TimeoutError
         try: return self.future.result(timeout=seconds)

@@ -141,7 +141,8 @@ def _read(checkpoint:Path)->tuple[dict,dict]:
     try:
         weights = load_file(checkpoint/'weights.safetensors')
         state = torch.load(checkpoint/'state.pt', map_location='cpu', weights_only=True)
-        if not isinstance(state, dict) or 'key' not in state: raise ValueError('it holds no state of a run')
+        if not isinstance(state, dict) or 'key' not in state:
+            raise ValueError('it holds no state of a run')
     except Exception as e:
         cause = f'{type(e).__name__}: {" ".join(str(e).split())[:120]}'
         raise ValueError(f'{checkpoint} is damaged or not one of ours ({cause}); {afresh}') from e

@@ -169,7 +169,8 @@ def key(self:TrainConfig)->str:
     "Ten hexadecimal digits from all settings that differ from their defaults and affect results"
     default = TrainConfig(method=type(self.method)()).flat()
     values = self.flat()
-    if values['model'] == 'resnet10': values['model'] = default['model']     # the meaning of 'auto' on images
+    if values['model'] == 'resnet10':
+        values['model'] = default['model']     # the meaning of 'auto' on images
     told = {name: value for name,value in values.items()
         if value != default[name] and name not in _no_effect}
     tree = self.data.tree_name

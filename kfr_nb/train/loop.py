@@ -299,7 +299,8 @@ _BAR = '{desc} {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} steps, {remainin
 def _open(self:Report, progress:Progress)->None:
     "A bar over an epoch, of which a step was taken"
     name = f'epoch {progress.epoch+1}/{progress.epochs}'
-    if self.start is None: self.start = progress.share - 1/(progress.epochs*progress.steps_per_epoch)
+    if self.start is None:
+        self.start = progress.share - 1/(progress.epochs*progress.steps_per_epoch)
     self.bar = progress_bar(desc=name, total=progress.steps_per_epoch, initial=progress.step-1,
         show=None if self.task.main else False, bar_format=_BAR)
 

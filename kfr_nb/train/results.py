@@ -254,7 +254,8 @@ def model(self:Run)->nn.Module:
     missing,unexpected = network.load_state_dict(weights, strict=False)
     if c.model.frozen: missing = set(missing)-frozen_weights(network)
     wrong = [*missing, *unexpected]
-    if wrong: raise ValueError(f'{self.path}: its weights do not fit its settings, first {wrong[0]}')
+    if wrong:
+        raise ValueError(f'{self.path}: its weights do not fit its settings, first {wrong[0]}')
     return network.eval()
 
 # %% ../../nbs/api/70_train_results.ipynb #80827613

@@ -197,7 +197,8 @@ def network_of(
         raise ValueError(f'method {method.name!r} is solved on the features of a frozen backbone: '
                          "add frozen=True and pretrained=True, or use method='ce'")
     model = replace(config.model, hidden=None, embedding_dim=None, tune_from=None) if plain else config.model
-    if features and not plain: model = replace(model, embedding_dim=model.embedding_dim or STORED_EMBEDDING)
+    if features and not plain:
+        model = replace(model, embedding_dim=model.embedding_dim or STORED_EMBEDDING)
     return build_network(model, len(classes), method.foreground, pretrained, classifier, features)
 
 # %% ../../nbs/api/70_train_task.ipynb #65cc3113

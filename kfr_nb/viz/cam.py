@@ -138,7 +138,8 @@ def _check_gallery(p:Tensor, maps:dict, boxes:Any, labels:Any, names:Any, most:i
     N = len(p)
     if N > most: raise ValueError(f'{N} images do not fit on one page of {most}; use cam_pages')
     if not maps: raise ValueError('maps is empty; give at least one row, label -> maps')
-    if labels is not None: check_labels(torch.as_tensor(labels), None if names is None else len(names), length=N)
+    if labels is not None:
+        check_labels(torch.as_tensor(labels), None if names is None else len(names), length=N)
     if boxes is None: return
     if len(boxes) != N or np.shape(boxes)[-1] != 4 or np.ndim(boxes) not in (2,3):
         raise ValueError(f'boxes must have shape ({N}, 4) or ({N}, K, 4), got {tuple(np.shape(boxes))}')

@@ -58,7 +58,8 @@ def draw_pictures(
     y = check_labels(torch.as_tensor(labels), None if names is None else len(names)).cpu()
     generator = torch.Generator().manual_seed(seed)
     pools = _pools(y, classes, per_class, names)
-    if not per_class: return _draw(torch.cat([*pools.values(), y[:0]]), n, generator, 'these classes')
+    if not per_class:
+        return _draw(torch.cat([*pools.values(), y[:0]]), n, generator, 'these classes')
     return torch.cat([_draw(pool, n, generator, _class_name(c, names)) for c,pool in pools.items()])
 
 # %% ../../nbs/api/80_viz_sheet.ipynb #15d591ad

@@ -57,7 +57,8 @@ def _dots(ax:Any, x, y, arm:str, size:float)->None:
 def _draw_arm(ax:Any, row:int, arm:str, values:np.ndarray, fallen:np.ndarray)->float:
     "Plot seeds, interval and mean of one arm; returns the mean"
     color,(mean,low,high) = method_colour(arm),mean_interval(values)
-    if len(values) > 1: ax.plot([low,high], [row,row], color=color, linewidth=1.6, alpha=0.7, solid_capstyle='butt')
+    if len(values) > 1:
+        ax.plot([low,high], [row,row], color=color, linewidth=1.6, alpha=0.7, solid_capstyle='butt')
     ax.plot([mean,mean], [row-0.26,row+0.26], color=color, linewidth=2.6)
     _dots(ax, values[~fallen], np.full((~fallen).sum(), row), arm, 30)
     ax.scatter(values[fallen], np.full(fallen.sum(), row), s=42, marker='x', color=color, linewidth=2, zorder=3)
@@ -85,7 +86,8 @@ def plot_arms(
         if not len(known): continue
         fallen = known['collapsed'].to_numpy(bool) if 'collapsed' in known else np.zeros(len(known), bool)
         mean = _draw_arm(ax, row, arm, scale*known[metric].to_numpy(float), fallen)
-        if arm == baseline: ax.axvline(mean, color=method_colour(arm), linewidth=0.9, linestyle=DASHED, zorder=0)
+        if arm == baseline:
+            ax.axvline(mean, color=method_colour(arm), linewidth=0.9, linestyle=DASHED, zorder=0)
     _name_rows(ax, [_label(table, arm) for arm,table in groups.items()])
     ax.set_xlabel(plain(title))
     return tidy(ax)
@@ -152,7 +154,8 @@ def _draw_sweep(ax:Any, table:pd.DataFrame, param:str, metric:str, scale:float, 
 def _value_axis(ax:Any, values:Sequence[float])->None:
     "A logarithmic axis that includes zero, with a tick at every value"
     positive = [v for v in values if v > 0]
-    if positive and positive[-1] > 5*positive[0]: ax.set_xscale('symlog', linthresh=positive[0], linscale=0.6)
+    if positive and positive[-1] > 5*positive[0]:
+        ax.set_xscale('symlog', linthresh=positive[0], linscale=0.6)
     ax.set_xticks(values, [tick_text(v) for v in values])
     ax.minorticks_off()
 
@@ -261,5 +264,6 @@ def plot_histories(
 )->Any: # Figure
     "Plot training curves, one panel per metric, with a legend in the first"
     fig,drawn = _metric_panels(history, metrics, columns)
-    for k,(ax,metric,scale,title) in enumerate(drawn): plot_curves(history, metric, phase, scale, title, k == 0, ax)
+    for k,(ax,metric,scale,title) in enumerate(drawn):
+        plot_curves(history, metric, phase, scale, title, k == 0, ax)
     return fig

@@ -242,7 +242,8 @@ def _curve(view:_SweepView, fig:Any, measure)->None:
     ax,color,i = fig.add_axes((.16,.15,.8,.74)),method_colour('kfr'),np.arange(len(runs))
     ax.vlines(i, low, high, color=color, alpha=.35, linewidth=5)
     ax.plot(i, mean, color=color, linewidth=1.8, marker='_', markersize=13, markeredgewidth=2.4)
-    for k,y in enumerate(runs): ax.scatter(np.full(len(y), k), y, s=16, color=color, alpha=.75, zorder=3, linewidths=0)
+    for k,y in enumerate(runs):
+        ax.scatter(np.full(len(y), k), y, s=16, color=color, alpha=.75, zorder=3, linewidths=0)
     ax.set_xlim(-.5, len(runs)-.5)
     ax.set_xticks(i, [tick_text(value) for value in view.values])
     ax.tick_params(labelsize=LETTERS)
@@ -469,7 +470,8 @@ def _within(view:_CourseView, fig:Any, run, epoch, name)->None:
     "M_p as bars, M_a as points, class by class"
     m,order = view.at(run, epoch),view.order
     ax,i,colors = fig.add_axes((.1,.4,.88,.49)),np.arange(len(order)),view.rgb[order].copy()
-    if name is not None: colors[order != name] = .35*colors[order != name]+.56  # the others are paler
+    if name is not None:
+        colors[order != name] = .35*colors[order != name]+.56  # the others are paler
     ax.vlines(i, view.floor, m.positive.numpy()[order], colors=colors, linewidth=max(2., 170/len(order)))
     ax.scatter(i, m.sample.numpy()[order], s=22, color=_KINDS[1][1], zorder=3, linewidths=0)
     ax.set(xlim=(-1,len(order)), ylim=(view.floor,1.03))
