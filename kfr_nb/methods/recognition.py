@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 # %% auto #0
-__all__ = ['ContrastiveL1', 'ContrastiveL2', 'TripletL1', 'TripletL2', 'InfoNCE', 'C2AM', 'SoftLabels', 'HierarchicalCE']
+__all__ = ['ContrastiveL1', 'ContrastiveL2', 'TripletL1', 'TripletL2', 'TripletL2KFR', 'InfoNCE', 'C2AM', 'SoftLabels',
+           'HierarchicalCE']
 
 # %% ../../nbs/api/67_methods_recognition.ipynb #4dce4ddb
 from ..core import patch
@@ -17,6 +18,7 @@ from ..losses.labels import Lineages, hierarchical_cross_entropy, soft_label_los
 from ..losses.pairs import c2am_loss, contrastive_loss, distance_triplet_loss, info_nce_loss
 from .base import Joining, Outputs, Replacing, Setup
 from .knowledge import Knowledge, Tensors, class_distances, class_lineages
+from .relativity import KFRScaleFree, RelativityState
 from ..settings import check_at_least, check_positive
 
 # %% ../../nbs/api/67_methods_recognition.ipynb #f2c860c9
@@ -64,6 +66,26 @@ class TripletL2(TripletL1):
     name = 'triplet_l2'
     label = 'Triplet L2'
     distance = 'l2'
+
+# %% ../../nbs/api/67_methods_recognition.ipynb #729862b6
+@dataclass(frozen=True)
+class TripletL2KFR(KFRScaleFree):
+    "Scale-free KFR, which arranges the classes by the tree, and a triplet loss in L2 distance, which contracts each of them."
+    name = 'triplet_l2_kfr'
+    label = 'Triplet L2 + KFR'
+    triplets:float = 0.3 # Weight of the triplet loss, as a fraction of α
+    margin:float = 0.5 # Required difference between the distances of a negative and a positive
+
+    def terms(self, out:Outputs, state:RelativityState)->dict[str,Tensor]:
+        loss = distance_triplet_loss(out.z, out.y, 'l2', self.margin, triplets='random', normalize=self.normalize,
+            generator=out.generator, validate=False)
+        return super().terms(out, state) | dict(triplet=self.triplets*loss)
+
+# %% ../../nbs/api/67_methods_recognition.ipynb #0ea7085c
+@patch
+def __post_init__(self:TripletL2KFR):
+    KFRScaleFree.__post_init__(self)
+    check_at_least(self, 0, 'triplets', 'margin')
 
 # %% ../../nbs/api/67_methods_recognition.ipynb #27609da6
 @dataclass(frozen=True)
