@@ -529,7 +529,7 @@ class Advice:
     "What to use for one aim"
     arm:str # Name of an arm; with '+crm' where the rule is least risk
     gain:str # Difference to the baseline with its interval; what was found where there is none
-    cost:str # Seconds of a run, as a multiple of the baseline's
+    cost:str # Seconds of a run, as a multiple of the baseline's, and the change of accuracy, if it is shown
     shown:bool # Whether the gain is significant after correction
     tree:str='–' # Whether it is larger than that of the shuffled tree: 'yes', 'no', or a dash where that was not asked
 
@@ -541,12 +541,28 @@ def _against_baseline(runs:pd.DataFrame, metric:str, baseline:str)->pd.DataFrame
     table = pd.DataFrame(rows, columns=['arm','metric','n','mean','other_mean','difference','low','high','p'])
     return table.assign(corrected=holm(table['p'].tolist()))
 
-def _cost_of(runs:pd.DataFrame, arm:str, baseline:str)->str:
+def _time_of(runs:pd.DataFrame, arm:str, baseline:str)->str:
     "Seconds of a run over those of the baseline"
-    if arm.split('+')[0] == baseline: return 'none'
+    if arm == baseline: return 'none'
+    plain = arm.split('+')[0]
+    if plain == baseline: return 'no training'
     seconds = _means(runs, 'seconds')
-    if not {arm.split('+')[0], baseline} <= set(seconds.index): return 'not measured'
-    return f'{seconds[arm.split("+")[0]]/max(seconds[baseline], 1e-9):.1f} times the time of {label_of_arm(baseline)}'
+    if not {plain, baseline} <= set(seconds.index): return 'not measured'
+    return f'{seconds[plain]/max(seconds[baseline], 1e-9):.1f} times the time of {label_of_arm(baseline)}'
+
+def _lost(runs:pd.DataFrame, arm:str, baseline:str)->dict[str,Any]:
+    "The difference of accuracy to the baseline, under the arm's rule; 0 where that was not measured"
+    top1 = [runs[c] for c in ('decided_top1','top1') if c in runs]
+    decided = runs.assign(top1=top1[0].fillna(top1[-1])) if top1 else runs
+    pairs = _pairs(decided, arm, baseline, 'top1') if top1 else []
+    return _statistics(pairs) if len(pairs) >= FEWEST else dict(difference=0., high=0.)
+
+def _cost_of(runs:pd.DataFrame, arm:str, baseline:str, metric:str)->str:
+    "Time, and the accuracy that is shown to be lost for another aim"
+    time,lost = _time_of(runs, arm, baseline),_lost(runs, arm, baseline)
+    if metric == 'top1' or lost['high'] >= 0: return time
+    return f'{time}; accuracy {_points(dict(arm=arm, metric="top1") | lost)} points'
+
 def _beats_control(runs:pd.DataFrame, arm:str, metric:str)->str:
     "Whether an arm is shown to beat its shuffled tree; a dash where there is none"
     plain,plus,rule = arm.partition('+')
@@ -555,21 +571,34 @@ def _beats_control(runs:pd.DataFrame, arm:str, metric:str)->str:
     found = _statistics(pairs)
     return 'yes' if verdict(found['low'], found['high'], ALL_MEASURES[metric].better or 'higher') == 'better' else 'no'
 
+def _beats_rule(runs:pd.DataFrame, arm:str, metric:str, baseline:str)->bool:
+    "Whether an arm under a rule is shown to beat the baseline under the same rule, where that was measured"
+    plain,plus,rule = arm.partition('+')
+    if not rule or plain == baseline: return True
+    pairs = _pairs(runs, arm, f'{baseline}{plus}{rule}', metric)
+    if len(pairs) < 2: return True
+    found = _statistics(pairs)
+    return verdict(found['low'], found['high'], ALL_MEASURES[metric].better or 'higher') == 'better'
+
 # %% ../nbs/api/78_claims.ipynb #73b4c3ef
 def advise(
     runs:pd.DataFrame, # From `experiment_runs`
     metric:str, # Key of `ALL_MEASURES`: the aim
     baseline:str='ce', # Arm to compare with
+    may_lose:float=1., # Leave out arms whose mean accuracy is lower by more than this share of the images
 )->Advice|None: # None where the table does not have the metric
-    "The arm with the best mean among those that are shown to beat the baseline; None with fewer than three seeds, too"
+    "The arm with the best mean among those that are shown to beat the baseline, also with the arm's rule; None with fewer than three seeds, too"
     better = ALL_MEASURES[metric].better or 'higher'
     table = _against_baseline(runs, metric, baseline) if metric in runs else pd.DataFrame()
+    keep = [_lost(runs, a, baseline)['difference'] >= -may_lose for a in table['arm']] if len(table) else []
+    table = table[np.array(keep, dtype=bool)].reset_index(drop=True)
     if not len(table) or table['n'].max() < FEWEST: return None
-    good = [claim_verdict(r['low'], r['high'], r['corrected'], better) == 'shown' for r in table.to_dict('records')]
+    good = [claim_verdict(r['low'], r['high'], r['corrected'], better) == 'shown'
+        and _beats_rule(runs, r['arm'], metric, baseline) for r in table.to_dict('records')]
     ordered = table.sort_values('mean', ascending=better=='lower')
     shown = ordered[np.array(good)[ordered.index]]
     best = (shown if len(shown) else ordered).iloc[0].to_dict()
     gain = f'{_points(best)} {ALL_MEASURES[metric].unit.replace("%", "points")}'.strip()
     if len(shown):
-        return Advice(best['arm'], gain, _cost_of(runs, best['arm'], baseline), True, _beats_control(runs, best['arm'], metric))
+        return Advice(best['arm'], gain, _cost_of(runs, best['arm'], baseline, metric), True, _beats_control(runs, best['arm'], metric))
     return Advice(baseline, f'nothing is shown to be better; nearest is {label_of_arm(best["arm"])}: {gain}', 'none', False)

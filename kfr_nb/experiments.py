@@ -182,7 +182,8 @@ def validation_runs(
     return _under_rules(runs.loc[runs['status']=='done'])
 
 # %% ../nbs/api/77_experiments.ipynb #c6395dc5
-OURS = ('kfr','kfr_all','kfr_free','kfr_plus','kfr_as_published','triplet_star','lifted_star','ms_star','ms_star_kfr')
+OURS = ('kfr','kfr_all','kfr_free','kfr_plus','kfr_as_published','triplet_l2_kfr','triplet_star','lifted_star','ms_star',
+    'ms_star_kfr')
 
 def method_name(
     arm:str, # Name of an arm, such as 'kfr_plus_shuffled' or 'ce+crm'

@@ -131,10 +131,9 @@ def tell_unread(
     from kfr_nb.data import shown_path
     for file,problem in list(unread.items())[:_NAMED]:
         print(f'kfr: {problem if shown_path(file) in problem else f"{shown_path(file)}: {problem}"}', file=sys.stderr)
-    if not unread: return 0
-    more = f', {len(unread)-_NAMED} of them not named here' if len(unread) > _NAMED else ''
-    print(f'kfr: {len(unread)} file{"s" if len(unread) > 1 else ""} could not be read{more}', file=sys.stderr)
-    return 2
+    more = len(unread)-_NAMED
+    if more > 0: print(f'kfr: {len(unread)} files could not be read, {more} of them not named here', file=sys.stderr)
+    return 2 if unread else 0
 
 # %% ../../nbs/api/94_cli_runs.ipynb #f2d35d88
 def _loose_arrays(run:Any, images:Sequence[str])->tuple[dict[str,Any],dict[str,str]]:

@@ -159,7 +159,7 @@ def _sorted_by_part(path:Path)->dict[str|None,list[str]]:
 def _train_is_class(path:Path, train:Path, names:dict)->dict[str,Path]:
     "A training folder without classes is a class itself if other classes are next to it"
     if not names[None] or not _loose_images(train):
-        raise ValueError(f'{_no_classes(train)} {shown_path(train)} is taken for the training part')
+        raise ValueError(f'{_no_classes(train)} ({shown_path(train)} is taken for the training part)')
     if names['test'] + names['valid']: raise ValueError(_no_train(path, names))
     return {}
 

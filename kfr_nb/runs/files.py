@@ -32,9 +32,9 @@ from ..tree import KnowledgeTree
 def _missing(path:str)->str:
     "The message for a path that does not exist, with the nearest existing name"
     above = Path(path).absolute().parent
-    beside = sorted(e.name for e in os.scandir(above)) if above.is_dir() else []
-    near = get_close_matches(Path(path).name, beside, n=1)
-    hint = f': did you mean {shown_path(Path(path).with_name(near[0]))!r}?' if near else ''
+    beside = {Path(name).stem: name for name in sorted(os.listdir(above))} if above.is_dir() else {}
+    near = get_close_matches(Path(path).stem, list(beside), n=1, cutoff=0.6)         # equal endings make no names alike
+    hint = f': did you mean {shown_path(Path(path).with_name(beside[near[0]]))!r}?' if near else ''
     return f'{shown_path(path)} does not exist; expected an image file or a folder of images{hint}'
 
 def _nothing(paths:Sequence[str], skipped:Counter)->str:
@@ -81,8 +81,8 @@ def _views(run:Run, network:nn.Module, images:ImageSet, mode:str)->Any:
 def check_sees_images(run:Run)->None:
     "`ValueError` if a run was trained on stored features, without a network for images"
     if not run.record.get('features'): return
-    raise ValueError(f'{run.path} was trained on features, without a network for images: '
-                     'train a run on images, such as with kfr train --dataset folder:PATH')
+    raise ValueError(f'{run.path} was trained on features, without a network for images: train a run on images, '
+                     'with kfr train --dataset shapes (drawn images), or folder:PATH for your own')
 
 def _network(run:Run, device:Any=None)->nn.Module:
     "The trained network, ready for images"

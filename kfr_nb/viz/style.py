@@ -19,7 +19,7 @@ METHOD_COLOURS = dict(
     kfr='#1d4ed8', kfr_all='#0891b2', kfr_free='#7c3aed', kfr_plus='#0f766e', kfr_as_published='#0000fc',
     cpcc='#9c609c', lca_alignment='#90a86c', haframe='#9c2400', hier_cos='#fc906c', path_kl='#b4b400',
     barz_denzler='#fc78d8', tree_prior='#00c054', probe='#fc0024', smooth_h_ap='#fc00b4',
-    contrastive_l1='#d97706', contrastive_l2='#f5b80b', triplet_l1='#be123c', triplet_l2='#f4515e',
+    contrastive_l1='#d97706', contrastive_l2='#f5b80b', triplet_l1='#be123c', triplet_l2='#f4515e', triplet_l2_kfr='#3c0018',
     triplet='#fb8fa6', triplet_star='#881337', lifted='#4cc38a', lifted_star='#14532d',
     ms='#60a5fa', ms_star='#1e3a8a', ms_star_kfr='#111827',
     proxy_nca='#7c5a3a', soft_triple='#b08968', circle='#a8a29e', proxy_anchor='#4a3f3a',
