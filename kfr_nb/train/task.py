@@ -141,6 +141,7 @@ def make_feeds(
     method,reading = config.method,_reading(config, data, network, place)
     training,plain = reading | _training(config),reading | _judging(config)
     B = config.optimisation.batch_size//place.world
+    if method.at_once: B = min(B, max(1, len(data.train)//place.world))        # it takes no steps: few images are enough
     views = dict(views=method.positive_views) if method.positive_views else _augmented(config)
     train = first = _feed(data.train, B, bank, training | views)
     if method.positive_views and config.joins():
