@@ -288,7 +288,8 @@ def _opponents(claim:Claim, arm:str, other:str|None, s:Setting)->dict[str,str|No
 # %% ../nbs/api/78_claims.ipynb #cdaf1fc4
 def _pairs(table:pd.DataFrame, arm:str, other:str|None, metric:str)->pd.DataFrame:
     "The values of an arm and of what it is compared with, one row for each seed that has both"
-    def values(a): return table.loc[table['arm']==a].groupby('seed')[metric].mean()
+    few = table[['arm','seed',metric]]                        # tables have a hundred columns
+    def values(a): return few.loc[few['arm']==a].groupby('seed')[metric].mean()
     mine = values(arm)
     return pd.DataFrame(dict(arm=mine, other=0. if other is None else values(other))).dropna()
 

@@ -190,7 +190,9 @@ def method_name(
 )->str: # Its method; the beginning of the name where it is no arm of this version
     "The method of an arm, from its name"
     plain = arm.split('+')[0].removesuffix('_shuffled')
-    if plain in ARMS: return ARMS[plain].method.name
+    if plain in ARMS:
+        method = ARMS[plain].changes['method']
+        return method if isinstance(method, str) else method.name
     known = [m for m in METHODS if plain == m or plain.startswith(f'{m}_')]
     return max(known, key=len) if known else plain
 

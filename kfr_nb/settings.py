@@ -129,6 +129,11 @@ def _choices(hint:Any)->dict[str,None]:
 # %% ../nbs/api/01_settings.ipynb #c5c7ab54
 _hints = functools.cache(get_type_hints)                     # of a class; cached, as each instance needs them
 
+@functools.cache
+def _accepted(hint:Any)->tuple[tuple,dict[str,None]]:
+    "The types and the choices of a field"
+    return get_args(hint) or (hint,), _choices(hint)
+
 def check_fields(
     settings:Any, # A dataclass whose fields are simple types, `Literal`s or settings dataclasses
 )->None:
@@ -136,7 +141,7 @@ def check_fields(
     hints = _hints(type(settings))
     for f in dataclasses.fields(settings):
         value,hint = getattr(settings, f.name), hints[f.name]
-        kinds,choices = get_args(hint) or (hint,),_choices(hint)
+        kinds,choices = _accepted(hint)
         if choices and value is None and type(None) in kinds: continue
         if choices: choose(f.name, value, choices)
         elif not any(_fits(value, kind) for kind in kinds):

@@ -139,7 +139,7 @@ class Arms(Mapping):
     "Arms by name, built-in and added"
     def __init__(self): self.added:dict[str,Arm] = {}
     def _all(self)->dict[str,Arm]: return built_in_arms() | self.added
-    def __getitem__(self, name:str)->Arm: return self._all()[name]
+    def __getitem__(self, name:str)->Arm: return self.added[name] if name in self.added else built_in_arms()[name]
     def __iter__(self)->Iterator[str]: return iter(self._all())
     def __len__(self)->int: return len(self._all())
 
