@@ -592,7 +592,7 @@ def advise(
     better = ALL_MEASURES[metric].better or 'higher'
     table = _against_baseline(runs, metric, baseline) if metric in runs else pd.DataFrame()
     keep = [_lost(runs, a, baseline)['difference'] >= -may_lose for a in table['arm']] if len(table) else []
-    table = table[np.array(keep, dtype=bool)].reset_index(drop=True)
+    table = table.loc[np.array(keep, dtype=bool)].reset_index(drop=True)
     if not len(table) or table['n'].max() < FEWEST: return None
     good = [claim_verdict(r['low'], r['high'], r['corrected'], better) == 'shown'
         and _beats_rule(runs, r['arm'], metric, baseline) for r in table.to_dict('records')]
