@@ -1,6 +1,6 @@
 """AHSML's margins on frozen features, by retrieval of unseen classes: the rate chosen on validation classes, then judged on test classes.
 
-    python tools/every_margin.py cars196 --data DIR              about 20 minutes on two cores, and some for the features
+    python tools/every_margin.py cars196 --data DIR              about 50 minutes on two cores, and some for the features
     python tools/every_margin.py cars196 --data DIR --only-search
     python tools/every_margin.py cars196 --data DIR --publish    write the tables to nbs/studies/_results as well
     python tools/every_margin.py cub200 --data DIR               about 40 minutes
