@@ -9,8 +9,9 @@ Cells marked `#| eval: false`, and those with a flag of settings.ini's `tst_flag
 The processes are forked from one that has imported the libraries in `preload.py` (never this package), which saves some
 three seconds per notebook. `--fresh` starts a new interpreter for each notebook instead.
 """
-import argparse, compileall, json, multiprocessing, os, subprocess, sys, tempfile, time
+import argparse, compileall, json, multiprocessing, os, subprocess, sys, tempfile, threading, time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from multiprocessing.connection import wait
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,17 +92,21 @@ def forked(path, flags, log):
     sys.exit(code)
 
 
+# Starting a process also reads the exit status of others that have ended. Two threads that read one status at a time make it
+# 255 now and then, so a lock lets one read.
+ONE_READER = threading.Lock()
+
+
 def in_fork(path, args, env, server):
     "Exit status and output of one notebook in a process that is forked from the server"
     with tempfile.NamedTemporaryFile('r', suffix='.log', errors='replace') as log:
         p = server.Process(target=forked, args=(path, args.flags.split(), log.name))
-        p.start()
-        p.join(args.timeout)
-        code = p.exitcode
-        if code is None:
-            p.kill()
-            p.join()
-            code = 124
+        with ONE_READER: p.start()
+        in_time = wait([p.sentinel], args.timeout)
+        if not in_time: p.kill()
+        wait([p.sentinel])
+        with ONE_READER: p.join()
+        code = p.exitcode if in_time else 124
         out = log.read()
     return code, out + (f'\nstopped after {args.timeout} s' if code == 124 else '')
 
