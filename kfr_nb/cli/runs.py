@@ -37,9 +37,14 @@ def _next(run:Any)->str:
 
 _titles = dict(train='The training images', valid='The validation images', test='The test images')
 
+def _title(run:Any, split:str='test')->str:
+    "What the images of a split are, for a run that may be judged on validation images"
+    from kfr_nb.data.config import judged_split
+    return _titles[judged_split(run.config.data, split)]
+
 def _report(run:Any)->None:
     "Print the metrics of a new run, and what to do next"
-    print_metrics(run.metrics, run.record.get('chance', {}), _titles['test'])
+    print_metrics(run.metrics, run.record.get('chance', {}), _title(run))
     print(f'run folder: {run.path}    next: {_next(run)}')
     if run.collapsed: print_line(run.record['message'], {'.*': 'yellow'}, sys.stderr)
 
@@ -117,9 +122,10 @@ def evaluate(
 )->None:
     "Metrics of a trained network"
     from kfr_nb.train import judge_run
-    with moved_data(dataset): metrics,chance = judge_run(open_run(run), split, dataset, data)
+    opened = open_run(run)
+    with moved_data(dataset): metrics,chance = judge_run(opened, split, dataset, data)
     if json: print(json_.dumps(metrics, indent=1))
-    else: print_metrics(metrics, chance, _titles[split])
+    else: print_metrics(metrics, chance, _title(opened, split))
 
 # %% ../../nbs/api/94_cli_runs.ipynb #fb01675a
 _NAMED = 10

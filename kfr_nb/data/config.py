@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 # %% auto #0
-__all__ = ['NoiseDetail', 'DataConfig', 'ViewConfig']
+__all__ = ['NoiseDetail', 'DataConfig', 'judged_split', 'ViewConfig']
 
 # %% ../../nbs/api/20a_data_config.ipynb #5e771465
 from ..settings import check_at_least, check_fields, check_positive, check_shares
@@ -60,6 +60,14 @@ def _check_data(c:DataConfig)->None:
         raise ValueError(f'unseen_fraction must be between 0 and 1, got {c.unseen_fraction}')
     if c.judged_on == 'valid' and not c.valid_fraction:
         raise ValueError("judged_on='valid' needs validation images: give valid_fraction, such as 0.2")
+
+# %% ../../nbs/api/20a_data_config.ipynb #a7ac3aa0
+def judged_split(
+    config:DataConfig, # The data of a run
+    split:str='test', # 'train', 'valid' or 'test'
+)->str: # 'valid' in place of 'test' if validation images stand in for the test images
+    "The split whose images a run really uses under a name"
+    return config.judged_on if split == 'test' else split
 
 # %% ../../nbs/api/20a_data_config.ipynb #d435a6cd
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ __all__ = ['Outputs', 'output_names', 'preprocessing_of', 'onnx_missing', 'large
 # %% ../../nbs/api/74_run_export.ipynb #94cf0df8
 import kfr_nb
 from ..core import atomic_path, write_json
+from ..data.config import judged_split
 from ..geometry import SIMILARITIES
 from .files import TREE_FILE, check_sees_images, has_classifier, run_tree, view_side
 from .pages import REPORT_FOLDER
@@ -199,7 +200,8 @@ def _card(run:Run, facts:dict, p:dict, onnx:bool, tree:str)->str:
     record,env,method = run.record,run.record.get('environment', {}),run.config.method
     plain = bool(facts['classifier_name']) or not (facts['hidden'] or facts['embedding_layer'])
     describe = (type(method).__doc__ or method.label).strip().split('\n')[0].rstrip('.')
-    told = dict(images=record['images'], classes=record['classes'], results=_results(run.metrics), collapsed=run.collapsed,
+    judged = dict(test='test', valid='validation')[judged_split(run.config.data)]
+    told = dict(judged=judged, images=record['images'], classes=record['classes'], results=_results(run.metrics), collapsed=run.collapsed,
         message=record.get('message'), packages=env.get('packages', {}), python=env.get('python', ''), git=env.get('git'))
     return page.get_template('model_card.md.jinja').render(name=run.path.resolve().name, version=kfr_nb.__version__,
         form=facts['form'], config=run.config.flat(), method=method, describe=describe, preprocessing=p, plain=plain,

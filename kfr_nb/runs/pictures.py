@@ -13,6 +13,7 @@ __all__ = ['plot_run', 'plot_run_confusion', 'draw_run']
 
 # %% ../../nbs/api/74_run_pictures.ipynb #7a902b08
 from ..core import atomic_path
+from ..data.config import judged_split
 from .files import TREE_FILE, has_classifier, outputs_of, run_tree
 from .predict import _flat, calibration_of
 from ..train import Run, open_data, true_tree
@@ -28,6 +29,7 @@ def _draw_lines(ax:Any, run:Run, columns:dict[str,str], scale:float, ylabel:str)
     for name,label in columns.items():
         if name not in run.history: continue
         known = run.history.dropna(subset=[name])
+        if judged_split(run.config.data) == 'valid': label = label.replace('(test)', '(validation)')
         ax.plot(known['epoch']+1, scale*known[name], marker='o', markersize=3.5, linewidth=1.6, label=label)
     joins = run.config.joins()
     if 0 < joins < run.config.optimisation.epochs:

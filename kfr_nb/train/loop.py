@@ -24,6 +24,7 @@ __all__ = ['step_generator', 'joint_outputs', 'loss_terms', 'train_step', 'begin
 from ..core import atomic_path, environment, folder_lock, patch, require, write_json
 from ..core import progress_bar, progress_bars, someone_looks
 from ..data import Batch, few_images
+from ..data.config import judged_split
 from ..decisions import calibrate_temperature
 from ..methods import Outputs
 from .checkpoints import Checkpoints, FiniteLoss, TimeLimit
@@ -266,8 +267,10 @@ def epoch_line(
     row:Mapping[str,Any], # The record of an epoch, from `epoch_row`
     epochs:int, # Epochs of the run
     left:float, # Seconds that the rest takes
+    split:str='test', # The images that are recorded as test images, from `judged_split`
 )->str: # Fewer than 80 characters
     "An epoch in one line"
+    row = {k.replace('test_', f'{split}_', 1): v for k,v in row.items()}
     count = f'epoch {row["epoch"]+1:>{len(str(epochs))}}/{epochs}'
     parts = [count, f'loss {row["train_loss"]:6.3f}', f'rate {row["lr"]:.1e}', f'{_judgement(row):<20}']
     over = row['epoch']+1 == epochs
@@ -317,7 +320,8 @@ def epoch(self:Report, progress:Progress)->None:
     if not self.task.main: return
     history = pd.DataFrame(progress.history)
     with atomic_path(self.folder/'history.csv') as tmp: history.to_csv(tmp, index=False)
-    self.tell(epoch_line(progress.history[-1], progress.epochs, self.left(progress)))
+    judged = judged_split(self.task.config.data)
+    self.tell(epoch_line(progress.history[-1], progress.epochs, self.left(progress), judged))
     if self.task.config.run.tensorboard: self._log(progress.history[-1])
     if 'latent_distance' in history: self._warn(_collapse_in(history))
 
