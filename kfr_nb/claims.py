@@ -78,7 +78,7 @@ class Claim:
     metric:str # Key of `ALL_MEASURES`
     family:str # Key of `FAMILIES`; verdicts are corrected within it
     against:str|tuple[str,...]='knowledge' # 'knowledge', 'tree', 'zero', or the other arm of each arm
-    paper:str='' # The paper's own number, where it has one
+    paper:Mapping[str,str]=field(default_factory=dict) # The paper's own numbers by data set
     source:str='runs' # 'runs', 'localization', or 'alpha' (a sweep of one arm's weight)
     where:Mapping[str,Any]=field(default_factory=dict) # Values that columns must have, where the table has them
     better:str='higher' # Which way the claim goes
@@ -96,11 +96,11 @@ _ASKED = dict(
     mistake_severity=('milder mistakes','mistakes'))
 _ASKED |= {'hd@1': ('smaller mean distance of the answer','mistakes'), 'hd@5': ('nearer alternatives among five answers','mistakes')}
 _SHORT = ('kfr','kfr_plus')
-_PAPER = {('kfr','top1'): '62.3, best rival 61.2'}
+_PAPER = {('kfr','top1'): {'CIFAR-100': '62.3, best rival 61.2'}}
 
 def _forms(method:str, rule:str='')->tuple[str,...]:
-    "The arms of a method: with its own start, and with a later or an earlier one"
-    return tuple(f'{method}{start}{rule}' for start in ('','_late','_early','_now'))
+    "The arms of a method: with its own start, with a later or an earlier one, and with the weight 1"
+    return tuple(f'{method}{start}{rule}' for start in ('','_late','_early','_now','_alpha_1'))
 
 def _tree_claims(name:str, label:str)->dict[str,Claim]:
     "The claims of a method that uses the tree"
@@ -109,7 +109,7 @@ def _tree_claims(name:str, label:str)->dict[str,Claim]:
         common = dict(where=_CLEAN, better=ALL_MEASURES[metric].better, against='knowledge' if ours else 'tree')
         family = family if ours else 'others'
         main = name in _SHORT and metric not in ('mahp','hd@5')
-        paper = _PAPER.get((name,metric), '')
+        paper = _PAPER.get((name,metric), {})
         claims[f'{name}/{metric}'] = Claim(f'{label}: {words}', _forms(name), metric, family, paper=paper, main=main, **common)
         if metric == 'hd@1' and ours:
             claims[f'{name}+crm/{metric}'] = Claim(f'{label}, least risk: {words}', _forms(name, '+crm'), metric, family, main=main, **common)
@@ -120,8 +120,9 @@ def _rule_claims()->dict[str,Claim]:
     "Cross-entropy under least risk, against itself and against losses"
     def crm(says:str, other:str, metric:str, better:str='lower')->Claim:
         return Claim(says, ('ce+crm',), metric, 'rules', (other,), where=_CLEAN, better=better)
-    claims = {f'crm/{m}': crm(f'Least risk instead of the most probable class: {_ASKED[m][0]}', 'ce', m) for m in ('hd@1','hd@5','mistake_severity')}
-    claims['crm/top1'] = crm('Least risk instead of the most probable class: equal or higher accuracy', 'ce', 'decided_top1', 'higher')
+    instead = 'Cross-entropy, least risk instead of the most probable class'
+    claims = {f'crm/{m}': crm(f'{instead}: {_ASKED[m][0]}', 'ce', m) for m in ('hd@1','hd@5','mistake_severity')}
+    claims['crm/top1'] = crm(f'{instead}: equal or higher accuracy', 'ce', 'decided_top1', 'higher')
     for other in ('kfr','kfr_plus','soft_labels'):
         claims[f'crm/{other}'] = crm(f'Least risk on cross-entropy, against {METHODS[other].label}: {_ASKED["hd@1"][0]}', other, 'hd@1')
     return claims
@@ -129,26 +130,30 @@ def _rule_claims()->dict[str,Claim]:
 def _weight_claims()->dict[str,Claim]:
     "The weight of KFR"
     return dict(alpha=Claim('KFR: a weight α of 30, or of 10, is better than 0', ('α = 30','α = 10'), 'top1', 'accuracy', ('α = 0','α = 0'),
-        'best at 30 (Fig. 3)', 'alpha'))
+        {'CIFAR-100': 'best at 30 (Fig. 3)'}, 'alpha'))
 
 # %% ../nbs/api/78_claims.ipynb #e1557131
 def _box_claims()->dict[str,Claim]:
     "KFR on where a network looks"
-    def boxes(says:str, method:str, metric:str, paper:str='')->Claim:
-        return Claim(says, _forms(method), metric, 'boxes', 'tree', paper, 'localization')
+    def boxes(says:str, method:str, metric:str, **paper:str)->Claim:
+        known = {k.replace('_', '-'): v for k,v in paper.items()}
+        return Claim(says, _forms(method), metric, 'boxes', 'tree', known, 'localization')
     claims = {}
     for name,label in (('kfr','KFR'),('kfr_free','KFR, scale-free'),('kfr_plus','KFR+')):
-        paper = '50.4 → 75.6' if name == 'kfr' else ''
-        claims[f'{name}/boxes'] = boxes(f'{label}: better boxes, at one threshold', name, 'box_accuracy', paper)
+        paper = dict(ImageNet_1K='50.4 → 75.6') if name == 'kfr' else {}
+        claims[f'{name}/boxes'] = boxes(f'{label}: better boxes, at one threshold', name, 'box_accuracy', **paper)
         claims[f'{name}/boxes_v2'] = boxes(f'{label}: better boxes, at the best thresholds', name, 'max_box_acc_v2')
     return claims
 
 # %% ../nbs/api/78_claims.ipynb #798ea86a
-_NOISE = {                                                       # label noise -> the paper's numbers
-    0.: {},
-    0.3: dict(ms='62.0 → 65.3', lifted='61.6 → 64.3', triplet='54.3 → 55.5'),
-    0.5: dict(lifted='56.5 → 59.7'),
-    0.7: dict(lifted='50.2 → 53.8')}
+_CARS,_BIRDS = 'Cars-196','CUB-200-2011'
+_NOISE = {                                                       # label noise -> the paper's numbers on each data set
+    0.: dict(ms={_BIRDS: '65.7 → 66.8', _CARS: '84.1 → 85.4'}, lifted={_BIRDS: '63.6 → 64.4', _CARS: '80.5 → 81.6'},
+        triplet={_BIRDS: '55.1 → 56.8', _CARS: '46.2 → 47.8'}),
+    0.3: dict(ms={_BIRDS: '62.0 → 65.3', _CARS: '79.5 → 82.4'}, lifted={_BIRDS: '61.6 → 64.3', _CARS: '77.1 → 79.2'},
+        triplet={_BIRDS: '54.3 → 55.5', _CARS: '44.3 → 46.1'}),
+    0.5: dict(lifted={_BIRDS: '56.5 → 59.7'}),
+    0.7: dict(lifted={_BIRDS: '50.2 → 53.8'})}
 
 def _noise_claims()->dict[str,Claim]:
     "AHSML on label noise"
@@ -158,14 +163,14 @@ def _noise_claims()->dict[str,Claim]:
             noise = f'{100*share:g} % label noise' if share else 'clean labels'
             says,main = f'{label}* against {label}: higher Recall@1, {noise}',name == 'ms' or share == 0.3
             claims[f'{name}_star/{share:g}'] = Claim(says, (f'{name}_star',), 'recall@1', 'noise', (name,),
-                papers.get(name, ''), where=dict(noise=share), main=main)
+                papers.get(name, {}), where=dict(noise=share), main=main)
     return claims
 
 def _part_claims()->dict[str,Claim]:
     "AHSML's parts and settings"
     def part(says:str, arms:Sequence[str], others:str|Sequence[str], paper:str='', metric:str='recall@1', **where)->Claim:
         against = others if isinstance(others, str) else tuple(others)
-        return Claim(says, tuple(arms), metric, 'parts', against, paper, where=dict(noise=0.3) | where)
+        return Claim(says, tuple(arms), metric, 'parts', against, {_BIRDS: paper} if paper else {}, where=dict(noise=0.3) | where)
     both,hyperbolic = ('ms','lifted'),'Hyperbolic similarity'
     return dict(
         divergence=part('Class-wise divergence alone helps', ('ms_divergence','lifted_divergence'), both, '61.6 → 62.7 (lifted)'),
@@ -177,7 +182,7 @@ def _part_claims()->dict[str,Claim]:
             split='test'),
         sample=part('The greatest sample margin beats the least', ('ms_star_max',), ('ms_star',)),
         tree_margins=part('Margins from the tree beat learned ones', ('ms_star_tree',), ('ms_star',)),
-        together=part('KFR beside MS* beats MS* alone', ('ms_star_kfr',), ('ms_star',)),
+        together=part('MS* with KFR beats MS* alone', ('ms_star_kfr',), ('ms_star',)),
         learned=part('What MS* learns resembles the tree', ('ms_star',), 'zero', metric='tree_correlation'))
 
 # %% ../nbs/api/78_claims.ipynb #f0bc56c8
@@ -198,19 +203,21 @@ def _boxes(folder:Path, name:str)->pd.DataFrame:
     if 'max_box_acc_v2' not in table: return pd.DataFrame()
     return table.loc[table['part']=='arms'] if 'part' in table else table
 
-def _weights(folder:Path, name:str)->pd.DataFrame:
-    "A sweep of KFR's weight, with the weight as the arm; empty where there is none"
+def _weights(folder:Path, name:str, runs:pd.DataFrame)->pd.DataFrame:
+    "A sweep of KFR's weight, with the weight as the arm and cross-entropy as α = 0; empty where there is none"
     file = folder/f'{name}_sweep.csv'
     table = pd.read_csv(file) if file.exists() else pd.DataFrame()
     if 'alpha' not in table or table['alpha'].nunique() < 2: return pd.DataFrame()
     kfr = table.loc[(table['arm']=='kfr') & (table['status']=='done')]
-    return kfr.assign(arm=[f'α = {a:g}' for a in kfr['alpha']])
+    without = runs.loc[runs['arm']=='ce'].assign(alpha=0.) if 'arm' in runs and not (kfr['alpha']==0).any() else kfr.iloc[:0]
+    both = pd.concat([without, kfr], ignore_index=True)
+    return both.assign(arm=[f'α = {a:g}' for a in both['alpha']])
 
-def _centre(boxes:pd.DataFrame)->Soundness:
-    "Whether the maps of cross-entropy beat a centred box"
+def _centre(boxes:pd.DataFrame, metric:str='max_box_acc_v2')->Soundness:
+    "Whether the maps of cross-entropy beat a centred box by a metric"
     rows = boxes.loc[boxes['arm']=='ce']
-    ours,centre = rows['max_box_acc_v2'].mean(), rows['centre_max_box_acc_v2'].mean()
-    words = f'MaxBoxAccV2 of cross-entropy is {100*ours:.1f} %, that of a centred box {100*centre:.1f} %.'
+    ours,centre = rows[metric].mean(), rows[f'centre_{metric}'].mean()
+    words = f'{ALL_MEASURES[metric].label} of cross-entropy is {100*ours:.1f} %, that of a centred box {100*centre:.1f} %.'
     return Soundness(bool(ours > centre), words)
 
 # %% ../nbs/api/78_claims.ipynb #0401a55c
@@ -222,7 +229,7 @@ def _selected(table:pd.DataFrame, where:Mapping[str,Any])->pd.DataFrame:
 
 def _sources(folder:Path, name:str, runs:pd.DataFrame)->dict[str,pd.DataFrame]:
     "The tables of an experiment by their kind"
-    return dict(runs=runs, localization=_boxes(folder, name), alpha=_weights(folder, name))
+    return dict(runs=runs, localization=_boxes(folder, name), alpha=_weights(folder, name, runs))
 
 def _selection(tables:Mapping[str,pd.DataFrame])->Callable:
     "`_selected` by the kind of a table, which keeps its results: hundreds of claims share a few conditions"
@@ -246,12 +253,25 @@ def _best(means:pd.Series, better:str)->str:
 
 def _with_rule(arm:str)->tuple[str,str]: return method_name(arm), arm.partition('+')[2]
 
+def _as_tested(validation:pd.DataFrame, table:pd.DataFrame)->pd.DataFrame:
+    "Of a search over settings, the runs with those settings that a table has"
+    settings = [c for c in validation if c in table and (c == 'alpha' or c.startswith('cfg_'))]
+    tested = table[~table['arm'].map(is_control)].drop_duplicates('arm')
+    tested = tested.assign(method=tested['arm'].map(method_name)).drop_duplicates('method').set_index('method')
+    kept = []
+    for method,runs in validation.groupby(validation['arm'].map(method_name)):
+        if method not in tested.index: continue
+        of_arm = runs.groupby('arm')[settings].nunique()
+        varied = [c for c in settings if (of_arm[c] <= 1).all() and runs[c].nunique() > 1]
+        kept.append(runs[(runs[varied] == tested.loc[method, varied]).all(axis=1)])
+    return pd.concat(kept) if kept else validation.iloc[:0]
+
 def best_rival(
     table:pd.DataFrame, # One row for each run and rule
     metric:str, # Column to choose by
     better:str='higher', # Which way is better
     baseline:str='ce', # The arm that is not a compared method
-    validation:pd.DataFrame|None=None, # Runs evaluated on validation images, for the choice
+    validation:pd.DataFrame|None=None, # Runs evaluated on validation images, for the choice; from `_as_tested`
 )->str|None: # None if there is no compared method
     "The compared method that a new method must beat"
     means = _means(table, metric)
@@ -320,7 +340,9 @@ def _first_arm(claim:Claim, table:pd.DataFrame)->tuple[str,str|None]|None:
 
 def _soundness_of(claim:Claim, folder:Path, s:Setting)->Soundness:
     "Whether the baseline is sound for this claim"
-    if claim.source == 'localization': return _centre(s.table)
+    if claim.source == 'localization':
+        boxes = _centre(s.table, claim.metric)
+        return soundness(folder, s.experiment, s.runs) if boxes.sound and s.experiment.check != 'none' else boxes
     found = soundness(folder, s.experiment, s.runs)
     noise = claim.where.get('noise') if 'noise' in s.runs else None
     return dataclasses.replace(found, says=f'At {100*noise:g} % label noise: {found.says}') if noise else found
@@ -338,7 +360,7 @@ def _answers(key:str, claim:Claim, s:Setting, used:set[Identity])->list[dict]:
 
 # %% ../nbs/api/78_claims.ipynb #7dc43d05
 _FOUND = ['claim','family','regime','experiment','tuned','column','arm','against','metric','n','mean','other_mean','difference','low','high','p',
-    'corrected','verdict','reason']
+    'corrected','verdict','reason','data']
 
 def _corrected(rows:pd.DataFrame, claims:Mapping[str,Claim])->pd.DataFrame:
     "With p-values corrected within each family, and the verdicts"
@@ -355,7 +377,7 @@ def check_claims(
     folder,rows = Path(folder),[]
     used:set[Identity] = set()
     for name,(e,runs) in answering(folder).items():
-        validation = validation_runs(folder, e.validation) if e.validation else None
+        validation = _as_tested(validation_runs(folder, e.validation), runs) if e.validation else None
         select = _selection(_sources(folder, name, runs))
         for key,claim in claims.items():
             s = Setting(e, select(claim.source, claim.where), select('runs', claim.where), validation)
@@ -363,7 +385,7 @@ def check_claims(
             sound = _soundness_of(claim, folder, s)
             answers = _answers(key, claim, s, used) if sound.sound else [dict(column='', reason=sound.says)]
             common = dict(claim=key, family=claim.family, regime=e.regime, experiment=name, tuned=e.tuned,
-                metric=claim.metric, reason='')
+                metric=claim.metric, reason='', data=e.data)
             rows += [common | a for a in answers]
     return _corrected(pd.DataFrame(rows, columns=_FOUND), claims)
 
@@ -404,6 +426,11 @@ def _with_unit(claim:Claim)->str:
     unit = 'correlation' if claim.metric == 'tree_correlation' else measure.unit
     return claim.says if unit == '%' else f'{claim.says} ({unit})'
 
+def _of_paper(claim:Claim, data:str)->str:
+    "The paper's number on a data set; with its own data set where that is another one"
+    if data in claim.paper: return claim.paper[data]
+    return next((f'{of}: {number}' for of,number in claim.paper.items()), '–')
+
 def claims_table(
     found:pd.DataFrame, # From `check_claims`, all of it or some rows
     claims:Mapping[str,Claim]=CLAIMS, # Claims by name
@@ -415,7 +442,7 @@ def claims_table(
         claim,cells = claims[key],{r['column']: r for r in lines.to_dict('records')}
         shown = {COLUMNS[c]: _cell(cells[c]) if c in cells else '–' for c in COLUMNS}
         verdicts = {c: r['verdict'] for c,r in cells.items()}
-        rows.append({'Claim': _with_unit(claim), 'The paper': claim.paper or '–'} | shown
+        rows.append({'Claim': _with_unit(claim), 'The paper': _of_paper(claim, lines['data'].iloc[0])} | shown
             | {'Seeds': int(max(r['n'] for r in cells.values())), 'Due to the tree': due_to_the_tree(verdicts, claim.against)})
     return pd.DataFrame(rows, columns=['Claim','The paper',*COLUMNS.values(),'Seeds','Due to the tree'])
 
@@ -529,10 +556,10 @@ def answer_sentence(
 class Advice:
     "What to use for one aim"
     arm:str # Name of an arm; with '+crm' where the rule is least risk
-    gain:str # Difference to the baseline with its interval; what was found where there is none
-    cost:str # Seconds of a run, as a multiple of the baseline's, and the change of accuracy, if it is shown
+    gain:str # Difference to the baseline with its interval, and the baseline's value; what was found where there is none
+    cost:str # Seconds of a run, as a multiple of the baseline's, and the change of accuracy
     shown:bool # Whether the gain is significant after correction
-    tree:str='–' # Whether it is larger than that of the shuffled tree: 'yes', 'no', or a dash where that was not asked
+    tree:str='–' # Whether it is larger than that of the shuffled tree: 'yes', 'before correction', 'no', or a dash where that was not asked
 
 def _against_baseline(runs:pd.DataFrame, metric:str, baseline:str)->pd.DataFrame:
     "Every arm that is no control against the baseline, corrected over all of them"
@@ -559,18 +586,24 @@ def _lost(runs:pd.DataFrame, arm:str, baseline:str)->dict[str,Any]:
     return _statistics(pairs) if len(pairs) >= FEWEST else dict(difference=0., high=0.)
 
 def _cost_of(runs:pd.DataFrame, arm:str, baseline:str, metric:str)->str:
-    "Time, and the accuracy that is shown to be lost for another aim"
+    "Time, and the change of accuracy for another aim, where it was measured"
     time,lost = _time_of(runs, arm, baseline),_lost(runs, arm, baseline)
-    if metric == 'top1' or lost['high'] >= 0: return time
+    if metric == 'top1' or 'low' not in lost: return time
     return f'{time}; accuracy {_points(dict(arm=arm, metric="top1") | lost)} points'
 
 def _beats_control(runs:pd.DataFrame, arm:str, metric:str)->str:
-    "Whether an arm is shown to beat its shuffled tree; a dash where there is none"
-    plain,plus,rule = arm.partition('+')
-    pairs = _pairs(runs, arm, f'{plain}_shuffled{plus}{rule}', metric)
-    if len(pairs) < 2: return '–'
-    found = _statistics(pairs)
-    return 'yes' if verdict(found['low'], found['high'], ALL_MEASURES[metric].better or 'higher') == 'better' else 'no'
+    "Whether an arm is shown to beat its shuffled tree, corrected over all arms that have one; a dash where there is none"
+    def control(a:str)->str: return '{}_shuffled{}{}'.format(*a.partition('+'))
+    arms = [str(a) for a in _means(runs, metric).index if not is_control(a)]
+    rows = {a: _statistics(p) for a in arms if len(p := _pairs(runs, a, control(a), metric)) > 1}
+    if arm not in rows: return '–'
+    corrected = dict(zip(rows, holm([r['p'] for r in rows.values()])))
+    word = claim_verdict(rows[arm]['low'], rows[arm]['high'], corrected[arm], ALL_MEASURES[metric].better or 'higher')
+    return {WORDS['better']: 'yes', WORDS['better_raw']: 'before correction'}.get(word, 'no')
+
+def _unit_of_gain(metric:str)->str:
+    "The unit of a difference"
+    return 'correlation' if metric == 'tree_correlation' else ALL_MEASURES[metric].unit.replace('%', 'points')
 
 def _beats_rule(runs:pd.DataFrame, arm:str, metric:str, baseline:str)->bool:
     "Whether an arm under a rule is shown to beat the baseline under the same rule, where that was measured"
@@ -599,7 +632,7 @@ def advise(
     ordered = table.sort_values('mean', ascending=better=='lower')
     shown = ordered[np.array(good)[ordered.index]]
     best = (shown if len(shown) else ordered).iloc[0].to_dict()
-    gain = f'{_points(best)} {ALL_MEASURES[metric].unit.replace("%", "points")}'.strip()
+    gain = f'{_points(best)} {_unit_of_gain(metric)}, from {_value(best["other_mean"], metric)}'
     if len(shown):
         return Advice(best['arm'], gain, _cost_of(runs, best['arm'], baseline, metric), True, _beats_control(runs, best['arm'], metric))
     return Advice(baseline, f'nothing is shown to be better; nearest is {label_of_arm(best["arm"])}: {gain}', 'none', False)
