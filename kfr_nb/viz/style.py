@@ -122,8 +122,9 @@ def tidy(
 def legend(
     ax:Any, # Axes with labelled plots
     **where, # Position and columns, as in matplotlib
-)->Any: # The legend
-    "Add a readable legend without a frame"
+)->Any: # The legend, or None
+    "Add a readable legend without a frame; none where nothing has a label"
+    if 'handles' not in where and not ax.get_legend_handles_labels()[1]: return None
     return ax.legend(**dict(frameon=False, fontsize=LETTERS) | where)
 
 # %% ../../nbs/api/80_viz_style.ipynb #28ba62ae
