@@ -1,12 +1,11 @@
-"""Makes the two discs of the home page, and the numbers beside them: heads as in the quickstart, trained twice as long, over seeds.
+"""Makes the two discs of the home page: heads as in the quickstart, trained twice as long, one seed.
 
-    python tools/home_figure.py               about eight minutes on one core; nothing is downloaded
-    python tools/home_figure.py --seeds 1     a quick look; --to DIR writes there
+    python tools/home_figure.py               about a minute on one core; nothing is downloaded
+    python tools/home_figure.py --to DIR      writes there
 
-Writes nbs/images/readme/discs.svg, which has no background and reads on light and on dark, and
-nbs/studies/_results/home_heads.json, one record for each run.
+Writes nbs/images/readme/discs.svg, which has no background and reads on light and on dark.
 """
-import argparse, json, re, tempfile
+import argparse, re, tempfile
 from pathlib import Path
 import matplotlib
 matplotlib.use('agg')
@@ -16,9 +15,7 @@ from kfr_nb.train import TrainConfig, embed_run, fit
 from kfr_nb.viz.atlas import class_tree_disc, fit_tree_means
 
 ROOT = Path(__file__).resolve().parent.parent
-ARMS = {'ce': dict(method='ce'), 'kfr_plus': dict(method='kfr_plus'), 'kfr_plus_shuffled': dict(method='kfr_plus', tree='shuffled')}
 TITLES = {'ce': 'cross-entropy', 'kfr_plus': 'with the tree'}
-METRICS = ['top1', 'mistake_severity', 'mahp', 'tree_correlation']
 INK = '#7a828e'                                # at least 3.8 : 1 on white and on both sites' dark pages
 
 
@@ -47,26 +44,16 @@ def lighter(svg):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument('--seeds', type=int, default=5)
-    p.add_argument('--to', type=Path, help='write both files into this folder')
+    p.add_argument('--to', type=Path, default=ROOT/'nbs'/'images'/'readme', help='folder of the picture')
     args = p.parse_args()
-    pictures = args.to or ROOT/'nbs'/'images'/'readme'
-    results = args.to or ROOT/'nbs'/'studies'/'_results'
     base = TrainConfig.of(dataset='cifar100-features', hidden=512, dropout=0.3, eval_every=20, method='ce')
-    rows, shown = [], {}
+    shown = {}
     with tempfile.TemporaryDirectory() as work:
-        for seed in range(args.seeds):
-            for arm, own in ARMS.items():
-                run = fit(base.changed(seed=seed, **own), out=Path(work)/f'{arm}-{seed}', progress=False)
-                rows.append(dict(arm=arm, seed=seed, **{m: round(run.metrics[m], 5) for m in METRICS}))
-                print(rows[-1], flush=True)
-                if not seed and arm in TITLES:
-                    found = embed_run(run)
-                    shown[arm] = (found['z'], found['y'])
-    for folder in (pictures, results): folder.mkdir(parents=True, exist_ok=True)
-    discs(shown, load_tree('cifar100'), pictures/'discs.svg')
-    lines = ',\n '.join(map(json.dumps, rows))
-    (results/'home_heads.json').write_text(f'[{lines}]\n', encoding='utf-8')
+        for arm in TITLES:
+            found = embed_run(fit(base.changed(seed=0, method=arm), out=Path(work)/arm, progress=False))
+            shown[arm] = (found['z'], found['y'])
+    args.to.mkdir(parents=True, exist_ok=True)
+    discs(shown, load_tree('cifar100'), args.to/'discs.svg')
 
 
 if __name__ == '__main__': main()
