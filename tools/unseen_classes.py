@@ -35,7 +35,7 @@ from every_rival import ROOT, Subject, choose, complete, test_study
 RESULTS = ROOT/'nbs'/'studies'/'_results'
 UNSEEN = 20
 METHODS = ('kfr', 'kfr_free', 'kfr_plus_late')
-TRIPLETS = {'triplet_l2': 3., 'triplet_l2_kfr': 10.}                # the weight that `table_two.py` chose, and that of KFR
+TRIPLETS = 3.                                  # weight of the triplets, as `table_two.py` chose
 ARMS = ('ce', *(name for m in METHODS for name in (m, f'{m}_shuffled')))
 
 
@@ -58,7 +58,10 @@ def on_features(seed, known):
     "Every method with its settings from all classes, and triplets without a tree, alone and with KFR"
     chosen = choose(pd.read_csv(RESULTS/'features_100_search_runs.csv'))
     study = test_study(Subject('100', dataset=f'npz:{known}', tree='cifar100'), chosen)
-    return replace(study, arms=(*study.arms, *TRIPLETS, 'triplet_l2_kfr_shuffled'), weights=study.weights | TRIPLETS, seeds=(seed,), redraw=False, name='features_unseen')
+    both = chosen['kfr_free']                  # the sum has the weights that KFR and triplets have alone
+    return replace(study, arms=(*study.arms, 'triplet_l2', 'triplet_l2_kfr', 'triplet_l2_kfr_shuffled'), seeds=(seed,), redraw=False,
+        weights=study.weights | dict(triplet_l2=TRIPLETS, triplet_l2_kfr=both), settings=study.settings | dict(triplets=TRIPLETS/both),
+        name='features_unseen')
 
 
 SCRATCH = Experiment('cifar100_unseen', 'cifar100', (0, 1, 2), from_scratch, 'python tools/unseen_classes.py --data DIR')
