@@ -301,7 +301,8 @@ def _opponents(claim:Claim, arm:str, other:str|None, s:Setting)->dict[str,str|No
     out:dict[str,str|None] = dict(baseline=baseline)
     if claim.against in ('knowledge','tree'): out['control'] = f'{plain}_shuffled{plus}{rule}'
     if claim.against == 'knowledge' or claim.family == 'noise':
-        out['rival'] = best_rival(s.table, claim.metric, claim.better, baseline, s.validation)
+        same = s.table[s.table['arm'].str.endswith(f'+{rule}')] if rule else s.table
+        out['rival'] = best_rival(same, claim.metric, claim.better, baseline, s.validation)
     present = set(_means(s.table, claim.metric).index)
     return {column: o for column,o in out.items() if o in present}
 
@@ -443,8 +444,8 @@ def claims_table(
         shown = {COLUMNS[c]: _cell(cells[c]) if c in cells else '–' for c in COLUMNS}
         verdicts = {c: r['verdict'] for c,r in cells.items()}
         rows.append({'Claim': _with_unit(claim), 'The paper': _of_paper(claim, lines['data'].iloc[0])} | shown
-            | {'Seeds': int(max(r['n'] for r in cells.values())), 'Due to the tree': due_to_the_tree(verdicts, claim.against)})
-    return pd.DataFrame(rows, columns=['Claim','The paper',*COLUMNS.values(),'Seeds','Due to the tree'])
+            | {'Seeds': int(max(r['n'] for r in cells.values())), 'Shown in all': due_to_the_tree(verdicts, claim.against)})
+    return pd.DataFrame(rows, columns=['Claim','The paper',*COLUMNS.values(),'Seeds','Shown in all'])
 
 # %% ../nbs/api/78_claims.ipynb #1d382c91
 def no_answers(
@@ -525,7 +526,7 @@ def _value(x:float, metric:str)->str:
 
 _WORD = {'shown': 'is shown', 'shown without correction': 'is shown only before correction for many comparisons', 'not shown': 'is not shown',
     'the reverse': 'is reversed', 'the reverse without correction': 'is reversed, but only before correction,', 'too few seeds': 'rests on fewer than three seeds, which are no test,'}
-_COLUMN = dict(baseline='against the baseline', control='against the shuffled tree', rival='against {}, the best rival')
+_COLUMN = dict(baseline='against the baseline', control='against the shuffled tree', rival='against {}, the best rival there')
 
 # %% ../nbs/api/78_claims.ipynb #e01720c5
 def _listed(parts:Sequence[str])->str:
@@ -549,7 +550,7 @@ def answer_sentence(
     row = answer.iloc[0]
     metric,arm = row['metric'],label_of_arm(row['arm'])
     values = f'{_value(row["other_mean"], metric)} with {within_sentence(label_of_arm(row["against"]))} and {_value(row["mean"], metric)} with {arm}'
-    return f'{topic}: {values} ({where}, {int(row["n"])} seeds). The gain {_verdicts_in_words(answer)}.'
+    return f'{topic}: {values}. The gain {_verdicts_in_words(answer)} ({where}; {int(row["n"])} seeds).'
 
 # %% ../nbs/api/78_claims.ipynb #c28d78b0
 @dataclass(frozen=True)
@@ -578,18 +579,23 @@ def _time_of(runs:pd.DataFrame, arm:str, baseline:str)->str:
     if not {plain, baseline} <= set(seconds.index): return 'not measured'
     return f'{seconds[plain]/max(seconds[baseline], 1e-9):.1f} times the time of {label_of_arm(baseline)}'
 
+def _right(runs:pd.DataFrame)->str:
+    "What says how often the answer is right: top-1, or Recall@1 where classes are retrieved"
+    return 'top1' if 'top1' in runs and runs['top1'].notna().any() else 'recall@1'
+
 def _lost(runs:pd.DataFrame, arm:str, baseline:str)->dict[str,Any]:
-    "The difference of accuracy to the baseline, under the arm's rule; 0 where that was not measured"
-    top1 = [runs[c] for c in ('decided_top1','top1') if c in runs]
-    decided = runs.assign(top1=top1[0].fillna(top1[-1])) if top1 else runs
-    pairs = _pairs(decided, arm, baseline, 'top1') if top1 else []
+    "The difference of accuracy to the baseline, of the last network where the arm has a rule; 0 where that was not measured"
+    metric = 'decided_top1' if '+' in arm and 'decided_top1' in runs else _right(runs)
+    pairs = _pairs(runs, arm, baseline, metric) if metric in runs else []
     return _statistics(pairs) if len(pairs) >= FEWEST else dict(difference=0., high=0.)
 
 def _cost_of(runs:pd.DataFrame, arm:str, baseline:str, metric:str)->str:
     "Time, and the change of accuracy for another aim, where it was measured"
     time,lost = _time_of(runs, arm, baseline),_lost(runs, arm, baseline)
-    if metric == 'top1' or 'low' not in lost: return time
-    return f'{time}; accuracy {_points(dict(arm=arm, metric="top1") | lost)} points'
+    right = _right(runs)
+    if metric == right or 'low' not in lost: return time
+    word = dict(top1='accuracy').get(right, 'Recall@1')
+    return f'{time}; {word} {_points(dict(arm=arm, metric=right) | lost)} points'
 
 def _beats_control(runs:pd.DataFrame, arm:str, metric:str)->str:
     "Whether an arm is shown to beat its shuffled tree, corrected over all arms that have one; a dash where there is none"
@@ -620,6 +626,7 @@ def advise(
     metric:str, # Key of `ALL_MEASURES`: the aim
     baseline:str='ce', # Arm to compare with
     may_lose:float=1., # Leave out arms whose mean accuracy is lower by more than this share of the images
+    least:float=0.01, # Leave out gains below this share of the baseline's value
 )->Advice|None: # None where the table does not have the metric
     "The arm with the best mean among those that are shown to beat the baseline, also with the arm's rule; None with fewer than three seeds, too"
     better = ALL_MEASURES[metric].better or 'higher'
@@ -628,11 +635,13 @@ def advise(
     table = table.loc[np.array(keep, dtype=bool)].reset_index(drop=True)
     if not len(table) or table['n'].max() < FEWEST: return None
     good = [claim_verdict(r['low'], r['high'], r['corrected'], better) == 'shown'
-        and _beats_rule(runs, r['arm'], metric, baseline) for r in table.to_dict('records')]
+        and abs(r['difference']) >= least*abs(r['other_mean']) and _beats_rule(runs, r['arm'], metric, baseline) for r in table.to_dict('records')]
     ordered = table.sort_values('mean', ascending=better=='lower')
     shown = ordered[np.array(good)[ordered.index]]
     best = (shown if len(shown) else ordered).iloc[0].to_dict()
     gain = f'{_points(best)} {_unit_of_gain(metric)}, from {_value(best["other_mean"], metric)}'
     if len(shown):
         return Advice(best['arm'], gain, _cost_of(runs, best['arm'], baseline, metric), True, _beats_control(runs, best['arm'], metric))
-    return Advice(baseline, f'nothing is shown to be better; nearest is {label_of_arm(best["arm"])}: {gain}', 'none', False)
+    side = verdict(best['low'], best['high'], better) == 'better'
+    why = ', which is small' if side and best['corrected'] < 0.05 else ', not significant after correction' if side else ''
+    return Advice(baseline, f'no method here is shown to be better by {100*least:g} %; the best is {label_of_arm(best["arm"])}: {gain}{why}', 'none', False)

@@ -76,6 +76,7 @@ class Method:
     foreground:ClassVar[bool] = False # Needs a network with a foreground head
     second_view:ClassVar[bool] = False # Reads a second view of each image, as `parts['second']`
     reads:ClassVar[tuple[str,...]] = () # Further outputs that it reads: 'features', 'foreground', 'scores', 'classifier', ...
+    on_embeddings:ClassVar[bool] = False # Its loss acts on the embeddings, next to cross-entropy
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
@@ -247,6 +248,7 @@ def first_epoch(
 @dataclass(frozen=True)
 class Joining(Method):
     "A weighted loss that is added to cross-entropy"
+    on_embeddings = True
     alpha:float = 1. # Weight α of the loss (KFR, Eq. 7)
     phase1:float = 0.8 # Fraction of the epochs with cross-entropy alone
     warmup:float = 0. # Fraction of the epochs over which α increases after the loss is switched on
@@ -268,6 +270,7 @@ class Joining(Method):
 @dataclass(frozen=True)
 class Replacing(Joining):
     "A loss that replaces a fraction α of cross-entropy, at most all of it"
+    on_embeddings = False
     def objective(self, ce:Tensor, terms:dict[str,Tensor], weight:float)->Tensor:
         w = min(weight, 1.)
         return (1-w)*ce + w*sum(terms.values())

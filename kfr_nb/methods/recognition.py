@@ -113,6 +113,7 @@ class C2AM(Joining):
     label = 'C²AM'
     foreground = True
     reads = ('features','foreground')
+    on_embeddings = False
     alpha:float = 0.1 # Weight of the loss
 
     def check(self, config:Any)->None:

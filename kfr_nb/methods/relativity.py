@@ -238,6 +238,11 @@ def reads(self:KFR)->tuple[str,...]: # type: ignore
     if self.acts_on == 'pooled': return ('features',)
     return ('classifier_weight',) if self.partner_source.startswith('weights') else ()
 
+@patch(as_prop=True)
+def on_embeddings(self:KFR)->bool: # type: ignore
+    "Whether the loss acts on the embeddings, not on another layer"
+    return self.acts_on == 'embedding'
+
 @patch
 def further_outputs(self:KFR, state:RelativityState)->dict[str,Tensor]:
     return {f'stage{i}': v for i,v in enumerate(state.stages)}

@@ -373,6 +373,15 @@ def _check_size(network:nn.Module, size:int)->None:
             name = getattr(network, 'name', type(network).__name__)
             raise ValueError(f'{name!r} takes images of {wanted[0]} px, and these have {size}: use image_size={wanted[0]}')
 
+# %% ../../nbs/api/70_train_task.ipynb #e4b4fc99
+def _check_trainable(config:TrainConfig, stored:bool)->None:
+    "Raise `ValueError` if a loss on embeddings has no layer to train"
+    m,method = config.model,config.method
+    if stored or not m.frozen or m.tune_from or m.hidden or m.embedding_dim: return
+    if method.alone or method.on_embeddings and getattr(method, 'alpha', 1.):
+        raise ValueError(f'method {method.name!r} has nothing to train: with frozen=True and no head the embeddings are the pretrained '
+                         "features. Add embedding_dim=128, hidden=512 or tune_from='blocks.6', or use method='ce'")
+
 # %% ../../nbs/api/70_train_task.ipynb #5f3d2da3
 def prepare(
     config:TrainConfig, # Settings
@@ -385,6 +394,7 @@ def prepare(
     clean = open_data(config)
     _check_findable(config, clean)
     data,noise = plant_noise(config.data, clean, config.run.seed, _mistaken_by(config, clean))
+    _check_trainable(config, bool(data.train.features))
     relations = judging_relations(config, data)
     _seed(config.run, device)
     network = network_of(config, data.classes, config.data.tree_name or data.tree_name,
