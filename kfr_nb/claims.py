@@ -256,8 +256,8 @@ def _with_rule(arm:str)->tuple[str,str]: return method_name(arm), arm.partition(
 def _as_tested(validation:pd.DataFrame, table:pd.DataFrame)->pd.DataFrame:
     "Of a search over settings, the runs with those settings that a table has"
     settings = [c for c in validation if c in table and (c == 'alpha' or c.startswith('cfg_'))]
-    tested = table[~table['arm'].map(is_control)].drop_duplicates('arm')
-    tested = tested.assign(method=tested['arm'].map(method_name)).drop_duplicates('method').set_index('method')
+    tested:Any = table[~table['arm'].map(is_control)]
+    tested = tested.drop_duplicates('arm').assign(method=tested['arm'].map(method_name)).drop_duplicates('method').set_index('method')
     kept = []
     for method,runs in validation.groupby(validation['arm'].map(method_name)):
         if method not in tested.index: continue
