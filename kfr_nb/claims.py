@@ -135,13 +135,12 @@ def _weight_claims()->dict[str,Claim]:
 # %% ../nbs/api/78_claims.ipynb #e1557131
 def _box_claims()->dict[str,Claim]:
     "KFR on where a network looks"
-    def boxes(says:str, method:str, metric:str, **paper:str)->Claim:
-        known = {k.replace('_', '-'): v for k,v in paper.items()}
-        return Claim(says, _forms(method), metric, 'boxes', 'tree', known, 'localization')
+    def boxes(says:str, method:str, metric:str, paper:Mapping[str,str]|None=None)->Claim:
+        return Claim(says, _forms(method), metric, 'boxes', 'tree', paper or {}, 'localization')
     claims = {}
     for name,label in (('kfr','KFR'),('kfr_free','KFR, scale-free'),('kfr_plus','KFR+')):
-        paper = dict(ImageNet_1K='50.4 → 75.6') if name == 'kfr' else {}
-        claims[f'{name}/boxes'] = boxes(f'{label}: better boxes, at one threshold', name, 'box_accuracy', **paper)
+        paper = {'ImageNet-1K': '50.4 → 75.6'} if name == 'kfr' else {}
+        claims[f'{name}/boxes'] = boxes(f'{label}: better boxes, at one threshold', name, 'box_accuracy', paper)
         claims[f'{name}/boxes_v2'] = boxes(f'{label}: better boxes, at the best thresholds', name, 'max_box_acc_v2')
     return claims
 

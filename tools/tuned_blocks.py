@@ -20,6 +20,7 @@ from kfr_nb.study.publish import publish
 from kfr_nb.train import TrainConfig
 from every_rival import complete
 from frozen_maps import ROOT, options
+from tuned_maps import best_rate, rate_search
 
 NAME = 'mini_imagenet_tuned'
 RATES = (1e-4, 3e-4, 1e-3)
@@ -37,13 +38,6 @@ def base_of(data):
         dropout=0.5, epochs=15, settle=LATE, batch_size=64, eval_every=15, save_seconds=60.)
 
 
-def search_study(data):
-    "Learning rates, judged on validation images"
-    variants = {f'ce_rate_{rate:g}'.replace('.', '_').replace('-', 'm'): dict(method='ce', lr=rate, lr_end=rate/10) for rate in RATES}
-    return StudyConfig(f'{NAME}_search', base_of(data).changed(judged_on='valid'), tuple(variants), seeds=(100,), sweep=None,
-        baseline=next(iter(variants)), variants=variants)
-
-
 def test_study(data, rate):
     "The losses on test images"
     return StudyConfig(NAME, base_of(data).changed(lr=rate, lr_end=rate/10), ARMS, seeds=(0, 1, 2), sweep=None, variants=VARIANTS)
@@ -52,10 +46,8 @@ def test_study(data, rate):
 def main():
     args = options(__doc__, NAME)
     command = 'python tools/tuned_blocks.py --data DIR'
-    found = complete(run_study(search_study(args.data), args.out/'search', args.jobs, command=command))
-    best = found.runs.loc[found.runs['top1'].idxmax()]
-    print(found.runs[['label', 'top1']].to_string(), f"\nlearning rate: {best['cfg_lr']:g}")
-    study = complete(run_study(test_study(args.data, float(best['cfg_lr'])), args.out/'test', args.jobs, command=command))
+    found, rate = best_rate(rate_search(NAME, base_of(args.data), RATES), args.out/'search', args.jobs, command)
+    study = complete(run_study(test_study(args.data, rate), args.out/'test', args.jobs, command=command))
     print(study.report)
     if args.publish:
         results = ROOT/'nbs'/'studies'/'_results'

@@ -36,11 +36,19 @@ def base_of(data):
         dropout=0.5, epochs=10, batch_size=64, eval_every=10, tree_name='cub200', save_seconds=60.)
 
 
-def search_study(data):
-    "Learning rates, judged on validation images"
-    variants = {f'ce_rate_{rate:g}'.replace('.', '_'): dict(method='ce', lr=rate, lr_end=rate/10) for rate in RATES}
-    return StudyConfig(f'{NAME}_search', base_of(data).changed(judged_on='valid'), tuple(variants), seeds=(100,), sweep=None,
+def rate_search(name, base, rates):
+    "Learning rates of cross-entropy, judged on validation images"
+    variants = {f'ce_rate_{rate:g}'.replace('.', '_').replace('-', 'm'): dict(method='ce', lr=rate, lr_end=rate/10) for rate in rates}
+    return StudyConfig(f'{name}_search', base.changed(judged_on='valid'), tuple(variants), seeds=(100,), sweep=None,
         baseline=next(iter(variants)), variants=variants)
+
+
+def best_rate(config, out, jobs, command):
+    "The search, and the rate that is most accurate"
+    found = complete(run_study(config, out, jobs, command=command))
+    rate = float(found.runs.loc[found.runs['top1'].idxmax(), 'cfg_lr'])
+    print(found.runs[['label', 'top1']].to_string(), f'\nlearning rate: {rate:g}')
+    return found, rate
 
 
 def test_study(data, rate):
@@ -72,10 +80,8 @@ def judge(row, out, base):
 def main():
     args = options(__doc__, NAME)
     command = 'python tools/tuned_maps.py --data DIR'
-    found = complete(run_study(search_study(args.data), args.out/'search', args.jobs, command=command))
-    best = found.runs.loc[found.runs['top1'].idxmax()]
-    print(found.runs[['label', 'top1']].to_string(), f"\nlearning rate: {best['cfg_lr']:g}")
-    config = test_study(args.data, float(best['cfg_lr']))
+    found, rate = best_rate(rate_search(NAME, base_of(args.data), RATES), args.out/'search', args.jobs, command)
+    config = test_study(args.data, rate)
     study = complete(run_study(config, args.out/'test', args.jobs, command=command))
     rows = networks_of(study)
     table = pd.DataFrame(Parallel(args.jobs, verbose=1)(delayed(judge)(row, study.out, config.base) for row in rows))

@@ -270,7 +270,7 @@ def epoch_line(
     split:str='test', # The images that are recorded as test images, from `judged_split`
 )->str: # Fewer than 80 characters
     "An epoch in one line"
-    row = {k.replace('test_', f'{split}_', 1): v for k,v in row.items()}
+    row = {f'{split}_{k[5:]}' if k.startswith('test_') else k: v for k,v in row.items()}
     count = f'epoch {row["epoch"]+1:>{len(str(epochs))}}/{epochs}'
     parts = [count, f'loss {row["train_loss"]:6.3f}', f'rate {row["lr"]:.1e}', f'{_judgement(row):<20}']
     over = row['epoch']+1 == epochs
