@@ -3,6 +3,7 @@
     python tools/every_rival.py 20                20 images per class; about half an hour on two cores
     python tools/every_rival.py 20 --only-search  the first half
     python tools/every_rival.py 20 --publish      write the tables to nbs/studies/_results as well
+    python tools/every_rival.py 1 --settings-of 20   one image of each class, with the settings that 20 images found
     python tools/every_rival.py 20 --noise 0.3    the same settings, 30 % of the training labels made wrong
     python tools/every_rival.py all --dataset npz:cub200-features.npz --tree cub200 --name cub200 --embedding-dim 256
                                                   other features, here those of tools/make_features.py, all images
@@ -19,13 +20,14 @@ An interrupted run resumes with the same command.
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+import pandas as pd
 from kfr_nb.study.make import run_study
 from kfr_nb.study.presets import StudyConfig
 from kfr_nb.study.publish import publish
 from kfr_nb.train import TrainConfig
 
 ROOT = Path(__file__).resolve().parent.parent
-EPOCHS = {'5': 60, '20': 60, '100': 20, 'all': 30}
+EPOCHS = {'1': 240, '5': 60, '20': 60, '100': 20, 'all': 30}
 SLACK = 0.005                                  # accuracy that a setting may lose against cross-entropy
 EARLY = dict(phase1=0.)
 GRID = {                                       # method: the setting that is searched, its values, what else differs from the defaults
@@ -61,7 +63,7 @@ class Subject:
         images = None if self.images == 'all' else int(self.images)
         return TrainConfig.of(dataset=self.dataset, tree_name=self.tree, method='ce', valid_fraction=0.2, train_per_class=images,
             hidden=512, dropout=0.6, embedding_dim=self.embedding_dim, epochs=EPOCHS[self.images], eval_every=EPOCHS[self.images],
-            batch_size=128, lr=0.002, save_seconds=60.)
+            batch_size=100 if self.images == '1' else 128, lr=0.002, save_seconds=60.)
 
 
 def name_of(method, value):
@@ -134,7 +136,8 @@ def main():
     p.add_argument('--embedding-dim', type=int, default=128, help='dimensions of the head; at least one less than the classes')
     p.add_argument('--out', type=Path, default=Path('results/every_rival'))
     p.add_argument('--jobs', type=int, default=None)
-    p.add_argument('--settings-of', choices=list(EPOCHS), help='take the settings that the search with so many images has found')
+    p.add_argument('--settings-of', choices=list(EPOCHS),
+        help='take the settings that the search with so many images has found: from its stored table, or by the search')
     p.add_argument('--noise', type=float, default=0., help='fraction of the training labels that is made wrong')
     p.add_argument('--noise-kind', choices=('symmetric', 'tree'), default='symmetric')
     p.add_argument('--only-search', action='store_true')
@@ -147,9 +150,13 @@ def main():
     wide = args.embedding_dim if args.embedding_dim != 128 else ''
     options = [('--dataset', args.dataset if name else ''), ('--tree', args.tree), ('--name', args.name), ('--embedding-dim', wide)]
     own = ''.join(f' {option} {value}' for option, value in options if value)
-    found = complete(run_study(search_study(searched), args.out/searched.title('_search'), args.jobs,
-        command=f'python tools/every_rival.py {searched.images}{own}'))
-    chosen = choose(found.runs)
+    stored = results/f'{searched.title("_search")}_runs.csv'
+    found = None
+    if args.settings_of and stored.exists(): chosen = choose(pd.read_csv(stored))
+    else:
+        found = complete(run_study(search_study(searched), args.out/searched.title('_search'), args.jobs,
+            command=f'python tools/every_rival.py {searched.images}{own}'))
+        chosen = choose(found.runs)
     print('\n'.join(f'{m}: {GRID[m][0]} = {v:g}' for m, v in chosen.items()))
     if args.only_search: return
     if args.settings_of: own += f' --settings-of {args.settings_of}'
@@ -159,7 +166,7 @@ def main():
         command=f'python tools/every_rival.py {args.images}{own}'))
     print(study.report)
     if args.publish:
-        publish(found.out, searched.title('_search'), results, history=False)
+        if found: publish(found.out, searched.title('_search'), results, history=False)
         publish(study.out, title, results, history=False)
 
 
