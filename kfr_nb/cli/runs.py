@@ -218,7 +218,8 @@ def suspects(
 
 # %% ../../nbs/api/94_cli_runs.ipynb #7f2fa7ec
 _scores = ('top1','box_accuracy','box_accuracy_top1','max_box_acc_v2','max_box_acc_v2_top1',
-    'centre_box_accuracy','centre_max_box_acc_v2','whole_box_accuracy','pointing','box_share','true_share')
+    'centre_box_accuracy','centre_max_box_acc_v2','whole_box_accuracy','pointing','energy_pointing',
+    'box_share','true_share')
 
 def _localize_study(folder:Path, out:Path, ways:Mapping[str,Any], delta:float)->None:
     "Write the tables of the runs of a study, and print the means over seeds"

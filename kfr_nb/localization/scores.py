@@ -15,7 +15,7 @@ from .regions import compiled, level_overlaps
 
 # %% auto #0
 __all__ = ['box_overlaps', 'box_accuracy', 'box_curve', 'max_box_acc', 'max_box_acc_v2', 'centre_maps', 'centre_boxes',
-           'localization_scores']
+           'energy_pointing', 'localization_scores']
 
 # %% ../../nbs/api/54_localization_scores.ipynb #5fae9170
 def _box_faults(boxes:Tensor, there:Tensor, size:tuple, inclusive:bool)->list[tuple[Tensor,str]]:
@@ -203,6 +203,34 @@ def centre_boxes(
     side = share**0.5
     return torch.tensor([[W*(1-side)/2, H*(1-side)/2, W*(1+side)/2, H*(1+side)/2]]).expand(n, 4)
 
+# %% ../../nbs/api/54_localization_scores.ipynb #45be8f2d
+def _inside(truth:np.ndarray, size:tuple[int,int], inclusive:bool)->np.ndarray:
+    "The pixels (n, H, W) whose centre is in a true box"
+    (H,W),(x0,y0,x1,y1) = size,np.moveaxis(truth[...,None], -2, 0)
+    x,y = np.arange(W)+0.5,np.arange(H)+0.5
+    across,down = (x0 <= x) & (x < x1+int(inclusive)),(y0 <= y) & (y < y1+int(inclusive))
+    return (down[...,None] & across[:,:,None]).any(1)
+
+def _energy(grey:np.ndarray, inside:np.ndarray)->np.ndarray:
+    "The share (n,) of each map's sum at the marked pixels; 0 if the map is flat"
+    flat = grey.reshape(len(grey), -1).astype(np.float64)
+    return (flat*inside.reshape(flat.shape)).sum(1)/np.maximum(flat.sum(1), 1)
+
+# %% ../../nbs/api/54_localization_scores.ipynb #bf171c9a
+def energy_pointing(
+    cams:Tensor, # Maps, shape (N, h, w)
+    boxes:Tensor, # True boxes, as for `box_overlaps`
+    inclusive:bool=False, # The reference's convention: both ends belong to the box
+    size:int|tuple|None=None, # Resize the maps first
+    mode:str='bilinear', # As for `resize_maps`
+)->Tensor: # Share of each map within its true boxes, shape (N,), float64; NaN if the image has no box
+    "Energy-based pointing game (Wang et al. 2020)"
+    judged = _judge(cams, boxes, inclusive, size, mode)
+    def work(rows): return _energy(judged.grey(rows), _inside(judged.truth[rows], judged.size, inclusive))
+    out = torch.full((len(cams),), torch.nan, dtype=torch.float64)
+    out[judged.rows] = torch.from_numpy(np.concatenate(judged.in_chunks(work)))
+    return out
+
 # %% ../../nbs/api/54_localization_scores.ipynb #49816f32
 def _blind_overlaps(size:tuple, truth:np.ndarray, inclusive:bool)->tuple[np.ndarray,np.ndarray]:
     "Overlaps of the centre map's box at each level (n, 255), and of the whole image (n,)"
@@ -227,14 +255,13 @@ def _spread(grey:np.ndarray)->dict[str,np.ndarray]:
     return dict(map_spread=(flat > 127).mean(1), map_extent=extent, flat=~lit)
 
 # %% ../../nbs/api/54_localization_scores.ipynb #722c5fba
-def _looks(grey:np.ndarray, boxes:np.ndarray, truth:np.ndarray)->dict[str,np.ndarray]:
-    "For each image: the map's box, its spread, and whether its brightest pixel is in a true box"
+def _looks(grey:np.ndarray, boxes:np.ndarray, truth:np.ndarray, inclusive:bool)->dict[str,np.ndarray]:
+    "For each image: the map's box, its spread, and how much of it, and whether its brightest pixel, is in a true box"
     n,H,W = grey.shape
-    y,x = (k[:,None]+0.5 for k in np.unravel_index(grey.reshape(n, -1).argmax(1), (H,W)))
-    x0,y0,x1,y1 = np.moveaxis(truth, -1, 0)
-    inside = ((x0 <= x) & (x < x1) & (y0 <= y) & (y < y1)).any(1)
+    inside,flat = _inside(truth, (H,W), inclusive).reshape(n, -1),grey.reshape(n, -1)
+    brightest = inside[np.arange(n),flat.argmax(1)]
     spread,sides = _spread(grey),(boxes[:,2:]-boxes[:,:2]).astype(np.float64)
-    return dict(box_share=sides.prod(1)/(H*W), pointing=inside & ~spread['flat']) | spread
+    return dict(box_share=sides.prod(1)/(H*W), pointing=brightest & ~spread['flat'], energy_pointing=_energy(grey, inside)) | spread
 
 # %% ../../nbs/api/54_localization_scores.ipynb #1842ac80
 def _best(name:str, hits:np.ndarray, deltas:Sequence[float], n:int)->dict[str,float]:
@@ -265,7 +292,7 @@ def _count(judged:_Judged, rows, level:int, need:np.ndarray, right)->tuple[np.nd
     centre,whole = _blind_overlaps(judged.size, truth, inclusive)
     fixed = [np.repeat(iou[:,None], 255, 1) for iou in (largest[:,level],whole)]
     hit = np.stack([iou >= need for iou in (largest,every,centre,*fixed)])  # (kinds, deltas, images, levels)
-    looks = {name: values.sum() for name,values in _looks(grey, box[:,level], truth).items()}
+    looks = {name: values.sum() for name,values in _looks(grey, box[:,level], truth, inclusive).items()}
     return np.stack([hit.sum(2), (hit & right[rows,None]).sum(2)]),looks
 
 # %% ../../nbs/api/54_localization_scores.ipynb #5634d7b7
