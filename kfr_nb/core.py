@@ -4,7 +4,7 @@
 
 # %% ../nbs/api/00_core.ipynb #da4b9237
 from __future__ import annotations
-import codecs, contextlib, difflib, hashlib, importlib, importlib.metadata, json, os, platform
+import codecs, contextlib, difflib, functools, hashlib, importlib, importlib.metadata, json, os, platform
 import random, re, secrets, shutil, socket, subprocess, sys, threading, time
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,7 +15,7 @@ import numpy as np, torch
 from torch import Tensor
 
 # %% auto #0
-__all__ = ['seed_everything', 'default_device', 'device_of', 'check_real', 'check_embeddings', 'check_labels', 'check_distances', 'require', 'data_root', 'cache_root', 'other_folder', 'progress_bars', 'someone_looks', 'progress_bar', 'plain_output', 'printable', 'plain_label', 'git_revision', 'environment', 'patch', 'disk_full', 'sync_to_disk', 'atomic_path', 'damage', 'reading', 'write_json', 'check_version', 'read_json', 'read_arrays', 'read_weights', 'fingerprint', 'FolderBusy', 'folder_lock']
+__all__ = ['seed_everything', 'default_device', 'device_of', 'check_real', 'check_embeddings', 'check_labels', 'check_distances', 'first_order', 'require', 'data_root', 'cache_root', 'other_folder', 'progress_bars', 'someone_looks', 'progress_bar', 'plain_output', 'printable', 'plain_label', 'git_revision', 'environment', 'patch', 'disk_full', 'sync_to_disk', 'atomic_path', 'damage', 'reading', 'write_json', 'check_version', 'read_json', 'read_arrays', 'read_weights', 'fingerprint', 'FolderBusy', 'folder_lock']
 
 # %% ../nbs/api/00_core.ipynb #c1dfd96e
 def seed_everything(
@@ -134,6 +134,21 @@ def check_distances(
         raise ValueError(f'{name}[{a}, {b}] is {D[a,b].item()}; distances must be finite and '
             'not negative')
     return D
+
+# %% ../nbs/api/00_core.ipynb #a9f4e9ca
+def first_order(
+    what:str, # What has no second derivative, for the message
+)->Callable: # Decorator of the `backward` of a `torch.autograd.Function`
+    "A `backward` that raises `RuntimeError` where a second derivative is asked for"
+    def decorated(backward:Callable)->Callable:
+        @functools.wraps(backward)
+        def checked(ctx:Any, *grads:Any)->Any:
+            if torch.is_grad_enabled():
+                raise RuntimeError(f'{what} has a first derivative only, and create_graph=True asks for the second; '
+                    'leave it out, or write the loss in plain tensor operations')
+            return backward(ctx, *grads)
+        return checked
+    return decorated
 
 # %% ../nbs/api/00_core.ipynb #91032ad7
 def require(

@@ -262,6 +262,7 @@ def soundness(
     e = experiment
     why = e.why.format_map(_Means(runs))
     if e.check == 'none': return Soundness(False, why)
+    if e.check == e.baseline == 'probe' and why: return Soundness(True, why)   # it cannot be below itself
     reached = _accuracy(runs, e.baseline)
     least,words = _demanded(Path(folder), e, runs)
     label = ARMS[e.baseline].label if e.baseline in ARMS else e.baseline

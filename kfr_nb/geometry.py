@@ -26,10 +26,12 @@ def _largest(z:Tensor, dim=-1)->Tensor:
 
 # %% ../nbs/api/30_geometry.ipynb #sp1ctame
 def _unit(z:Tensor)->Tensor:
-    "Vectors of length 1, and 0 where a vector is 0"
+    "Vectors of length 1; where a vector is 0 it stays 0, and has no gradient"
     z = _wide(z)
     if not z.shape[-1]: return z
-    return F.normalize(z/_largest(z), dim=-1)
+    top = z.detach().abs().amax(-1, keepdim=True)
+    scale = torch.where((top > 1e15) | (top > 0) & (top < 1e-10), top, 1)
+    return F.normalize(torch.where(top == 0, 0, z/scale), dim=-1)
 
 # %% ../nbs/api/30_geometry.ipynb #c1dfd96e
 _NORMALIZE = ('sample','batch','feature',None)
@@ -139,6 +141,16 @@ def _minus_l2(za:Tensor, zb:Tensor, tau:float=1.)->Tensor:
     return -torch.linalg.vector_norm(diff/scale, dim=-1)*scale[...,0]
 
 # %% ../nbs/api/30_geometry.ipynb #sp3c5b38
+def _distances(a:Tensor, b:Tensor)->Tensor:
+    "Euclidean distances of rows, from products in double precision; 0 between rows that agree to rounding"
+    if a.device.type == 'mps':                        # has no double precision
+        return torch.cdist(a, b, compute_mode='donot_use_mm_for_euclid_dist')
+    x,y = a.double(),b.double()
+    size = x.square().sum(1)[:,None]+y.square().sum(1)
+    square = torch.addmm(size, x, y.T, alpha=-2)
+    apart = square > 1e-13*size
+    return torch.where(apart, torch.where(apart, square, 1).sqrt(), 0).to(a)
+
 def _pairwise_minus_l2(za:Tensor, zb:Tensor|None=None, tau:float=1.)->Tensor:
     za = _wide(za)
     return _search_l2(za if zb is None else zb, tau)(za)
@@ -149,7 +161,7 @@ def _search_l2(zb:Tensor, tau:float=1.)->Callable:
     scale = _largest(zb-origin, (0,1)) if zb.numel() else 1.
     def search(za:Tensor)->Tensor:
         with torch.autocast(zb.device.type, enabled=False):
-            return -torch.cdist((_wide(za)-origin)/scale, (zb-origin)/scale)*scale
+            return -_distances((_wide(za)-origin)/scale, (zb-origin)/scale)*scale
     return search
 
 # %% ../nbs/api/30_geometry.ipynb #hyp1
@@ -172,16 +184,19 @@ def _search_poincare(zb:Tensor, tau:float, exp:bool=False)->Callable:
     return lambda za: search(za).neg_().exp_() if exp else search(za).neg_()
 
 # %% ../nbs/api/30_geometry.ipynb #ca3512f4
-_cosine = Similarity('cosine', lambda za,zb,tau=1.: cosine_similarity(za, zb),
-    lambda za,zb=None,tau=1.: pairwise_cosine_similarity(za, zb), signed=True, search=_search_cosine)
-_l2 = Similarity('l2', _minus_l2, _pairwise_minus_l2, search=_search_l2)
-_l1 = Similarity('l1', lambda za,zb,tau=1.: -latent_distance(za, zb),
-    lambda za,zb=None,tau=1.: -pairwise_latent_distance(za, zb))
-_poincare = Similarity('poincare', lambda za,zb,tau=1.: -poincare_distance(za, zb, tau=tau),
-    _minus_poincare, hyperbolic=True, search=_search_poincare)
-_poincare_exp = Similarity('poincare_exp', lambda za,zb,tau=1.: (-poincare_distance(za, zb, tau=tau)).exp(),
-    _exp_poincare, hyperbolic=True, search=partial(_search_poincare, exp=True))
-SIMILARITIES = {s.name: s for s in (_cosine,_l2,_l1,_poincare,_poincare_exp)}
+def _cosine_rows(za, zb, tau=1.): return cosine_similarity(za, zb)
+def _cosine_pairs(za, zb=None, tau=1.): return pairwise_cosine_similarity(za, zb)
+def _l1_rows(za, zb, tau=1.): return -latent_distance(za, zb)
+def _l1_pairs(za, zb=None, tau=1.): return -pairwise_latent_distance(za, zb)
+def _poincare_rows(za, zb, tau=1.): return -poincare_distance(za, zb, tau=tau)
+def _exp_poincare_rows(za, zb, tau=1.): return _poincare_rows(za, zb, tau).exp()
+
+_all = (Similarity('cosine', _cosine_rows, _cosine_pairs, signed=True, search=_search_cosine),
+    Similarity('l2', _minus_l2, _pairwise_minus_l2, search=_search_l2),
+    Similarity('l1', _l1_rows, _l1_pairs),
+    Similarity('poincare', _poincare_rows, _minus_poincare, hyperbolic=True, search=_search_poincare),
+    Similarity('poincare_exp', _exp_poincare_rows, _exp_poincare, hyperbolic=True, search=partial(_search_poincare, exp=True)))
+SIMILARITIES = {s.name: s for s in _all}
 
 # %% ../nbs/api/30_geometry.ipynb #simf2
 def similarity_function(

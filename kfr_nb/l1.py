@@ -9,8 +9,7 @@ from functools import lru_cache
 from typing import Callable, NamedTuple
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
-from .core import check_real, choose
+from .core import check_real, choose, first_order
 
 # %% auto #0
 __all__ = ['L1Form', 'l1_form', 'fused_kernels', 'works', 'default_form', 'pairwise_l1']
@@ -213,6 +212,19 @@ def default_form(
     return 'triton' if fine else 'blocks'
 
 # %% ../nbs/api/29_l1.ipynb #c0000032
+def _l1_gradient(ctx, G:Tensor)->tuple:
+    "Gradients of both sides of pairwise L1"
+    (za,zb),ell,gradient = ctx.saved_tensors,ctx.ell,ctx.form.gradient
+    ga = gb = None
+    with torch.no_grad(), torch.autocast(za.device.type, enabled=False):
+        if zb is None:
+            return gradient(za, None, G+G.T, ell), None, None, None
+        if ctx.needs_input_grad[0]:
+            ga = gradient(za, zb, G, ell)
+        if ctx.needs_input_grad[1]:
+            gb = gradient(zb, za, G.T, ell)
+    return ga, gb, None, None
+
 class _PairwiseL1(torch.autograd.Function):
     @staticmethod
     def forward(ctx, za, zb, ell, form):
@@ -221,18 +233,10 @@ class _PairwiseL1(torch.autograd.Function):
         return form.distances(za, zb, ell)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, G):
-        (za,zb),ell,gradient = ctx.saved_tensors,ctx.ell,ctx.form.gradient
-        ga = gb = None
-        with torch.autocast(za.device.type, enabled=False):
-            if zb is None:
-                return gradient(za, None, G+G.T, ell), None, None, None
-            if ctx.needs_input_grad[0]:
-                ga = gradient(za, zb, G, ell)
-            if ctx.needs_input_grad[1]:
-                gb = gradient(zb, za, G.T, ell)
-        return ga, gb, None, None
+        # with ell=1 the second derivative is 0 almost everywhere, unless `G` depends on the embeddings
+        flat = ctx.ell == 1 and not G.requires_grad
+        return _l1_gradient(ctx, G) if flat else first_order('pairwise L1')(_l1_gradient)(ctx, G)
 
 # %% ../nbs/api/29_l1.ipynb #c0000033
 def _check_ell(ell:float)->float:

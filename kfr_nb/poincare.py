@@ -8,7 +8,7 @@ import math
 from typing import Callable
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+from .core import first_order
 from .poincare_pairs import (_by_differences, _check_rows, _double, _full_products, _origin,
     _PairwisePoincare, _room, _Side, _square_norm, _table_, _unwaited)
 
@@ -49,7 +49,7 @@ class _Rein(torch.autograd.Function):
         return x*scale
 
     @staticmethod
-    @once_differentiable
+    @first_order('the projection into the Poincaré ball')
     def backward(ctx, G):
         x,scale,r = ctx.saved_tensors
         unit = x/r.clamp_min(torch.finfo(x.dtype).tiny)

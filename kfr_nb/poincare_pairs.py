@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Iterator
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+from .core import first_order
 from .l1 import pairwise_l1
 
 # %% auto #0
@@ -185,7 +185,7 @@ class _PairwisePoincare(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable
+    @first_order('the pairwise Poincaré distance')
     def backward(ctx, G):
         x,y,out = ctx.saved_tensors
         gx = torch.zeros_like(x)

@@ -83,6 +83,7 @@ def help_of(
 )->str: # Help with choices and default, if it does not name them
     "The help text of an option"
     text = setting.help
+    if setting.kind is bool and setting.default: text = f'{text} (on; --no-{setting.name.replace("_","-")} switches it off)'
     choices = choices_of(setting)
     if not all(str(c) in text for c in choices): text += f": {', '.join(map(str, choices))}"
     default = '' if setting.required or setting.kind is bool else setting.default

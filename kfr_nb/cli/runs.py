@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Iterator, Literal, Mapping, Sequence
 
 # %% auto #0
-__all__ = ['Map', 'show', 'tell_epoch', 'train', 'moved_data', 'open_run', 'evaluate', 'tell_unread', 'embed', 'suspects',
-           'runs_and_images', 'localize']
+__all__ = ['Map', 'show', 'tell_epoch', 'opening_lines', 'tell_opening', 'train', 'moved_data', 'open_run', 'evaluate',
+           'tell_unread', 'embed', 'suspects', 'runs_and_images', 'localize']
 
 # %% ../../nbs/api/94_cli_runs.ipynb #475433f9
 from .command import Unfinished, UsageError, command, first_process
@@ -65,6 +65,29 @@ def tell_epoch(
     "Print the line of an epoch"
     print_line(line, _epoch_styles)
 
+# %% ../../nbs/api/94_cli_runs.ipynb #6eb8e9f3
+def opening_lines(
+    task:Any, # From `kfr_nb.train.prepare`
+)->list[str]: # Lines to print
+    "What a run works with: its data, their size, and the epoch in which the loss joins"
+    data,config,made = task.data,task.config,task.network.input_size
+    lines = [f'data: {data}']
+    if data.other_classes:
+        lines.append('the test images are of classes that are not trained; --protocol recognition trains all classes')
+    if config.model.pretrained and made > data.image_size and data.train.features is None:
+        lines.append(f'images are {data.image_size} px wide, and the weights were made with {made}: '
+            f'--image-size {made} takes longer and is usually more accurate')
+    start,epochs = config.joins(),config.optimisation.epochs
+    if not task.method.at_once and 0 < start < epochs:
+        lines.append(f'the loss joins in epoch {start+1} of {epochs}')
+    return lines
+
+def tell_opening(
+    task:Any, # From `kfr_nb.train.prepare`
+)->None:
+    "Print what a run works with"
+    for line in opening_lines(task): print_line(line, {})
+
 # %% ../../nbs/api/94_cli_runs.ipynb #f9e0a1ed
 @command('kfr train --dataset cifar100 --model resnet34 --method kfr_free --alpha 10 --out runs/a',
     settings='run', folder=True, stopped='stopped; the last checkpoint is kept, and the same command resumes')
@@ -76,8 +99,8 @@ def train(
 )->None:
     "Train one network; a run that was stopped resumes"
     from kfr_nb.train import Paused, TrainConfig, fit
-    tell = None if quiet else tell_epoch
-    try: run = fit(TrainConfig.of(**settings), out=out, progress=not quiet, minutes=minutes, tell=tell)
+    tell,begin = (None,None) if quiet else (tell_epoch,tell_opening)
+    try: run = fit(TrainConfig.of(**settings), out=out, progress=not quiet, minutes=minutes, tell=tell, begin=begin)
     except Paused as e: raise Unfinished(str(e)) from None
     if first_process():
         _draw(run)

@@ -4,6 +4,7 @@
 
 # %% ../../nbs/api/20f_data_arrays.ipynb #da4b9237
 from __future__ import annotations
+from collections import Counter
 from pathlib import Path
 from typing import Any
 import zipfile
@@ -61,8 +62,19 @@ def _read_arrays(path:Path)->dict[str,np.ndarray]:
 def _array_part(path:Path, a:dict, part:str, classes:int)->ImageSet:
     try:
         labels = check_labels(_to_labels(a[f'y_{part}']), classes)
+        if not len(labels): raise ValueError('there are no images')
         return ImageSet(labels, arrays=_to_images(a[f'x_{part}'], f'x_{part}'))
     except ValueError as e: raise ValueError(f'{path}: y_{part} or x_{part}: {e}') from None
+
+def _class_names(path:Path, given:np.ndarray)->list[str]:
+    "Names of the classes, each one once and not blank"
+    if given.ndim != 1:
+        raise ValueError(f'{path}: classes must be a vector of names, got an array of shape {given.shape}')
+    names = [c.decode() if isinstance(c, bytes) else str(c) for c in given.tolist()]
+    for name,times in Counter(names).items():
+        if times > 1: raise ValueError(f'{path}: class {name!r} is listed twice')
+        if not name.strip(): raise ValueError(f'{path}: class {names.index(name)} has no name')
+    return names
 
 # %% ../../nbs/api/20f_data_arrays.ipynb #7b52009b
 @data_set('npz', 'any array file, as npz:PATH', 32, by_path=True,
@@ -75,9 +87,7 @@ def open_npz(
 )->DataSet:
     "A data set from an array file"
     a = _read_arrays(path)
-    classes = [str(c) for c in a['classes'].tolist()]
-    twice = [c for c in classes if classes.count(c) > 1]
-    if twice: raise ValueError(f'{path}: class {twice[0]!r} is listed twice')
+    classes = _class_names(path, a['classes'])
     parts:dict[str,Any] = {k: _array_part(path, a, k, len(classes)) for k in ('train','test')}
     widths = {k: s.features for k,s in parts.items()}
     if widths['train'] != widths['test']:

@@ -271,7 +271,8 @@ def _check_balance(b:Batches)->None:
     have,want = len(b.labels.unique()), b.joint//b.per_class
     if want > have:
         raise ValueError(f'a balanced batch of {b.batch_size} × {b.world} processes with {b.per_class} images'
-            f' of each class needs {want} classes, but only {have} have images; lower batch_size or raise per_class')
+            f' of each class needs {want} classes, and the training images are of {have}:'
+            f' use a batch_size of at most {have*b.per_class//b.world}, or a larger per_class')
 
 # %% ../../nbs/api/20k_data_feeds.ipynb #64e095fe
 def _check_batches(b:Batches)->None:

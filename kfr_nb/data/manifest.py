@@ -104,7 +104,8 @@ def _image_changes(was:dict[str,set], ds:DataSet)->list[str]:
 # %% ../../nbs/api/20n_data_manifest.ipynb #0a57cb53
 def _class_changes(was:list[str], now:list[str], part:str)->list[str]:
     "Classes that are new, gone, or in a different order"
-    new,gone = [c for c in now if c not in was], [c for c in was if c not in now]
+    before,after = set(was),set(now)
+    new,gone = [c for c in now if c not in before], [c for c in was if c not in after]
     out = [f"{'class' if len(l) == 1 else 'classes'} of {part} {what}: {', '.join(l[:3])}{', …'*(len(l) > 3)}"
         for what,l in (('new',new), ('gone',gone)) if l]
     return out or [f'the classes of {part} are in a different order']*(was != now)

@@ -43,6 +43,8 @@ def _adapter_class()->type:
             extra = dict(partner_z=ref_emb, partner_labels=ref_labels)
             if ref_emb is embeddings: extra = {}
             return _values(self.loss(embeddings, labels, **extra), len(embeddings))
+
+        def __reduce__(self): return as_pml_loss, (self.loss,), self.__dict__            # a class within a function is not found by its name
     return RelationLoss
 
 # %% ../../nbs/api/46_adapters.ipynb #0ade7c2c

@@ -5,10 +5,10 @@
 # %% ../../nbs/api/43_noise_filters.ipynb #dcd2e963
 from __future__ import annotations
 import math
-import torch, torch.nn.functional as F
+import torch
 from torch import Tensor
 from ..core import check_embeddings, check_labels
-from ..geometry import _wide
+from ..geometry import _unit
 
 # %% auto #0
 __all__ = ['move_centres', 'clean_probability', 'prism_kept', 'least_suspicious', 'proxy_confidence', 'oracle_kept']
@@ -45,9 +45,10 @@ def move_centres(
     if validate:
         _check_centres(z, labels, centres)
         _check_rate(momentum)
+    z,labels = _unit(z),labels.long()
     w = torch.ones_like(z[:,0]) if weights is None else weights.to(z)
     n = centres.new_zeros(len(centres)).index_add_(0, labels, w.to(centres))
-    sums = torch.zeros_like(centres).index_add_(0, labels, (w[:,None]*F.normalize(z, dim=1)).to(centres))
+    sums = torch.zeros_like(centres).index_add_(0, labels, (w[:,None]*z).to(centres))
     here = n > 0
     stays = torch.where(seen & here, momentum, (~here).to(centres))[:,None]
     return stays*centres + (1-stays)*sums/n.clamp_min(1e-12)[:,None], seen | here
@@ -64,7 +65,8 @@ def clean_probability(
     "Probability of each label among the centres of the classes (PRISM, Liu et al. 2021)"
     _check_positive(temperature=temperature)
     if validate: _check_centres(z, labels, centres)
-    scores = F.normalize(_wide(z), dim=1) @ centres.to(_wide(z)).T / temperature
+    z,labels = _unit(z),labels.long()
+    scores = z @ centres.to(z).T / temperature
     if seen is None: return scores.softmax(1).gather(1, labels[:,None])[:,0]
     known = seen[labels]
     scores = torch.where(seen | ~known[:,None], scores, -torch.inf)        # a row of an unseen class stays finite
@@ -120,7 +122,7 @@ def proxy_confidence(
     validate:bool=True, # Check the inputs (on a GPU this waits for the device)
 )->Tensor: # Confidences, shape (B,); 1 for a class without a representative
     "Confidence in each label, by the distance to the representative of its class (after ProcSim, Barbany et al. 2024)"
-    return clean_probability(z, labels, F.normalize(proxies, dim=1), seen, temperature/2, validate)
+    return clean_probability(z, labels, _unit(proxies), seen, temperature/2, validate)
 
 # %% ../../nbs/api/43_noise_filters.ipynb #0e420a9a
 def oracle_kept(
@@ -130,4 +132,6 @@ def oracle_kept(
     "Keep the images whose labels were left as they were"
     if changed.dtype != torch.bool or changed.ndim != 1:
         raise ValueError(f'changed must be a bool vector over the training set, got {changed.dtype} {tuple(changed.shape)}')
-    return ~changed[index]
+    if index.dtype == torch.bool or index.is_floating_point():
+        raise ValueError(f'index must hold positions in the training set, got {index.dtype}')
+    return ~changed[index.long()]                                                                 # bytes would be a mask

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Sequence
 import numpy as np, torch, torch.nn.functional as F
 from torch import Tensor
 from ..core import check_embeddings, check_labels, check_real, choose
+from ..geometry import _wide
 
 # %% auto #0
 __all__ = ['soft_labels', 'soft_label_loss', 'Lineages', 'lineages', 'hierarchical_cross_entropy']
@@ -71,6 +72,7 @@ def soft_label_loss(
     D = _square(D)
     labels = _checked(logits, labels, len(D), validate)
     rows = D[labels.to(D.device)].to(logits.device) # those of the batch, shape (B, C)
+    logits = _wide(logits)
     target = _softened(rows, beta, validate).to(logits.dtype)
     return _reduced(-(target*logits.log_softmax(1)).sum(1), reduction)
 
@@ -150,7 +152,7 @@ def hierarchical_cross_entropy(
     labels = _checked(logits, labels, len(lineage.paths), validate)
     lineage = lineage.to(logits.device)
     path = lineage.paths[labels.to(logits.device)] # nodes from each class to the root, shape (B, L)
-    below = logits.log_softmax(1)[:,None].masked_fill(~lineage.members[path], -torch.inf)
+    below = _wide(logits).log_softmax(1)[:,None].masked_fill(~lineage.members[path], -torch.inf)
     logp = below.logsumexp(2) # log-probability of each node, shape (B, L)
     weight = torch.exp(-decay*(lineage.depths.to(logp.dtype)[path[:,:-1]]-1))
     return _reduced((weight*(logp[:,1:]-logp[:,:-1])).sum(1), reduction)

@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import NamedTuple, Sequence
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch import Tensor
-from ..core import check_embeddings, check_labels, check_real, choose
-from ..geometry import _largest
+from ..core import check_embeddings, check_labels, check_real, choose, first_order
+from ..geometry import _largest, _unit, _wide
 
 # %% auto #0
 __all__ = ['cpcc_loss', 'haframe_similarity', 'class_frame', 'haframe_loss', 'NodeTable', 'node_table', 'path_kl_loss',
@@ -124,8 +124,9 @@ def haframe_loss(
 )->Tensor: # The loss
     "Cross-entropy with a fixed classifier, plus squared errors of the cosines (Liang and Davis 2023)"
     if not 0 <= alpha <= 1: raise ValueError(f'alpha must lie in [0, 1], got {alpha}')
-    y,W = _batch(z, labels, len(frame), validate=validate),_fitting(frame, z)
-    cosines = F.normalize(z)@W.T
+    y,z = _batch(z, labels, len(frame), validate=validate),_wide(z)
+    W = _fitting(frame, z)
+    cosines = _unit(z)@W.T
     errors = (cosines-(W@W.T)[y]).square().sum(1)
     return _reduced((1-alpha)*F.cross_entropy(z@W.T, y, reduction='none')+alpha*errors, reduction)
 
@@ -177,7 +178,7 @@ def path_kl_loss(
     validate:bool=True, # Check the inputs (on a GPU this waits for the device)
 )->Tensor: # The loss
     "Divergence of the softmax over nodes from equal weights on the path to the class"
-    y = _nodes_fit(scores, labels, table, validate)
+    y,scores = _nodes_fit(scores, labels, table, validate),_wide(scores)
     way = table.paths.to(scores)[y]
     return _reduced(_path_divergence(scores, way/way.sum(1, keepdim=True)), reduction)
 
@@ -187,6 +188,7 @@ def hier_cos_scores(
     table:NodeTable, # The tree, from `node_table`
 )->Tensor: # Length of the projection to each class's subspace, shape (B, C)
     "Class scores from coordinates of nodes (Sani et al. 2026)"
+    scores = _wide(scores)                                     # squares of small halves are 0
     squares = scores.square()@table.spans.to(scores).T
     return squares.clamp_min(torch.finfo(scores.dtype).tiny).sqrt()
 
@@ -214,7 +216,7 @@ def hier_cos_loss(
 )->Tensor: # The loss
     "Divergence from the path to the class, plus one term per level (Sani et al. 2026)"
     y = _nodes_fit(scores, labels, table, validate)
-    table,size = table.to(scores.device),scores.abs()
+    table,size = table.to(scores.device),_wide(scores).abs()
     way = table.paths.to(size)[y]
     loss = _path_divergence(size, _leaning(table.paths, table.depths.to(size))[y])
     cosines = size/_level_sums(size.square(), table.depths).clamp_min(1e-24).sqrt()
@@ -243,8 +245,8 @@ def embedding_loss(
     validate:bool=True, # Check the inputs (on a GPU this waits for the device)
 )->Tensor: # The loss
     "1 minus the cosine between embeddings and the vectors of their classes (Barz and Denzler 2019)"
-    y = _batch(z, labels, len(frame), validate=validate)
-    return _reduced(1-(F.normalize(z)*_fitting(frame, z)[y]).sum(1), reduction)
+    y,z = _batch(z, labels, len(frame), validate=validate),_wide(z)
+    return _reduced(1-(_unit(z)*_fitting(frame, z)[y]).sum(1), reduction)
 
 # %% ../../nbs/api/41_rival_losses.ipynb #ae15651d
 def lca_alignment_loss(
@@ -262,6 +264,7 @@ def lca_alignment_loss(
     if not weight >= 0: raise ValueError(f'weight must be at least 0, got {weight}')
     if validate and not D.max() > 0:
         raise ValueError('D is 0 throughout: no class is far from another')
+    logits = _wide(logits)
     target = (1-D/D.max()).to(logits)[y]
     logp = logits.log_softmax(1)
     return _reduced(weight*F.nll_loss(logp, y, reduction='none')-(target*logp).mean(1), reduction)
@@ -328,6 +331,7 @@ class _SmoothHAP(torch.autograd.Function):
         return torch.stack(losses)
 
     @staticmethod
+    @first_order('smooth H-AP')
     def backward(ctx, grad):
         return ctx.saved_tensors[0]*grad[:,None],None,None,None,None
 
@@ -358,11 +362,11 @@ def batch_relevance(
     return sim.masked_fill(own, -1e3),H.to(sim)[y][:,y].masked_fill(own, 0.)
 
 # %% ../../nbs/api/41_rival_losses.ipynb #3c0bdcc9
-def _mean_over_asking(sim:Tensor, relevance:Tensor, tau:float, rho:float, delta:float)->Tensor:
-    "The mean loss of the queries that have a relevant image, 0 without any; no value is read by the host"
-    asks = relevance.sum(1) > 0
-    losses = _SmoothHAP.apply(sim, relevance, tau, rho, delta)
-    return (losses*asks).sum()/asks.sum().clamp_min(1)
+def _over_asking(losses:Tensor, asks:Tensor, reduction:str)->Tensor:
+    "The reduced losses of the queries that have a relevant image, 0 without any; only 'none' waits for the device"
+    if reduction == 'none': return losses[asks]
+    total = (losses*asks).sum()
+    return total if reduction == 'sum' else total/asks.sum().clamp_min(1)
 
 # %% ../../nbs/api/41_rival_losses.ipynb #8ac26cb2
 def smooth_h_ap_loss(
@@ -377,6 +381,7 @@ def smooth_h_ap_loss(
     "An upper bound of 1 minus H-AP with a gradient (Ramzi et al. 2022), in the memory of `sim`"
     for name,v in (('tau',tau), ('rho',rho), ('delta',delta)):
         if not v > 0: raise ValueError(f'{name} must be above 0, got {v}')
-    if not validate: return _mean_over_asking(sim, relevance, tau, rho, delta)
-    sim,relevance = _asking(sim, relevance)
-    return _reduced(_SmoothHAP.apply(sim, relevance, tau, rho, delta), reduction)
+    choose('reduction', reduction, ('mean','sum','none'))
+    if validate: sim,relevance = _asking(sim, relevance)
+    losses = _SmoothHAP.apply(_wide(sim), relevance.to(_wide(sim)), tau, rho, delta)
+    return _reduced(losses, reduction) if validate else _over_asking(losses, relevance.sum(1) > 0, reduction)

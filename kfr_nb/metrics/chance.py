@@ -13,12 +13,13 @@ from torch import Tensor
 __all__ = ['chance_recall', 'chance_map_at_r', 'chance_mahp', 'chance_distances', 'chance_levels']
 
 # %% ../../nbs/api/53_chance.ipynb #7e64355c
+from ..core import check_distances, check_labels
 from .ranking import _best_sums
 
 # %% ../../nbs/api/53_chance.ipynb #5386822a
 def _relevant(labels:Tensor)->tuple[Tensor,Tensor]:
     "Images of each class that has several, and the relevant others of a query among them"
-    n = labels.unique(return_counts=True)[1].double()
+    n = check_labels(labels).cpu().unique(return_counts=True)[1].double()
     n = n[n > 1]
     return n, n-1
 
@@ -60,7 +61,7 @@ def chance_mahp(
 )->float:
     "mAHP of a random ranking; NaN where no image is related to another"
     H,others = H.double().cpu(),len(labels)-1
-    labels,k = labels.cpu(),min(k, others)
+    labels,k = check_labels(labels, len(H)).cpu(),min(k, others)
     counts = labels.bincount(minlength=len(H)).double()
     mean = (H@counts-H.diagonal())/max(others, 1)
     best = _best_sums(H, labels, k, True)
@@ -74,7 +75,8 @@ def chance_distances(
     D:Tensor, # Class distances, shape (C, C)
 )->tuple[float,float]: # Hierarchical distance at any k, and severity of a mistake; NaN for a single class
     "How far a class is that is named at random, and a wrong one"
-    D = D.double().cpu()[labels.cpu()]
+    D = check_distances(D).double().cpu()
+    D = D[check_labels(labels, len(D)).cpu()]
     C = D.shape[1]
     return D.mean().item(), (D.sum(1)/(C-1)).mean().item() if C > 1 else math.nan
 

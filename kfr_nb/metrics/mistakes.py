@@ -255,9 +255,12 @@ def nearest_class(
     "The class whose mean embedding is nearest"
     check_embeddings(z, 'z')
     check_embeddings(train_z, 'train_z')
+    if z.shape[1] != train_z.shape[1]:
+        raise ValueError(f'z has {z.shape[1]} dimensions, and train_z has {train_z.shape[1]}')
     y = check_labels(train_labels, length=len(train_z)).to(train_z.device)
     counts = torch.bincount(y) if len(y) and y.max() < len(y) else torch.zeros(1)
     if not counts.all():
         raise ValueError('train_labels must hold each of the classes 0 to K-1 at least once')
-    sums = train_z.new_zeros(len(counts), train_z.shape[1]).index_add_(0, y, train_z.detach())
-    return similarity_function(similarity)(z.detach(), sums/counts[:,None]).argmax(1)
+    sums = torch.zeros(len(counts), train_z.shape[1], dtype=_exact(train_z.device), device=train_z.device)
+    means = sums.index_add_(0, y, train_z.detach().to(sums))/counts[:,None]
+    return similarity_function(similarity)(z.detach().to(means), means).argmax(1)

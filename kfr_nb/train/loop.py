@@ -488,6 +488,7 @@ def fit(
     minutes:float|None=None, # Time limit in minutes: save a checkpoint and raise `Paused`
     until:int|None=None, # Stop before this epoch, with a checkpoint; the run is then not finished
     tell:Callable|None=None, # Takes the line of each epoch instead of printing it
+    begin:Callable|None=None, # Called as begin(task) before the first step, by the process that writes
 )->Run|None: # The finished run; None if it stops before its end
     "Train, or resume an interrupted run, or return a finished one"
     folder = Path(out or Path('runs')/config.key())
@@ -498,6 +499,7 @@ def fit(
     with progress_bars(progress), _alone_in(folder):
         task = prepare(config)
         if progress: _tell_few(task)
+        if begin and task.main: begin(task)
         try:
             if task.method.at_once: reached = _solve(task, folder)
             else: reached = _train(task, folder, last, limit, on_step, tell or _teller(progress))
