@@ -217,7 +217,9 @@ def _scaled(logits:Tensor, tree:KnowledgeTree, temperature:float)->Tensor:
     _check_fit(logits, tree, 'logits')
     z = logits.detach()
     z = z if z.dtype == torch.float64 else z.float()
-    return z if temperature == 1 else z/temperature
+    if temperature == 1: return z
+    _check_finite(z/temperature, f'logits divided by the temperature {temperature:g}')
+    return z/temperature
 
 # %% ../nbs/api/48_decisions.ipynb #8a8358b2
 class Children(NamedTuple):

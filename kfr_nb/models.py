@@ -322,7 +322,7 @@ class ModelConfig:
     "The network"
     model:str='auto' # Backbone by name, or 'timm:NAME'; 'auto' is resnet10, or none if the data are features
     stem:Literal['standard','unpooled','small']='standard' # Stem of a residual network: 'standard', 'unpooled' (no max-pool) or 'small' (full resolution)
-    embedding_dim:int|None=None # Width of an embedding layer before the classifier; none by default
+    embedding_dim:int|None=None # Width of an embedding layer before the classifier; by default the embedding is the hidden layer, or else the features
     hidden:int|None=None # Width of a hidden layer between backbone and embedding; none by default
     pretrained:bool=False # Start from pretrained weights
     frozen:bool=False # Freeze the pretrained backbone and train only the head, on cached features

@@ -200,7 +200,7 @@ def unknown_option(
     more = f' and {len(others)-4} more' if len(others) > 4 else ''
     told = f'method {parser.method!r} has no {word}, which is a setting of {", ".join(others[:4])}{more}'
     if others: return told
-    flags = ['--help','--help-all','--version', *(s.flag for s in parser.known.values() if not s.positional)]
+    flags = ['--help','--help-all', *['--version']*word.startswith('--v'), *(s.flag for s in parser.known.values() if not s.positional)]
     return f'unknown option {word!r}{nearest(word, flags)}'.replace("'--version'", "'kfr --version'")
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #b603cdf1
@@ -312,7 +312,19 @@ def _others(method:str, without:Sequence[str])->list[Setting]:
     "Settings that only other methods have, with the names of these methods"
     mine = run_settings(method) if method else every_setting()
     others = [s for s in every_setting().values() if s.name not in mine and s.name not in without]
-    return [replace(s, help=f'{s.help} [{", ".join(methods_with(s.name))}]') for s in others]
+    return [_of_methods(s) for s in others]
+
+def _of_methods(setting:Setting)->Setting:
+    "A setting with the help and the default that each method gives it"
+    meanings:dict[str,dict[Any,list[str]]] = {}
+    for method in methods_with(setting.name):
+        own = run_settings(method)[setting.name]
+        meanings.setdefault(own.help, {}).setdefault(own.default, []).append(method)
+    several = len(meanings) > 1 or len(meanings[setting.help]) > 1
+    def told(default:Any, methods:Sequence[str])->str:
+        return ', '.join(methods)+(f', default: {default}' if several else '')
+    parts = [f'{text} [{"; ".join(told(*d) for d in defaults.items())}]' for text,defaults in meanings.items()]
+    return replace(setting, help='; '.join(parts))
 
 # %% ../../nbs/api/93_cli_parsing.ipynb #8005e2af
 def _place(p:Setting)->str:

@@ -27,8 +27,10 @@ def form_of(
 )->str: # 'table', 'csv' or 'json'
     "The output format"
     ending = Path(out or '').suffix.lower()
-    known = {'.csv': 'csv', '.json': 'json'}
-    return known.get(ending, format) if out and format == 'table' else format
+    known = {'.csv': 'csv', '.json': 'json', '.txt': 'table'}
+    if not out or format != 'table': return format
+    if ending in known: return known[ending]
+    raise UsageError(f'--out must end in .csv, .json or .txt, got {out!r}; with another ending, say --format csv or json')
 
 def table_text(
     table:Any, # A pandas table
