@@ -100,6 +100,7 @@ def train(
     "Train one network; a run that was stopped resumes"
     from kfr_nb.train import Paused, TrainConfig, fit
     tell,begin = (None,None) if quiet else (tell_epoch,tell_opening)
+    if out and not quiet and first_process() and (Path(out)/'result.json').exists(): print(f'{out} is finished; nothing is trained')
     try: run = fit(TrainConfig.of(**settings), out=out, progress=not quiet, minutes=minutes, tell=tell, begin=begin)
     except Paused as e: raise Unfinished(str(e)) from None
     if first_process():
@@ -233,6 +234,8 @@ def suspects(
         opened = open_run(run, dataset)
         found = folder_suspects(opened, images, data) if images else suspects_of(opened, data=data)
     print(found.table.head(top).to_string(index=False, float_format='%.3f'))
+    closer = int((found.table['score'] > 0).sum())
+    print(f'score: similarity to the nearest other class (other) minus that to its own (own); above 0 in {closer} of {len(found.table)} images')
     if found.detection:
         print('label noise was planted:')
         show(found.detection)
