@@ -6,7 +6,7 @@
 
 From scratch: the preset `converged` on 80 classes, a ResNet-10, cross-entropy until it has converged, then each loss at a low
 rate, with the weights of the preset. On stored features: a head with 100 images per class, and all methods of `every_rival.py`
-with the settings that it chose on all classes. A network is judged
+with the settings that it chose on all classes, and triplets, alone and with KFR. A network is judged
 
 - by the test images of the 80 classes, as in every study;
 - by the test images of the 20: by retrieval among them, and by the place in the tree where each image lands, which is
@@ -35,6 +35,7 @@ from every_rival import ROOT, Subject, choose, complete, test_study
 RESULTS = ROOT/'nbs'/'studies'/'_results'
 UNSEEN = 20
 METHODS = ('kfr', 'kfr_free', 'kfr_plus_late')
+TRIPLETS = 3.                                  # weight of the triplets, as `table_two.py` chose
 ARMS = ('ce', *(name for m in METHODS for name in (m, f'{m}_shuffled')))
 
 
@@ -54,10 +55,13 @@ def from_scratch(seed, known):
 
 
 def on_features(seed, known):
-    "Every method with its settings from all classes"
+    "Every method with its settings from all classes, and triplets without a tree, alone and with KFR"
     chosen = choose(pd.read_csv(RESULTS/'features_100_search_runs.csv'))
     study = test_study(Subject('100', dataset=f'npz:{known}', tree='cifar100'), chosen)
-    return replace(study, seeds=(seed,), redraw=False, name='features_unseen')
+    both = chosen['kfr_free']                  # the sum has the weights that KFR and triplets have alone
+    return replace(study, arms=(*study.arms, 'triplet_l2', 'triplet_l2_kfr', 'triplet_l2_kfr_shuffled'), seeds=(seed,), redraw=False,
+        weights=study.weights | dict(triplet_l2=TRIPLETS, triplet_l2_kfr=both), settings=study.settings | dict(triplets=TRIPLETS/both),
+        name='features_unseen')
 
 
 SCRATCH = Experiment('cifar100_unseen', 'cifar100', (0, 1, 2), from_scratch, 'python tools/unseen_classes.py --data DIR')
