@@ -93,7 +93,7 @@ def _repeated_in(runs:pd.DataFrame)->float:
 def _repeated(runs:pd.DataFrame)->float:
     "Seconds of first phases that runs contain and that were trained once"
     if 'cfg_epochs' not in runs or 'method' not in runs: return 0.
-    runs = runs.assign(joins=[_joins(r) for r in runs.to_dict('records')])
+    runs = runs.copy().assign(joins=[_joins(r) for r in runs.to_dict('records')])    # a copy is in one piece
     alone = runs['method'].map(_stands_alone)
     settings = ['seed', *(f'cfg_{name}' for name in TrainConfig.of(method='ce').flat() if f'cfg_{name}' in runs)]
     groups = runs.loc[runs['joins'] > 0].groupby([*settings, alone.rename('alone')], dropna=False)

@@ -34,7 +34,7 @@ def packed(
         raise ValueError(f'packed needs finite values, got {v.size} of which {wrong} are not')
     low,span = float(v.min()),float(np.ptp(v))
     whole = bool((v == np.rint(v)).all() and span <= 65535)
-    step = 1. if whole else span/65535
+    step = 1. if whole or not span else span/65535
     kind = 'u1' if whole and span < 256 else 'u2'
     steps = np.rint((v-low)/step).astype('<'+kind)
     data = base64.b64encode(steps.tobytes()).decode()
