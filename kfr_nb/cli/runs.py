@@ -100,10 +100,13 @@ def train(
     "Train one network; a run that was stopped resumes"
     from kfr_nb.train import Paused, TrainConfig, fit
     tell,begin = (None,None) if quiet else (tell_epoch,tell_opening)
-    if out and not quiet and first_process() and (Path(out)/'result.json').exists(): print(f'{out} is finished; nothing is trained')
-    try: run = fit(TrainConfig.of(**settings), out=out, progress=not quiet, minutes=minutes, tell=tell, begin=begin)
+    config = TrainConfig.of(**settings)
+    folder = Path(out or Path('runs')/config.key())
+    finished = (folder/'result.json').exists()
+    try: run = fit(config, out=folder, progress=not quiet, minutes=minutes, tell=tell, begin=begin)
     except Paused as e: raise Unfinished(str(e)) from None
     if first_process():
+        if finished and not quiet: print(f'{folder} was finished before; nothing was trained')
         _draw(run)
         _report(run)
     from torch import distributed

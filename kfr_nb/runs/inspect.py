@@ -69,7 +69,12 @@ def _labelled_files(run:Run, folder:str|Path)->tuple[list[str],Tensor]:
     if not Path(folder).is_dir():
         raise ValueError(f'{shown_path(folder)} is not a folder: give a folder with one subfolder of images for each class of {run.path}')
     found = class_folders(folder)
-    for name in found: choose(f'class in {shown_path(folder)}', name, run.record['classes'])
+    held_out = set(run.record['test_classes'])-set(run.record['classes'])
+    for name in found:
+        if name in held_out:
+            raise ValueError(f'class {name!r} was held out to test retrieval, so {run.path} cannot judge its labels: '
+                'train with the recognition protocol, or leave its folder out')
+        choose(f'class in {shown_path(folder)}', name, run.record['classes'])
     number = {c: i for i,c in enumerate(run.record['classes'])}
     labels = [number[c] for c,files in found.items() for _ in files]
     return [f for files in found.values() for f in files],torch.tensor(labels)
